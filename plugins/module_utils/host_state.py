@@ -1,0 +1,279 @@
+"""Reads one host once: the pure parts parse, `HostReader` reads.
+
+Everything a role decides on (Java, units, ids on disk, addresses, ports in use) comes from one execution,
+because time goes into module executions per host (docs/architecture.md, "Cost").
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import socket
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+#: A process of ours names the directory of its generation on its command line.
+GENERATION = re.compile(r"/generations/([0-9a-f]{8,64})(?:/|\0|$)")
+UNIT_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "MainPID",
+    "FragmentPath",
+    "ExecMainStartTimestampMonotonic",
+    "NRestarts",
+    "Result",
+)
+#: Larger files are not configuration; reading them would only fill the reply.
+READ_LIMIT = 64 * 1024
+LIST_LIMIT = 100
+
+CommandRunner = Callable[[list[str]], tuple[int, str, str]]
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """`/etc/os-release` as a dict (os-release(5)): keys in lower case, quotes removed."""
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key.strip().lower(): value.strip().strip("\"'") for key, value in pairs}
+
+
+def java_major(version: str) -> int:
+    """Major release of a Java version string: `1.8.0_504` is 8, `17.0.15` is 17; 0 where there is no number."""
+    found = re.match(r"(\d+)(?:\.(\d+))?", version)
+    if not found:
+        return 0
+    major = int(found.group(1))
+    return int(found.group(2) or 0) if major == 1 else major
+
+
+def parse_units(text: str) -> dict[str, dict[str, Any]]:
+    """Blocks of `systemctl show` (one a unit, parted by an empty line) by unit id."""
+    units: dict[str, dict[str, Any]] = {}
+    for block in text.strip().split("\n\n"):
+        raw = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" not in raw:
+            continue
+        units[raw["Id"]] = {
+            "exists": raw.get("LoadState") not in ("not-found", None, ""),
+            "active": raw.get("ActiveState") in ("active", "activating", "reloading", "deactivating"),
+            "state": raw.get("ActiveState", ""),
+            "sub_state": raw.get("SubState", ""),
+            "enabled": raw.get("UnitFileState") in ("enabled", "enabled-runtime"),
+            "fragment": raw.get("FragmentPath", ""),
+            "main_pid": int(raw.get("MainPID") or 0),
+            "started_at": int(raw.get("ExecMainStartTimestampMonotonic") or 0),
+            "restarts": int(raw.get("NRestarts") or 0),
+            "result": raw.get("Result", ""),
+            "generation": "",
+        }
+    return units
+
+
+def generation_in(text: str) -> str:
+    """The digest of the generation that a command line or environment names; empty where it names none."""
+    found = GENERATION.search(text)
+    return found.group(1) if found else ""
+
+
+def parse_listening(text: str) -> list[tuple[str, int, str]]:
+    """Listening sockets of `/proc/net/tcp` or `tcp6`: (address, port, inode). Source: proc(5), state 0A is LISTEN."""
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 10 or fields[3] != "0A":
+            continue
+        raw, port = fields[1].rsplit(":", 1)
+        found.append((_address(raw), int(port, 16), fields[9]))
+    return found
+
+
+def _address(raw: str) -> str:
+    # The kernel prints each 32-bit word in host byte order.
+    words = bytes.fromhex(raw)
+    data = b"".join(words[i : i + 4][::-1] for i in range(0, len(words), 4))
+    if len(data) == 16 and data.startswith(b"\0" * 10 + b"\xff\xff"):
+        data = data[12:]
+    return socket.inet_ntop(socket.AF_INET if len(data) == 4 else socket.AF_INET6, data)
+
+
+def unit_of_cgroup(text: str) -> str:
+    """The systemd unit in `/proc/<pid>/cgroup`; empty for a process outside of one."""
+    found = re.findall(r"/([^/\s]+\.(?:service|socket|scope))(?:/|$)", text, flags=re.MULTILINE)
+    return found[-1] if found else ""
+
+
+class HostReader:
+    """Reads this host. `run` runs a command and gives (rc, stdout, stderr)."""
+
+    def __init__(self, run: CommandRunner) -> None:
+        self._run = run
+
+    def operating_system(self) -> dict[str, Any]:
+        release = parse_os_release(self._text("/etc/os-release"))
+        return {
+            "id": release.get("id", ""),
+            "version": release.get("version_id", ""),
+            "codename": release.get("version_codename", ""),
+            "name": release.get("pretty_name", ""),
+            "machine": os.uname().machine,
+            "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+        }
+
+    def java(self, home: str) -> dict[str, Any]:
+        """The Java at `home`, or the one that `java` on the standard path resolves to."""
+        binary = os.path.join(home, "bin/java") if home else "/usr/bin/java"
+        if not os.access(binary, os.X_OK):
+            return {"exists": False, "home": home, "version": "", "major": 0}
+        found = home or os.path.realpath(binary).removesuffix("/bin/java")
+        # The release file answers at once; starting a JVM to ask takes a tenth of a second.
+        declared = re.search(r'^JAVA_VERSION="([^"]+)"', self._text(os.path.join(found, "release")), re.MULTILINE)
+        if declared:
+            version = declared.group(1)
+        else:
+            printed = re.search(r'version "([^"]+)"', self._run([binary, "-version"])[2])
+            version = printed.group(1) if printed else ""
+        return {"exists": True, "home": found, "version": version, "major": java_major(version)}
+
+    def units(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        if not names:
+            return {}
+        _rc, out, _err = self._run(["systemctl", "show", "--property=" + ",".join(UNIT_PROPERTIES), "--", *names])
+        units = parse_units(out)
+        for unit in units.values():
+            if unit["active"] and unit["main_pid"]:
+                base = f"/proc/{unit['main_pid']}"
+                # Before a start script has become Java, only its environment names the generation.
+                unit["generation"] = generation_in(self._text(base + "/cmdline")) or generation_in(
+                    self._text(base + "/environ")
+                )
+        return units
+
+    def paths(self, paths: Iterable[str]) -> dict[str, dict[str, Any]]:
+        return {path: self._stat(path) for path in paths}
+
+    def contents(self, paths: Iterable[str]) -> dict[str, str]:
+        """Text of small files; empty for one that is missing."""
+        return {path: self._text(path) for path in paths}
+
+    def resolve(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Addresses by name, as this host's resolver gives them; an empty list for a name that it does not know."""
+        return {name: self._addresses(name) for name in names}
+
+    def accounts(self, users: Iterable[str]) -> dict[str, dict[str, Any]]:
+        return {name: self._account(name) for name in users}
+
+    def listening(self) -> list[dict[str, Any]]:
+        sockets: list[tuple[str, int, str]] = []
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            sockets += parse_listening(self._text(table, READ_LIMIT * 16))
+        owners = self._owners({inode for _address, _port, inode in sockets})
+        return [
+            {"address": address, "port": port, **owners.get(inode, {"pid": 0, "unit": ""})}
+            for address, port, inode in sorted(sockets, key=lambda item: (item[1], item[0]))
+        ]
+
+    def _owners(self, inodes: set[str]) -> dict[str, dict[str, Any]]:
+        owners: dict[str, dict[str, Any]] = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+            except OSError:  # the process ended meanwhile
+                continue
+            for link in links:
+                inode = link[8:-1] if link.startswith("socket:[") else ""
+                if inode in inodes:
+                    owners[inode] = {"pid": int(pid), "unit": unit_of_cgroup(self._text(f"/proc/{pid}/cgroup"))}
+        return owners
+
+    @staticmethod
+    def _text(path: str, limit: int = READ_LIMIT) -> str:
+        try:
+            with open(path, "rb") as handle:
+                return handle.read(limit).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    @staticmethod
+    def _addresses(name: str) -> list[str]:
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return []
+        return sorted({str(info[4][0]) for info in found})
+
+    @staticmethod
+    def _account(name: str) -> dict[str, Any]:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            return {"exists": False, "uid": -1, "gid": -1, "home": "", "shell": ""}
+        return {
+            "exists": True,
+            "uid": entry.pw_uid,
+            "gid": entry.pw_gid,
+            "home": entry.pw_dir,
+            "shell": entry.pw_shell,
+        }
+
+    @staticmethod
+    def _stat(path: str) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "exists": False,
+            "type": "",
+            "owner": "",
+            "group": "",
+            "mode": "",
+            "target": "",
+            "entries": [],
+            "free_mb": _free_mb(path),
+        }
+        try:
+            info = os.lstat(path)
+        except OSError:
+            return facts
+        kind = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
+        facts |= {
+            "exists": True,
+            "type": kind.get(stat.S_IFMT(info.st_mode), "other"),
+            "owner": _name(pwd.getpwuid, info.st_uid),
+            "group": _name(grp.getgrgid, info.st_gid),
+            "mode": f"{stat.S_IMODE(info.st_mode):04o}",
+            "target": os.readlink(path) if stat.S_ISLNK(info.st_mode) else "",
+        }
+        if stat.S_ISDIR(info.st_mode):
+            facts["entries"] = sorted(os.listdir(path))[:LIST_LIMIT]
+        return facts
+
+
+def _name(lookup: Callable[[int], Any], number: int) -> str:
+    try:
+        return str(lookup(number)[0])
+    except KeyError:
+        return str(number)
+
+
+def _free_mb(path: str) -> int:
+    # The nearest parent that exists tells where the path will be.
+    while not os.path.exists(path):
+        path = os.path.dirname(path) or "/"
+    usage = os.statvfs(path)
+    return usage.f_bavail * usage.f_frsize // 2**20
+
+
+def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
+    """All that `host_state` returns, for its validated `params`."""
+    return {
+        "os": reader.operating_system(),
+        "java": reader.java(params["java_home"]),
+        "units": reader.units(params["units"]),
+        "paths": reader.paths(params["paths"]),
+        "contents": reader.contents(params["contents"]),
+        "resolved": reader.resolve(params["resolve"]),
+        "accounts": reader.accounts(params["accounts"]),
+        "listening": reader.listening(),
+    }

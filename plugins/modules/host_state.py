@@ -1,0 +1,122 @@
+#!/usr/bin/python
+"""host_state: everything that a role decides on, read from one host in one execution."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_state
+short_description: Read the state of a host once
+description:
+  - Reads operating system, Java, systemd units, paths, small files, name resolution, accounts and listening ports
+    in one execution, so that a role asks a host once.
+  - A unit's RV(units) entry names the generation that its process runs, as its own command line tells.
+author: [StreamQuorum (@streamquorum)]
+attributes:
+  check_mode:
+    support: full
+    description: Reads only.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+options:
+  java_home:
+    description: Java installation to look at; empty means the one that C(/usr/bin/java) resolves to.
+    type: path
+    default: ""
+  units:
+    description: Names of systemd units.
+    type: list
+    elements: str
+    default: []
+  paths:
+    description: Paths to look at (without following a link at the end).
+    type: list
+    elements: path
+    default: []
+  contents:
+    description: Small text files to read (at most 64 KiB of each).
+    type: list
+    elements: path
+    default: []
+  resolve:
+    description: Host names to resolve with this host's resolver.
+    type: list
+    elements: str
+    default: []
+  accounts:
+    description: User names to look up.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Read the host
+  streamquorum.ha.host_state:
+    units: [zookeeper.service]
+    paths: [/var/lib/zookeeper]
+    contents: [/var/lib/zookeeper/myid]
+    resolve: [zk1.example.org]
+  register: __zookeeper_host
+"""
+
+RETURN = r"""
+os:
+  description: Operating system (id, version, codename, name, machine, memory_mb).
+  type: dict
+  returned: always
+java:
+  description: The Java found (exists, home, version, major).
+  type: dict
+  returned: always
+units:
+  description: By unit (exists, active, state, sub_state, enabled, fragment, main_pid, started_at in µs since boot,
+    restarts, result, generation).
+  type: dict
+  returned: always
+paths:
+  description: By path (exists, type, owner, group, mode, target, entries, free_mb of its file system).
+  type: dict
+  returned: always
+contents:
+  description: Text by path; empty for a missing file.
+  type: dict
+  returned: always
+resolved:
+  description: Addresses by name; an empty list for an unknown name.
+  type: dict
+  returned: always
+accounts:
+  description: By user name (exists, uid, gid, home, shell).
+  type: dict
+  returned: always
+listening:
+  description: Listening TCP sockets (address, port, pid, unit).
+  type: list
+  elements: dict
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import HostReader, read_host
+
+
+def main() -> None:
+    names = {"type": "list", "elements": "str", "default": []}
+    paths = {"type": "list", "elements": "path", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "java_home": {"type": "path", "default": ""},
+            "units": names,
+            "paths": paths,
+            "contents": paths,
+            "resolve": names,
+            "accounts": names,
+        },
+        supports_check_mode=True,
+    )
+    module.exit_json(changed=False, **read_host(HostReader(module.run_command), module.params))
+
+
+if __name__ == "__main__":
+    main()
