@@ -1,0 +1,21 @@
+"""Filters about generations; the logic stands in module_utils/generation.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.generation import (
+    generation_digest,
+    generation_entries,
+    prune_entries,
+)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "generation_digest": generation_digest,
+            "generation_entries": generation_entries,
+            "prune_entries": prune_entries,
+        }

@@ -1,0 +1,20 @@
+"""Filters of the preflight; the logic stands in module_utils/preflight.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils import preflight
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "release_problems": preflight.release_problems,
+            "java_problems": preflight.java_problems,
+            "name_problems": preflight.name_problems,
+            "port_problems": preflight.port_problems,
+            "occupied_problems": preflight.occupied_problems,
+            "limit_problems": preflight.limit_problems,
+        }

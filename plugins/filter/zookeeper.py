@@ -1,0 +1,30 @@
+"""Filters of the zookeeper role; the logic stands in module_utils/zookeeper_config.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_config as config
+
+
+def zookeeper_properties(options: dict[str, Any]) -> str:
+    """zoo.cfg's text for a map, or AnsibleFilterError with the reason."""
+    try:
+        return config.render_properties(options)
+    except config.ConfigError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "zookeeper_members": config.zookeeper_members,
+            "zookeeper_connect_string": config.zookeeper_connect_string,
+            "zookeeper_server_lines": config.zookeeper_server_lines,
+            "zookeeper_properties": zookeeper_properties,
+            "zookeeper_membership_problems": config.membership_problems,
+            "zookeeper_extra_problems": config.extra_problems,
+            "zookeeper_identity_problems": config.identity_problems,
+        }

@@ -1,0 +1,206 @@
+"""What the zookeeper role derives from the inventory: members, connection string, zoo.cfg, refusals. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Member = Mapping[str, Any]
+
+#: 255 is valid for ZooKeeper, but not with TTL nodes (zookeeperAdmin.md, extendedTypesEnabled).
+ID_RANGE = range(1, 255)
+PARTICIPANT, OBSERVER = "participant", "observer"
+HOST_NAME = re.compile(
+    r"^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$"
+)
+#: Every key of zoo.cfg that is part of the member list, or changes how a quorum is counted.
+MEMBERSHIP_KEYS = re.compile(r"^(server|group|weight)\.?[0-9]*|^(dynamicConfigFile|peerType)$")
+#: Read only as Java properties without the zookeeper. prefix; dead in zoo.cfg (QuorumPeer.java, domain facts §1.1).
+JVM_ONLY_KEYS = {
+    "jute.maxbuffer",
+    "readonlymode.enabled",
+    "leader.nodelay",
+    "follower.nodelay",
+    "znode.container.checkIntervalMs",
+    "znode.container.maxPerMinute",
+    "znode.container.maxNeverUsedIntervalMs",
+    "java.security.auth.login.config",
+}
+
+
+class ConfigError(ValueError):
+    """A value that cannot be written to zoo.cfg; the text names the key."""
+
+
+def zookeeper_members(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> list[dict[str, Any]]:
+    """Members of the ensemble, sorted by id, from the inventory only.
+
+    Never from facts or from the hosts of a play: one dead host or `--limit` would shrink the ensemble.
+    A missing id is None here and refused by `zookeeper_problems`.
+    """
+    members = [
+        {
+            "host": host,
+            "id": hostvars[host].get("zookeeper_id"),
+            "address": hostvars[host].get("zookeeper_address", host),
+            "peer_type": hostvars[host].get("zookeeper_peer_type", PARTICIPANT),
+        }
+        for host in hosts
+    ]
+    return sorted(members, key=lambda member: (_number(member["id"]), member["host"]))
+
+
+def zookeeper_connect_string(members: Sequence[Member], client_port: int) -> str:
+    """`host:port,…` of all members, sorted by id: the only place that joins it."""
+    ordered = sorted(members, key=lambda member: _number(member["id"]))
+    return ",".join(f"{member['address']}:{client_port}" for member in ordered)
+
+
+def zookeeper_server_lines(members: Sequence[Member], quorum_port: int, election_port: int) -> dict[str, str]:
+    """The `server.N` lines of zoo.cfg."""
+    return {
+        f"server.{member['id']}": f"{member['address']}:{quorum_port}:{election_port}:{member['peer_type']}"
+        for member in members
+    }
+
+
+def render_properties(options: Mapping[str, Any]) -> str:
+    """`key=value` lines, sorted so that server.2 stands before server.10; parsed back before they are given out.
+
+    Raises:
+        ConfigError: a value is empty, has a line break, or does not come back as it was written.
+    """
+    values = {str(key): _value(key, value) for key, value in options.items()}
+    text = "".join(f"{key}={values[key]}\n" for key in sorted(values, key=_natural))
+    if parse_properties(text) != values:
+        raise ConfigError(
+            "zoo.cfg does not read back as it was computed: a key or value has '=', '#' or spaces at an end"
+        )
+    return text
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """The part of java.util.Properties that zoo.cfg uses."""
+    lines = (line.strip() for line in text.splitlines())
+    return {
+        key.strip(): value.strip()
+        for key, _equals, value in (line.partition("=") for line in lines if line and not line.startswith(("#", "!")))
+    }
+
+
+def _value(key: str, value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if value is None or not text.strip():
+        raise ConfigError(f"zoo.cfg: {key} is empty; leave the key out instead")
+    if "\n" in text or "\\" in text:
+        raise ConfigError(f"zoo.cfg: {key} has a line break or a backslash, which java.util.Properties would eat")
+    return text
+
+
+def _natural(key: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", key)]
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else -1
+
+
+def fault_tolerance(voters: int) -> int:
+    """How many voters may be lost with the ensemble still serving."""
+    return (voters - 1) // 2
+
+
+def membership_problems(members: Sequence[Member], single_node: bool) -> list[str]:
+    """Why this list of members is refused; empty when it is not. Each names variable, host and remedy."""
+    problems = []
+    seen: dict[int, str] = {}
+    for member in members:
+        host, identity = member["host"], member["id"]
+        if identity is None:
+            problems.append(
+                f"{host}: zookeeper_id is missing. Give every host of the group zookeeper its own, and never change it."
+            )
+        elif not isinstance(identity, int) or isinstance(identity, bool) or identity not in ID_RANGE:
+            problems.append(f"{host}: zookeeper_id is {identity!r}; it must be a whole number from 1 to 254.")
+        elif identity in seen:
+            problems.append(
+                f"{host}: zookeeper_id {identity} is already that of {seen[identity]}. Every member needs its own."
+            )
+        else:
+            seen[identity] = host
+        if member["peer_type"] not in (PARTICIPANT, OBSERVER):
+            problems.append(
+                f"{host}: zookeeper_peer_type is {member['peer_type']!r}; it must be participant or observer."
+            )
+        if not HOST_NAME.match(str(member["address"])) or str(member["address"]) == "0.0.0.0":
+            problems.append(
+                f"{host}: zookeeper_address {member['address']!r} is no host name or IPv4 address that peers could use."
+            )
+    addresses = [member["address"] for member in members]
+    problems += [
+        f"{member['host']}: zookeeper_address {member['address']} belongs to two members. Every member needs its own."
+        for index, member in enumerate(members)
+        if member["address"] in addresses[:index]
+    ]
+    return problems + _size_problems([m for m in members if m["peer_type"] == PARTICIPANT], len(members), single_node)
+
+
+def _size_problems(voters: Sequence[Member], size: int, single_node: bool) -> list[str]:
+    count = len(voters)
+    if count == 1 and size == 1:
+        if single_node:
+            return []
+        return [
+            "The group zookeeper has one host: nothing would survive its loss. Use 3 voters, "
+            "or set zookeeper_single_node: true to say that this is wanted."
+        ]
+    if single_node:
+        return ["zookeeper_single_node is true, but the group zookeeper has more than one host. Remove the switch."]
+    if count < 3 or count % 2 == 0 or count > 7:
+        better = min(max(count + 1 - count % 2, 3), 7)
+        return [
+            f"The group zookeeper has {count} voters, which tolerate the loss of {max(fault_tolerance(count), 0)}. Use 3, 5 or 7: "
+            f"{better} voters tolerate the loss of {fault_tolerance(better)}. Observers (zookeeper_peer_type) are counted apart."
+        ]
+    return []
+
+
+def extra_problems(extra: Mapping[str, Any], owned: Mapping[str, str]) -> list[str]:
+    """Why `zookeeper_config_extra` is refused. `owned` names the variable of each key that one owns."""
+    problems = []
+    for key, value in extra.items():
+        name = str(key)
+        if name in owned:
+            problems.append(f"zookeeper_config_extra: {name} belongs to {owned[name]}. Set that variable instead.")
+        elif name.startswith(("group", "weight")):
+            problems.append(
+                f"zookeeper_config_extra: {name} makes a hierarchical quorum. Every quorum rule here counts voters; remove it."
+            )
+        elif MEMBERSHIP_KEYS.match(name):
+            problems.append(
+                f"zookeeper_config_extra: {name} is part of the member list, which comes from the inventory. Remove it."
+            )
+        elif name.startswith("zookeeper."):
+            problems.append(
+                f"zookeeper_config_extra: {name} would become the Java property zookeeper.{name}, which nothing reads. "
+                f"Write {name.removeprefix('zookeeper.')}."
+            )
+        elif name in JVM_ONLY_KEYS:
+            problems.append(
+                f"zookeeper_config_extra: {name} works only as a Java property. Put -D{name}=… into zookeeper_java_opts_extra."
+            )
+        elif value is None or not str(value).strip():
+            problems.append(f"zookeeper_config_extra: {name} is empty. Leave it out instead.")
+    return problems
+
+
+def identity_problems(host: str, identity: Any, data_dir: str, on_disk: str) -> list[str]:
+    """Refuses a changed id: the data directory would vote under another name."""
+    found = on_disk.strip()
+    if not found or found == str(identity):
+        return []
+    return [
+        f"{host}: {data_dir}/myid says {found}, and zookeeper_id is {identity}. An id never changes while there is data: "
+        f"set zookeeper_id: {found}, or move the data directory away if this host is to be another member."
+    ]
