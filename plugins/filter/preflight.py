@@ -12,6 +12,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "release_problems": preflight.release_problems,
+            "java_plan": preflight.java_plan,
             "java_problems": preflight.java_problems,
             "name_problems": preflight.name_problems,
             "port_problems": preflight.port_problems,

@@ -32,6 +32,7 @@ UNIT_PROPERTIES = (
 #: Larger files are not configuration; reading them would only fill the reply.
 READ_LIMIT = 64 * 1024
 LIST_LIMIT = 100
+JVM_ROOT = "/usr/lib/jvm"
 
 CommandRunner = Callable[[list[str]], tuple[int, str, str]]
 
@@ -124,20 +125,21 @@ class HostReader:
             "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
         }
 
-    def java(self, home: str) -> dict[str, Any]:
-        """The Java at `home`, or the one that `java` on the standard path resolves to."""
-        binary = os.path.join(home, "bin/java") if home else "/usr/bin/java"
+    def javas(self, extra_home: str) -> dict[str, dict[str, Any]]:
+        """Java installations by home: those under /usr/lib/jvm, and `extra_home` where it is given."""
+        homes = [entry.path for entry in self._directory(JVM_ROOT) if not entry.is_symlink()]
+        found = {home: self._java(home) for home in [*homes, *([extra_home] if extra_home else [])]}
+        return {home: java for home, java in found.items() if java}
+
+    def _java(self, home: str) -> dict[str, Any]:
+        binary = os.path.join(home, "bin/java")
         if not os.access(binary, os.X_OK):
-            return {"exists": False, "home": home, "version": "", "major": 0}
-        found = home or os.path.realpath(binary).removesuffix("/bin/java")
+            return {}
         # The release file answers at once; starting a JVM to ask takes a tenth of a second.
-        declared = re.search(r'^JAVA_VERSION="([^"]+)"', self._text(os.path.join(found, "release")), re.MULTILINE)
-        if declared:
-            version = declared.group(1)
-        else:
-            printed = re.search(r'version "([^"]+)"', self._run([binary, "-version"])[2])
-            version = printed.group(1) if printed else ""
-        return {"exists": True, "home": found, "version": version, "major": java_major(version)}
+        declared = re.search(r'^JAVA_VERSION="([^"]+)"', self._text(os.path.join(home, "release")), re.MULTILINE)
+        printed = declared or re.search(r'version "([^"]+)"', self._run([binary, "-version"])[2])
+        version = printed.group(1) if printed else ""
+        return {"version": version, "major": java_major(version)}
 
     def units(self, names: list[str]) -> dict[str, dict[str, Any]]:
         if not names:
@@ -197,6 +199,13 @@ class HostReader:
                 return handle.read(limit).decode("utf-8", "replace")
         except OSError:
             return ""
+
+    @staticmethod
+    def _directory(path: str) -> list[os.DirEntry[str]]:
+        try:
+            return sorted(os.scandir(path), key=lambda entry: entry.name)
+        except OSError:
+            return []
 
     @staticmethod
     def _addresses(name: str) -> list[str]:
@@ -269,7 +278,7 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
     """All that `host_state` returns, for its validated `params`."""
     return {
         "os": reader.operating_system(),
-        "java": reader.java(params["java_home"]),
+        "javas": reader.javas(params["java_home"]),
         "units": reader.units(params["units"]),
         "paths": reader.paths(params["paths"]),
         "contents": reader.contents(params["contents"]),

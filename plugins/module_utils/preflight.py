@@ -16,16 +16,49 @@ def release_problems(version: str, releases: Sequence[Mapping[str, Any]], what: 
     ]
 
 
-def java_problems(host: str, java: Mapping[str, Any], wanted: Mapping[str, int], variable: str, what: str) -> list[str]:
-    """Refuses a Java outside of a release's range. `java` is what will be used: {home, major, exists}."""
-    if variable and not java["exists"]:
+#: Debian's name of a machine type, as it stands in the path of its Java packages.
+DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def java_plan(state: Mapping[str, Any], java_home: str, platforms: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Which Java will run a service: {home, major, package, installed}; `major` is 0 where nobody knows it.
+
+    Args:
+        state: what `host_state` returned.
+        java_home: the operator's own, or empty for the distribution's package.
+        platforms: "id version" -> {java_package, java_major}.
+    """
+    if java_home:
+        found = state["javas"].get(java_home)
+        return {"home": java_home, "major": found["major"] if found else 0, "package": "", "installed": bool(found)}
+    platform = platforms.get(platform_name(state))
+    if not platform:
+        return {"home": "", "major": 0, "package": "", "installed": False}
+    machine = state["os"]["machine"]
+    home = f"/usr/lib/jvm/java-{platform['java_major']}-openjdk-{DEBIAN_ARCHITECTURES.get(machine, machine)}"
+    return {
+        "home": home,
+        "major": platform["java_major"],
+        "package": platform["java_package"],
+        "installed": home in state["javas"],
+    }
+
+
+def platform_name(state: Mapping[str, Any]) -> str:
+    """ "debian 12": the key of a platform in the table."""
+    return f"{state['os']['id']} {state['os']['version']}"
+
+
+def java_problems(host: str, plan: Mapping[str, Any], wanted: Mapping[str, int], variable: str, what: str) -> list[str]:
+    """Refuses a Java that is not there or outside of a release's range; `plan` is what `java_plan` gave."""
+    if not plan["home"]:
+        return [f"{host}: this toolkit knows no Java package for its platform. Install a Java and set {variable}."]
+    if not plan["installed"] and not plan["package"]:
+        return [f"{host}: {variable} is {plan['home']}, where there is no bin/java. Correct the path."]
+    if not wanted["min"] <= plan["major"] <= wanted["max"]:
         return [
-            f"{host}: {variable} is {java['home']}, where there is no bin/java. Correct the path, or leave the variable empty."
-        ]
-    if java["major"] and not wanted["min"] <= java["major"] <= wanted["max"]:
-        return [
-            f"{host}: Java {java['major']} ({java['home'] or 'from the distribution'}) does not fit {what}, which needs "
-            f"{wanted['min']} to {wanted['max']}. Set {variable or 'the java_home variable'} to a Java that fits."
+            f"{host}: Java {plan['major']} ({plan['home']}) does not fit {what}, which needs Java {wanted['min']} to "
+            f"{wanted['max']}. Set {variable} to one that fits."
         ]
     return []
 

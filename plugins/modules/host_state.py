@@ -20,7 +20,7 @@ attributes:
     description: Changes nothing.
 options:
   java_home:
-    description: Java installation to look at; empty means the one that C(/usr/bin/java) resolves to.
+    description: A Java installation to look at besides those under C(/usr/lib/jvm).
     type: path
     default: ""
   units:
@@ -65,8 +65,8 @@ os:
   description: Operating system (id, version, codename, name, machine, memory_mb).
   type: dict
   returned: always
-java:
-  description: The Java found (exists, home, version, major).
+javas:
+  description: By home of an installation (version, major).
   type: dict
   returned: always
 units:
