@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.generation import (
+    directory_entries,
     generation_digest,
     generation_entries,
     prune_entries,
@@ -15,6 +16,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.generation import 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "directory_entries": directory_entries,
             "generation_digest": generation_digest,
             "generation_entries": generation_entries,
             "prune_entries": prune_entries,

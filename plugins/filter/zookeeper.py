@@ -22,6 +22,8 @@ class FilterModule:
         return {
             "zookeeper_members": config.zookeeper_members,
             "zookeeper_connect_string": config.zookeeper_connect_string,
+            "zookeeper_endpoints": config.zookeeper_endpoints,
+            "zookeeper_data_dir_problems": config.data_dir_problems,
             "zookeeper_server_lines": config.zookeeper_server_lines,
             "zookeeper_properties": zookeeper_properties,
             "zookeeper_membership_problems": config.membership_problems,

@@ -29,7 +29,7 @@ def generation_entries(generation: Mapping[str, Any], root: str, group: str) -> 
     Nothing refers to the directory until `current` is switched, so a half staged one does no harm.
     """
     home = f"{root}/generations/{generation_digest(generation)}"
-    entries: list[dict[str, Any]] = [{"path": home, "state": "directory", "group": group, "mode": "0750"}]
+    entries: list[dict[str, Any]] = [{"path": home, "state": "directory", "mode": "0755"}]
     for name, file in sorted(generation["files"].items()):
         entries.append({"path": f"{home}/{name}", "state": "file", "group": group, **file})
     for name, target in sorted(generation["links"].items()):
@@ -42,4 +42,15 @@ def prune_entries(root: str, present: Sequence[str], keep: Sequence[str]) -> lis
     return [
         {"path": f"{root}/generations/{digest}", "state": "absent", "recursive": True}
         for digest in sorted(set(present) - set(keep))
+    ]
+
+
+def directory_entries(
+    roots: Sequence[str], suffixes: Sequence[str], owner: str, group: str, mode: str
+) -> list[dict[str, Any]]:
+    """Entries for `host_files`: a directory for each root and suffix, parents first."""
+    return [
+        {"path": root + suffix, "state": "directory", "owner": owner, "group": group, "mode": mode}
+        for root in roots
+        for suffix in suffixes
     ]

@@ -57,6 +57,20 @@ def zookeeper_connect_string(members: Sequence[Member], client_port: int) -> str
     return ",".join(f"{member['address']}:{client_port}" for member in ordered)
 
 
+def zookeeper_endpoints(members: Sequence[Member], client_port: int, quorum_port: int) -> list[dict[str, Any]]:
+    """Members as the module `zookeeper_quorum` takes them."""
+    return [
+        {
+            "id": member["id"],
+            "address": member["address"],
+            "peer_type": member["peer_type"],
+            "client_port": client_port,
+            "quorum_port": quorum_port,
+        }
+        for member in members
+    ]
+
+
 def zookeeper_server_lines(members: Sequence[Member], quorum_port: int, election_port: int) -> dict[str, str]:
     """The `server.N` lines of zoo.cfg."""
     return {
@@ -204,3 +218,26 @@ def identity_problems(host: str, identity: Any, data_dir: str, on_disk: str) -> 
         f"{host}: {data_dir}/myid says {found}, and zookeeper_id is {identity}. An id never changes while there is data: "
         f"set zookeeper_id: {found}, or move the data directory away if this host is to be another member."
     ]
+
+
+def data_dir_problems(host: str, running_config: str, data_dir: str, data_log_dir: str, has_data: bool) -> list[str]:
+    """Refuses other directories than those that the last generation wrote to, as long as they hold nothing.
+
+    Args:
+        running_config: text of the current zoo.cfg; empty on a fresh host.
+        has_data: whether the wanted directories hold a database.
+    """
+    before = parse_properties(running_config)
+    if not before.get("dataDir") or has_data:
+        return []
+    problems = []
+    for variable, old, new in (
+        ("zookeeper_data_dir", before["dataDir"], data_dir),
+        ("zookeeper_data_log_dir", before.get("dataLogDir", before["dataDir"]), data_log_dir),
+    ):
+        if old != new:
+            problems.append(
+                f"{host}: {variable} is {new}, but the database is in {old}. An empty directory would start without the "
+                f"data: stop this member, move {old} to {new}, and run again."
+            )
+    return problems
