@@ -1,0 +1,88 @@
+"""host_files on a real file system."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils import host_files
+
+OWNER = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
+ENTRY = {"state": "file", "content": "", "secret_content": None, "target": "", "mode": "0644", "recursive": False}
+
+
+def entry(path, **fields):
+    return ENTRY | OWNER | {"path": str(path)} | fields
+
+
+def ensure(item):
+    found = host_files.find(item["path"])
+    host_files.check(item, found)
+    fields = host_files.differences(item, found)
+    if fields:
+        host_files.apply(item)
+    return fields
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"state": "directory", "mode": "0750"},
+        {"content": "a=1\n", "mode": "0640"},
+        {"secret_content": "hidden\n", "mode": "0400"},
+        {"state": "link", "target": "generations/abc"},
+    ],
+)
+def test_an_entry_is_made_once(tmp_path, fields):
+    item = entry(tmp_path / "x", **fields)
+    assert ensure(item) == ["state"]
+    assert ensure(item) == []
+    assert os.listdir(tmp_path) == ["x"], "nothing temporary is left"
+
+
+def test_content_and_rights_are_mended(tmp_path):
+    item = entry(tmp_path / "x", content="a\n", mode="0600")
+    ensure(item)
+    (tmp_path / "x").write_text("b\n")
+    (tmp_path / "x").chmod(0o666)
+    assert ensure(item) == ["mode", "content"]
+    assert (tmp_path / "x").read_text() == "a\n"
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_is_turned_in_one_step(tmp_path):
+    ensure(entry(tmp_path / "current", state="link", target="a"))
+    assert ensure(entry(tmp_path / "current", state="link", target="b")) == ["target"]
+    assert os.readlink(tmp_path / "current") == "b"
+
+
+def test_nothing_of_another_kind_is_removed(tmp_path):
+    (tmp_path / "x").mkdir()
+    for state in ("file", "link", "absent"):
+        with pytest.raises(host_files.EntryError, match="is a directory"):
+            ensure(entry(tmp_path / "x", state=state))
+    assert (tmp_path / "x").is_dir()
+
+
+def test_absent(tmp_path):
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    assert ensure(entry(tmp_path / "x", state="absent", recursive=True)) == ["state"]
+    assert ensure(entry(tmp_path / "x", state="absent")) == []
+
+
+def test_trap_18_a_secret_is_not_in_the_diff(tmp_path):
+    item = entry(tmp_path / "x", secret_content="canary", mode="0400")
+    found = host_files.find(item["path"])
+    assert "canary" not in str(host_files.diff_of(item, found, host_files.differences(item, found)))
+    ensure(item)
+    changed = item | {"secret_content": "canary2"}
+    found = host_files.find(item["path"])
+    assert "canary" not in str(host_files.diff_of(changed, found, host_files.differences(changed, found)))
+
+
+def test_the_diff_shows_contents(tmp_path):
+    item = entry(tmp_path / "x", content="new\n")
+    diff = host_files.diff_of(item, host_files.find(item["path"]), ["state"])
+    assert diff["after"] == "new\n"

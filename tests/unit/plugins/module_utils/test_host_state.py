@@ -1,0 +1,107 @@
+"""Parsing of what a host says; the texts were recorded on Debian 12 hosts."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils import host_state
+
+
+@pytest.mark.parametrize(
+    ("version", "major"),
+    [("17.0.15", 17), ("1.8.0_504", 8), ("21", 21), ("11.0.32.1", 11), ("", 0), ("nonsense", 0)],
+)
+def test_java_major(version, major):
+    assert host_state.java_major(version) == major
+
+
+def test_os_release():
+    text = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n# note\n'
+    assert host_state.parse_os_release(text)["version_id"] == "12"
+    assert host_state.parse_os_release(text)["id"] == "debian"
+
+
+UNITS = """Id=zookeeper.service
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+MainPID=812
+FragmentPath=/etc/systemd/system/zookeeper.service
+ExecMainStartTimestampMonotonic=125077413
+NRestarts=0
+Result=success
+
+MainPID=0
+NRestarts=0
+Result=success
+Id=other.service
+LoadState=not-found
+ActiveState=inactive
+SubState=dead
+UnitFileState=
+"""
+
+
+def test_units():
+    units = host_state.parse_units(UNITS)
+    assert units["zookeeper.service"] == {
+        "exists": True,
+        "active": True,
+        "state": "active",
+        "sub_state": "running",
+        "enabled": True,
+        "fragment": "/etc/systemd/system/zookeeper.service",
+        "main_pid": 812,
+        "started_at": 125077413,
+        "restarts": 0,
+        "result": "success",
+        "generation": "",
+    }
+    assert not units["other.service"]["exists"]
+    assert not units["other.service"]["active"]
+
+
+@pytest.mark.parametrize(
+    ("text", "digest"),
+    [
+        ("java\0-cp\0x\0/etc/zookeeper/generations/0123456789abcdef/zoo.cfg\0", "0123456789abcdef"),
+        ("--configDir\0/etc/flink/flink-jobmanager/generations/0123456789abcdef\0-D", "0123456789abcdef"),
+        ("java /etc/zookeeper/current/zoo.cfg", ""),
+        ("/generations/short/x", ""),
+        ("", ""),
+    ],
+)
+def test_trap_15_a_process_names_its_generation(text, digest):
+    assert host_state.generation_in(text) == digest
+
+
+TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000   100        0 4711 1 0 100 0 0 10 0
+   1: 0A0712C6:0885 0B0712C6:9C40 01 00000000:00000000 00:00000000 00000000   100        0 4712 1 0 20 4 30 10 -1
+"""
+TCP6 = """  sl  local_address                         remote_address                        st tx_queue rx_queue
+   0: 00000000000000000000000000000000:0885 00000000000000000000000000000000:0000 0A 0:0 00:0 0 100 0 4713 1 0 100
+   1: 0000000000000000FFFF0000010012C6:0B48 00000000000000000000000000000000:0000 0A 0:0 00:0 0 100 0 4714 1 0 100
+"""
+
+
+def test_listening():
+    assert host_state.parse_listening(TCP) == [("127.0.0.1", 8080, "4711")]
+    assert host_state.parse_listening(TCP6) == [("::", 2181, "4713"), ("198.18.0.1", 2888, "4714")]
+
+
+@pytest.mark.parametrize("text", ["", "x", "sl\n 0: garbage", TCP[:150]])
+def test_listening_survives_what_it_cannot_read(text):
+    assert host_state.parse_listening(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("0::/system.slice/zookeeper.service\n", "zookeeper.service"),
+        ("1:name=systemd:/system.slice/system-flink.slice/flink-jobmanager@2.service\n", "flink-jobmanager@2.service"),
+        ("0::/\n", ""),
+    ],
+)
+def test_unit_of_cgroup(text, unit):
+    assert host_state.unit_of_cgroup(text) == unit

@@ -1,0 +1,86 @@
+"""Refusals that both roles share."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils import preflight
+
+PLATFORMS = {"debian 12": {"java_package": "openjdk-17-jre-headless", "java_major": 17}}
+HOME = "/usr/lib/jvm/java-17-openjdk-amd64"
+
+
+def state(javas=None, system="debian", version="12"):
+    return {"os": {"id": system, "version": version, "machine": "x86_64"}, "javas": javas or {}}
+
+
+def test_the_distributions_java_is_planned_before_it_is_installed():
+    plan = preflight.java_plan(state(), "", PLATFORMS)
+    assert plan == {"home": HOME, "major": 17, "package": "openjdk-17-jre-headless", "installed": False}
+    assert preflight.java_plan(state({HOME: {"major": 17}}), "", PLATFORMS)["installed"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (preflight.java_plan(state(system="arch"), "", PLATFORMS), "no Java package for its platform"),
+        (preflight.java_plan(state(), "/opt/jdk", PLATFORMS), "no bin/java"),
+        (
+            preflight.java_plan(state({"/opt/jdk": {"major": 8}}), "/opt/jdk", PLATFORMS),
+            "Java 8 (/opt/jdk) does not fit",
+        ),
+        (preflight.java_plan(state({"/opt/jdk": {"major": 24}}), "/opt/jdk", PLATFORMS), "needs Java 11 to 21"),
+    ],
+)
+def test_a_java_that_does_not_fit_is_refused(plan, words):
+    (problem,) = preflight.java_problems("h1", plan, {"min": 11, "max": 21}, "zookeeper_java_home", "ZooKeeper 3.9.5")
+    assert words in problem
+    assert "h1" in problem
+    assert "zookeeper_java_home" in problem
+
+
+def test_a_java_that_fits_is_taken():
+    plan = preflight.java_plan(state({"/opt/jdk": {"major": 21}}), "/opt/jdk", PLATFORMS)
+    assert preflight.java_problems("h1", plan, {"min": 11, "max": 21}, "v", "w") == []
+
+
+@pytest.mark.parametrize(
+    ("addresses", "word"), [([], "does not resolve"), (["127.0.1.1"], "loopback"), (["::1", "10.0.0.1"], "loopback")]
+)
+def test_a_name_that_peers_cannot_use_is_refused(addresses, word):
+    (problem,) = preflight.name_problems("h1", {"zk1": addresses, "zk2": ["198.18.0.2"]})
+    assert word in problem
+    assert "zk1" in problem
+
+
+def test_two_services_on_one_port_are_refused():
+    ports = [{"port": 8080, "what": "a_port"}, {"port": "8080", "what": "b_port"}, {"port": 0, "what": "c_port"}]
+    problems = preflight.port_problems("h1", ports)
+    assert "port 8080 is wanted by a_port and by b_port" in problems[0]
+    assert "c_port is 0" in problems[1]
+
+
+def test_a_port_that_another_process_has_is_refused():
+    ports = [{"port": 2181, "what": "zookeeper_client_port"}, {"port": 8080, "what": "zookeeper_admin_port"}]
+    listening = [
+        {"port": 2181, "unit": "zookeeper.service", "pid": 1},
+        {"port": 8080, "unit": "", "pid": 77},
+        {"port": 22, "unit": "ssh.service", "pid": 2},
+    ]
+    assert preflight.occupied_problems("h1", ports, listening, ["zookeeper.service"]) == [
+        "h1: port 8080 (zookeeper_admin_port) is in use by process 77. Stop that, or change the variable."
+    ]
+
+
+def test_trap_04_37_a_limit_to_a_part_is_refused_with_the_command():
+    assert preflight.limit_problems(["a", "b"], ["b", "a", "c"], "the ensemble") == []
+    (problem,) = preflight.limit_problems(["a", "b"], ["a"], "the ensemble")
+    assert "leaves out b" in problem
+    assert "Run without --limit" in problem
+
+
+def test_an_unknown_release_is_refused():
+    releases = [{"version": "3.9.5"}, {"version": "3.8.6"}]
+    assert preflight.release_problems("3.9.5", releases, "ZooKeeper", "zookeeper_version") == []
+    (problem,) = preflight.release_problems("3.9", releases, "ZooKeeper", "zookeeper_version")
+    assert "zookeeper_version is '3.9'" in problem
+    assert "3.9.5, 3.8.6" in problem

@@ -1,0 +1,152 @@
+"""What the zookeeper role derives from the inventory."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_config as config
+
+
+def member(identity, host=None, peer_type="participant", address=None):
+    host = host or f"zk{identity}"
+    return {"host": host, "id": identity, "address": address or f"{host}.lab.test", "peer_type": peer_type}
+
+
+def ensemble(count, observers=0):
+    voters = [member(i) for i in range(1, count + 1)]
+    return voters + [member(i, peer_type="observer") for i in range(count + 1, count + observers + 1)]
+
+
+HOSTVARS = {
+    "zk3.lab.test": {"zookeeper_id": 3},
+    "zk1.lab.test": {"zookeeper_id": 1},
+    "zk2.lab.test": {"zookeeper_id": 2, "zookeeper_address": "other.lab.test", "zookeeper_peer_type": "observer"},
+}
+
+
+def test_trap_33_the_order_of_the_inventory_changes_nothing():
+    results = [
+        (
+            config.zookeeper_connect_string(config.zookeeper_members(HOSTVARS, hosts), 2181),
+            config.render_properties(
+                config.zookeeper_server_lines(config.zookeeper_members(HOSTVARS, hosts), 2888, 3888)
+            ),
+        )
+        for hosts in itertools.permutations(HOSTVARS)
+    ]
+    assert len(set(results)) == 1
+    assert results[0][0] == "zk1.lab.test:2181,other.lab.test:2181,zk3.lab.test:2181"
+    assert results[0][1] == (
+        "server.1=zk1.lab.test:2888:3888:participant\n"
+        "server.2=other.lab.test:2888:3888:observer\n"
+        "server.3=zk3.lab.test:2888:3888:participant\n"
+    )
+
+
+def test_server_lines_are_sorted_by_number_not_by_letter():
+    text = config.render_properties({f"server.{i}": "h" for i in (10, 9, 2)} | {"tickTime": 2000})
+    assert [line.split("=")[0] for line in text.splitlines()] == ["server.2", "server.9", "server.10", "tickTime"]
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "a\nb", "a\\b"])
+def test_trap_21_a_value_that_java_would_not_read_back_is_refused(value):
+    with pytest.raises(config.ConfigError, match="dataDir"):
+        config.render_properties({"dataDir": value})
+
+
+def test_booleans_are_what_the_parser_of_zookeeper_takes():
+    assert config.render_properties({"standaloneEnabled": False}) == "standaloneEnabled=false\n"
+
+
+def test_a_key_that_does_not_read_back_is_refused():
+    with pytest.raises(config.ConfigError, match="read back"):
+        config.render_properties({"a=b": "c"})
+
+
+@pytest.mark.parametrize("members", [ensemble(3), ensemble(5), ensemble(7), ensemble(3, 2)])
+def test_an_ensemble_is_accepted(members):
+    assert config.membership_problems(members, single_node=False) == []
+
+
+def test_a_single_node_needs_its_switch():
+    assert "zookeeper_single_node: true" in config.membership_problems(ensemble(1), single_node=False)[0]
+    assert config.membership_problems(ensemble(1), single_node=True) == []
+    assert "Remove the switch" in config.membership_problems(ensemble(3), single_node=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "tolerated", "better", "better_tolerates"),
+    [(2, 0, 3, 1), (4, 1, 5, 2), (6, 2, 7, 3), (8, 3, 7, 3), (9, 4, 7, 3)],
+)
+def test_trap_09_a_number_of_voters_that_is_no_use_is_refused(count, tolerated, better, better_tolerates):
+    (problem,) = config.membership_problems(ensemble(count), single_node=False)
+    assert f"has {count} voters, which tolerate the loss of {tolerated}" in problem
+    assert f"{better} voters tolerate the loss of {better_tolerates}" in problem
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"id": None}, ["zk2", "zookeeper_id is missing"]),
+        ({"id": 0}, ["zk2", "1 to 254"]),
+        ({"id": 255}, ["zk2", "1 to 254"]),
+        ({"id": "2"}, ["zk2", "whole number"]),
+        ({"id": True}, ["zk2", "whole number"]),
+        ({"id": 1}, ["zk2", "already that of zk1"]),
+        ({"peer_type": "voter"}, ["zk2", "participant or observer"]),
+        ({"address": "0.0.0.0"}, ["zk2", "zookeeper_address"]),
+        ({"address": "a b"}, ["zk2", "zookeeper_address"]),
+        ({"address": "zk1.lab.test"}, ["zk2", "belongs to two members"]),
+    ],
+)
+def test_trap_07_08_27_a_wrong_identity_is_refused(broken, words):
+    members = ensemble(3)
+    members[1] = members[1] | broken
+    problems = "\n".join(config.membership_problems(members, single_node=False))
+    assert all(word in problems for word in words)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "word"),
+    [
+        ("clientPort", 1, "zookeeper_client_port"),
+        ("group.1", "1:2:3", "hierarchical"),
+        ("weight.1", 2, "hierarchical"),
+        ("server.4", "h:1:2", "member list"),
+        ("dynamicConfigFile", "/x", "member list"),
+        ("peerType", "observer", "member list"),
+        ("zookeeper.superUser", "x", "Write superUser"),
+        ("jute.maxbuffer", 1, "-Djute.maxbuffer"),
+        ("snapCount", "", "empty"),
+    ],
+)
+def test_an_extra_key_that_would_do_harm_or_nothing_is_refused(key, value, word):
+    (problem,) = config.extra_problems({key: value}, {"clientPort": "zookeeper_client_port"})
+    assert word in problem
+    assert key in problem
+
+
+def test_other_extra_keys_are_taken():
+    assert config.extra_problems({"snapCount": 1, "autopurge.x": "y"}, {"clientPort": "zookeeper_client_port"}) == []
+
+
+@pytest.mark.parametrize(("on_disk", "refused"), [("", False), ("2\n", False), ("3\n", True)])
+def test_trap_07_an_id_never_changes_over_data(on_disk, refused):
+    problems = config.identity_problems("zk2", 2, "/data", on_disk)
+    assert bool(problems) is refused
+    assert all("zk2: /data/myid says 3" in problem and "zookeeper_id: 3" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("running", "has_data", "refused"),
+    [
+        ("", False, 0),
+        ("dataDir=/old\n", True, 0),
+        ("dataDir=/old\n", False, 2),
+        ("dataDir=/new\ndataLogDir=/log\n", False, 1),
+        ("dataDir=/new\ndataLogDir=/new\n", False, 0),
+    ],
+)
+def test_trap_05_an_empty_data_directory_does_not_replace_a_full_one(running, has_data, refused):
+    assert len(config.data_dir_problems("zk1", running, "/new", "/new", has_data)) == refused
