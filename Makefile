@@ -1,0 +1,84 @@
+# `make help` lists the targets. Everything runs from the virtual environment that `make setup` makes.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := $(CURDIR)/.venv
+export PATH := $(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(VENV)
+# Silences molecule's wish for extensions/molecule; the scenarios stand in molecule/.
+export MOLECULE_GLOB := $(CURDIR)/molecule/*/molecule.yml
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+LAB := python3 molecule/shared/lab.py
+LAB_INVENTORY := inventory/lab
+SCENARIOS := $(sort $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
+# What guards the promises and fits CI; the others run in molecule-full.
+CI_SCENARIOS := default failover
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: setup lab-requirements ## Build a real cluster on this machine and say who leads (about 6 minutes, then 40 s)
+	@$(LAB) up --inventory $(LAB_INVENTORY)
+	@ansible-playbook playbooks/bundle.yml
+	@ansible-playbook -i $(LAB_INVENTORY) playbooks/site.yml
+
+.PHONY: demo-down
+demo-down: ## Remove the demo's hosts, network and volumes
+	@$(LAB) down --inventory $(LAB_INVENTORY)
+
+.PHONY: test
+test: lint unit contract molecule ## Everything that CI runs
+
+.PHONY: setup
+setup: $(VENV)/.requirements .ansible/collections/ansible_collections/streamquorum/ha ## Make the virtual environment and link the checkout as a collection
+
+$(VENV)/.requirements: requirements.txt requirements-dev.txt
+	@tests/requirements.sh python
+	@echo "Making the virtual environment .venv (usually 20 to 60 s) …"
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.ansible/collections/ansible_collections/streamquorum/ha:
+	@mkdir -p $(dir $@)
+	@ln -sfn ../../../.. $@
+
+.PHONY: lab-requirements
+lab-requirements: setup ## Install what the lab needs of this machine (apt, as root), or say what to install
+	@$(LAB) requirements --install
+
+.PHONY: lint
+lint: setup ## yamllint, ansible-lint (profile production), ruff, mypy, syntax of every playbook
+	@yamllint --strict .
+	@ruff check . && ruff format --check .
+	@mypy plugins molecule/shared/lab.py
+	@ansible-lint --strict
+	@ansible-playbook -i inventory/example --syntax-check playbooks/*.yml > /dev/null
+
+.PHONY: unit
+unit: setup ## Pure logic, on replies recorded from real servers
+	@pytest tests/unit
+
+.PHONY: contract
+contract: setup ## Data agrees with data: defaults, argument_specs, registries, docs
+	@pytest tests/contract
+
+.PHONY: molecule
+molecule: lab-requirements ## The scenarios that guard the promises, on real hosts
+	@for scenario in $(CI_SCENARIOS); do molecule test --scenario-name $$scenario; done
+
+.PHONY: molecule-full
+molecule-full: lab-requirements ## Every scenario
+	@for scenario in $(SCENARIOS); do molecule test --scenario-name $$scenario; done
+
+.PHONY: bench
+bench: lab-requirements ## Wall time and module executions per host of a first, a second and a --check run
+	@python3 tests/bench/bench.py
+
+.PHONY: docs
+docs: setup ## Write docs/variables.md from the roles' own argument_specs
+	@python3 tests/docs/variables.py > docs/variables.md
