@@ -1,0 +1,34 @@
+"""Connection arguments of the modules that talk to ZooKeeper (module_utils/zookeeper_client.py reads them)."""
+
+from __future__ import annotations
+
+_COMMON = r"""
+  timeout:
+    description: Time limit of each single call to a server, in seconds; more than 0.
+    type: float
+    default: 5.0
+  kazoo_path:
+    description:
+      - The kazoo library (2.11 or newer) on the host that runs the module, as an archive or a directory.
+      - Where it does not exist, an installed kazoo is used. Four-letter words need none.
+    type: path
+    default: /opt/streamquorum/lib/kazoo-2.11.0.zip
+"""
+
+
+class ModuleDocFragment:
+    """`DOCUMENTATION`: all of them; `FROM_MEMBERS`: for a module that derives the servers from its members."""
+
+    DOCUMENTATION = (
+        r"""
+options:
+  servers:
+    description: Servers of the ensemble, each as C(host:port) of its client port.
+    type: list
+    elements: str
+    required: true
+"""
+        + _COMMON
+    )
+
+    FROM_MEMBERS = "options:\n" + _COMMON
