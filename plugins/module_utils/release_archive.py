@@ -135,12 +135,12 @@ def release_source(
 
     Args:
         releases: the table of releases (`version`, `archive`, `sha512`, empty where none was published to be read).
-        name: `zookeeper` or `flink`: the directory of the project on an Apache mirror.
+        name: `zookeeper` or `flink`.
         version: the release wanted.
         url: the operator's URL of the archive.
         file: the operator's archive on the controller.
         sha512: the operator's sum, in any published form.
-        mirrors: roots of Apache mirrors, tried in order.
+        mirrors: URLs of directories that hold the archive under its official name, tried in order.
         bundle_dir: the directory of the bundle on the controller.
         manifest: its manifest; None or empty where there is none.
         variable_prefix: prefix of the operator's variables, for the refusals (default: `name`).
@@ -185,9 +185,8 @@ def release_source(
             "assembled": bool(bundled["assembled"]),
         }
     elif found:
-        path = apache_path(name, str(version), str(found["archive"]))
         result |= {
-            "sources": [f"{mirror.rstrip('/')}/{path}" for mirror in mirrors],
+            "sources": [f"{mirror.rstrip('/')}/{found['archive']}" for mirror in mirrors],
             "sha512": own or pinned,
             "origin": "operator" if own else "release",
         }
@@ -209,11 +208,6 @@ def release_source(
             f"{prefix}_archive_file, or build a bundle with playbooks/bundle.yml."
         ]
     return result
-
-
-def apache_path(name: str, version: str, archive: str) -> str:
-    """The path of a release's archive under the root of an Apache mirror."""
-    return f"{name}/{name}-{version}/{archive}"
 
 
 def bundle_entry(manifest: Mapping[str, Any], name: str, version: str) -> Mapping[str, Any] | None:
@@ -408,6 +402,32 @@ def _sync(path: str) -> None:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def workspace(dest: str) -> Iterator[str]:
+    """`<dest>.partial`, emptied of what a killed run left, and removed afterwards.
+
+    Raises:
+        ReleaseError: another run has it.
+    """
+    work = dest + PARTIAL
+    os.makedirs(os.path.dirname(dest), mode=0o755, exist_ok=True)
+    os.makedirs(work, mode=0o700, exist_ok=True)
+    lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ReleaseError(f"Another run works on {dest} at this moment. Wait for it and run again.") from error
+        for entry in os.scandir(work):
+            shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
 # --- installation ----------------------------------------------------------------------------------------------------
 
 #: Opens a URL for reading; raises SourceError.
@@ -460,7 +480,7 @@ class Installer:
             if not is_url(source) and not transferred:
                 return {"source": "", "transfer": source, "remaining": left, "failures": told}
             try:
-                with self._workspace(dest) as work:
+                with workspace(dest) as work:
                     archive = transferred or self._fetch(source, os.path.join(work, "archive"))
                     self._place(release, archive, source, work, dest)
                 return {"source": redacted(source), "transfer": "", "remaining": [], "failures": told}
@@ -492,30 +512,6 @@ class Installer:
         except OSError as error:
             raise SourceError(f"the download broke off: {error}") from error
         return path
-
-    @staticmethod
-    @contextlib.contextmanager
-    def _workspace(dest: str) -> Iterator[str]:
-        """`<dest>.partial`, emptied of what a killed run left, and removed afterwards; one run at a time has it."""
-        work = dest + PARTIAL
-        os.makedirs(os.path.dirname(dest), mode=0o755, exist_ok=True)
-        os.makedirs(work, mode=0o700, exist_ok=True)
-        lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ReleaseError(
-                    f"Another run installs to {dest} at this moment. Wait for it and run again."
-                ) from error
-            for entry in os.scandir(work):
-                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
-            try:
-                yield work
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-        finally:
-            os.close(lock)
 
 
 def ensure_release(installer: Installer, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
