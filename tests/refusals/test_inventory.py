@@ -1,0 +1,107 @@
+"""A wrong input is refused before the first change, in words that name the variable, the host and the remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def refused(result, *words):
+    code, output = result
+    assert code != 0, output
+    for word in words:
+        assert word in output, output
+    assert "changed=0" in output or "PLAY RECAP" not in output, "something was changed before the refusal"
+    assert "Traceback" not in output, output
+
+
+def hosts(inventory):
+    return inventory["all"]["children"]["zookeeper"]["hosts"]
+
+
+def variables(inventory):
+    return inventory["all"]["vars"]
+
+
+def test_trap_38_an_empty_inventory_is_refused(run):
+    refused(run({"all": {"hosts": {}}}), "no host in the group zookeeper", "inventory/example")
+
+
+def test_trap_38_a_missing_inventory_is_refused(run, tmp_path):
+    refused(run(tmp_path / "nowhere"), "no host in the group zookeeper", "inventory/production")
+
+
+def test_an_id_that_is_missing_twice_given_or_out_of_range_is_refused_at_once(run, inventory):
+    del hosts(inventory)["zk1"]["zookeeper_id"]
+    hosts(inventory)["zk2"]["zookeeper_id"] = 3
+    hosts(inventory)["zk4"] = {"zookeeper_id": 300, "zookeeper_address": "zk4.invalid"}
+    hosts(inventory)["zk5"] = {"zookeeper_id": 5, "zookeeper_address": "0.0.0.0"}
+    refused(
+        run(inventory),
+        "zk1: zookeeper_id is missing",
+        "zookeeper_id 3 is already that of",
+        "zk4: zookeeper_id is 300; it must be a whole number from 1 to 254",
+        "zk5: zookeeper_address",
+    )
+
+
+def test_two_voters_are_refused(run, inventory):
+    del hosts(inventory)["zk3"]
+    refused(run(inventory), "has 2 voters, which tolerate the loss of 0", "3 voters tolerate the loss of 1")
+
+
+def test_trap_11_12_a_limit_to_a_part_of_the_ensemble_is_refused_with_the_command(run, inventory):
+    refused(run(inventory, "--limit", "zk1"), "--limit leaves out zk2, zk3", "Run without --limit")
+
+
+def test_an_unknown_release_and_extra_keys_that_variables_own_are_refused(run, inventory):
+    variables(inventory)["zookeeper_version"] = "3.4.0"
+    variables(inventory)["zookeeper_config_extra"] = {"clientPort": 1, "group.1": "1:2"}
+    refused(
+        run(inventory),
+        "zookeeper_version is '3.4.0'",
+        "clientPort belongs to zookeeper_client_port",
+        "hierarchical quorum",
+    )
+
+
+def test_trap_20_31_an_archive_without_a_sum_is_refused(run, inventory):
+    variables(inventory)["zookeeper_archive_sha512"] = ""
+    variables(inventory)["zookeeper_archive_file"] = "/nowhere/zookeeper.tar.gz"
+    variables(inventory)["zookeeper_version"] = "3.5.10"
+    refused(run(inventory), "No sha512 sum is known", "zookeeper_archive_sha512")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("zookeeper_client_port", "many", ["zookeeper_client_port", "int"]),
+        ("zookeeper_install_method", "rpm", ["zookeeper_install_method", "archive, package"]),
+    ],
+)
+def test_wrong_types_are_refused(run, inventory, name, value, words):
+    variables(inventory)[name] = value
+    refused(run(inventory), *words)
+
+
+def test_a_host_that_cannot_be_a_member_is_refused(run, inventory, tmp_path):
+    """Names, an id on disk that differs, two services on one port, a Java that is not there: all told in one run."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/myid").write_text("7\n")
+    variables(inventory)["zookeeper_admin_port"] = 2181
+    variables(inventory)["zookeeper_java_home"] = "/nowhere/jdk"
+    hosts(inventory)["zk2"]["zookeeper_address"] = "localhost"
+    refused(
+        run(inventory),
+        "does not resolve zk1.invalid",
+        "resolves localhost to loopback",
+        "myid says 7, and zookeeper_id is 1",
+        "port 2181 is wanted by zookeeper_client_port and by zookeeper_admin_port",
+        "zookeeper_java_home is /nowhere/jdk, where there is no bin/java",
+    )
+
+
+def test_trap_05_another_data_directory_over_a_full_one_is_refused(run, inventory, tmp_path):
+    (tmp_path / "etc/generations/0123456789abcdef").mkdir(parents=True)
+    (tmp_path / "etc/generations/0123456789abcdef/zoo.cfg").write_text("dataDir=/old\n")
+    (tmp_path / "etc/current").symlink_to("generations/0123456789abcdef")
+    refused(run(inventory), "zookeeper_data_dir is", "but the database is in /old")
