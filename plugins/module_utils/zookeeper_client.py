@@ -152,6 +152,8 @@ def connect(server: Server, timeout: float) -> socket.socket:
         raise CallTimedOut(f"{server} did not accept a connection within {timeout:g} s") from error
     except socket.gaierror as error:
         raise ConnectionFailed(f"{server.host} does not resolve on this host: {error.strerror}") from error
+    except UnicodeError as error:
+        raise ConnectionFailed(f"'{server.host}' is no host name") from error
     except OSError as error:
         raise ConnectionFailed(f"{server}: {error.strerror or error}") from error
 
