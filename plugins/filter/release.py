@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.streamquorum.ha.plugins.module_utils import release_archive
-
-MANIFEST = "manifest.json"
+from ansible_collections.streamquorum.ha.plugins.module_utils import bundle, release_archive
 
 
 def read_manifest(bundle_dir: str) -> Mapping[str, Any]:
     """The manifest of a bundle on the controller; empty where there is no bundle."""
-    path = os.path.join(os.path.expanduser(bundle_dir), MANIFEST)
+    path = os.path.join(os.path.expanduser(bundle_dir), bundle.MANIFEST)
     try:
         with open(path, encoding="utf-8") as handle:
             found = json.load(handle)
@@ -39,4 +37,8 @@ def release_source(
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"release_source": release_source, "release_installed": release_archive.release_installed}
+        return {
+            "release_source": release_source,
+            "release_installed": release_archive.release_installed,
+            "bundle_plan": bundle.plan,
+        }

@@ -110,38 +110,13 @@ failures:
   returned: success
 """
 
-import contextlib
-from collections.abc import Iterator
-from typing import IO
-from urllib.error import HTTPError, URLError
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import ConnectionError as UrlConnectionError
-from ansible.module_utils.urls import NoSSLError, SSLValidationError, open_url
 from ansible_collections.streamquorum.ha.plugins.module_utils.release_archive import (
     Installer,
     ReleaseError,
-    SourceError,
     ensure_release,
 )
-
-
-class UrlOpener:
-    """Opens URLs with Ansible's own client: the host's proxies and certificates apply."""
-
-    def __init__(self, timeout: int) -> None:
-        self._timeout = timeout
-
-    @contextlib.contextmanager
-    def __call__(self, url: str) -> Iterator[IO[bytes]]:
-        try:
-            response = open_url(url, timeout=self._timeout, http_agent="streamquorum")
-        except HTTPError as error:
-            raise SourceError(f"HTTP status {error.code} ({error.reason})") from error
-        except (URLError, OSError, UrlConnectionError, SSLValidationError, NoSSLError, ValueError) as error:
-            raise SourceError(f"cannot be reached: {getattr(error, 'reason', None) or error}") from error
-        with response:
-            yield response
+from ansible_collections.streamquorum.ha.plugins.module_utils.url_opener import UrlOpener
 
 
 def main() -> None:
