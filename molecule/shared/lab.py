@@ -4,9 +4,9 @@
 A host is a container that boots systemd under podman, with an address and a name of its own, reached by SSH as an
 unprivileged user with sudo. What an inventory says is what is made; nothing is described twice.
 
-Variables of the group `all`:
+Variables that all hosts share:
     lab_name     names containers, network and volumes (`sq-<lab_name>-…`) and the directory `.lab/<lab_name>/`,
-                 which holds the SSH key, the known hosts and the lab's own notes.
+                 which holds the SSH key, the known hosts, an ssh_config that uses both, and the lab's own notes.
     lab_subnet   a network inside 198.18.0.0/15 (set aside for benchmarks, routed nowhere); one for each lab.
 Variables of a host:
     ansible_host      its address.
@@ -183,7 +183,7 @@ def read_lab(listing: Mapping[str, Any]) -> Lab:
     def shared(variable: str) -> str:
         values = {str(variables.get(variable, "")) for variables in hostvars.values()}
         if len(values) != 1 or values == {""}:
-            problems.append(f"{variable} must be set once, in group_vars/all; hosts have {sorted(values)}.")
+            problems.append(f"{variable} must be the same for all hosts; they have {sorted(values)}.")
             return ""
         return values.pop()
 
@@ -264,6 +264,29 @@ def hosts_file(lab: Lab) -> str:
 def known_hosts(lab: Lab, keys: Mapping[str, str]) -> str:
     """The lab's known_hosts, from the public key that each host generated; `keys` is by host name."""
     return "".join(f"{host.name},{host.address} {' '.join(keys[host.name].split()[:2])}\n" for host in lab.hosts)
+
+
+def ssh_config(lab: Lab) -> str:
+    """The lab's ssh_config, the one way in for Ansible, testinfra and people: `ssh -F .lab/demo/ssh_config zk1`.
+
+    Host keys are checked against those that the lab read from the hosts past the network, and nothing else; the user's
+    own configuration, keys and agent play no part.
+    """
+    lines = []
+    for host in lab.hosts:
+        lines += [f"Host {host.name} {host.short}", f"    HostName {host.address}"]
+    lines += [
+        "Host *",
+        "    User ops",
+        f'    IdentityFile "{lab.directory / "id_ed25519"}"',
+        "    IdentitiesOnly yes",
+        "    IdentityAgent none",
+        f'    UserKnownHostsFile "{lab.directory / "known_hosts"}"',
+        "    GlobalKnownHostsFile none",
+        "    StrictHostKeyChecking yes",
+        "    PasswordAuthentication no",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def spec_digest(lab: Lab, host: Host, image: str) -> str:
@@ -771,6 +794,7 @@ class Hosts:
             self.lab.directory / "known_hosts",
             known_hosts(self.lab, {name: note["host_key"] for name, note in settled.items()}),
         )
+        write(self.lab.directory / "ssh_config", ssh_config(self.lab))
         by_name = {host.name: host for host in self.lab.hosts}
         changed = {name: note for name, note in settled.items() if note != notes.get(self.lab.container(by_name[name]))}
         # Through the real door, with host-key checking, before anybody else has to find out.
@@ -815,19 +839,9 @@ class Hosts:
             "systemctl status ssh; or make it anew: up --fresh",
         )
 
-    def ssh_command(self, host: Host) -> list[str]:
-        options = {
-            "UserKnownHostsFile": f'"{self.lab.directory / "known_hosts"}"',
-            "StrictHostKeyChecking": "yes",
-            "BatchMode": "yes",
-            "ConnectTimeout": "10",
-            "IdentitiesOnly": "yes",
-        }
-        given = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-        return ["ssh", "-F", "none", *given, "-i", str(self.key), f"ops@{host.address}"]
-
     def prove_ssh(self, host: Host) -> None:
-        run([*self.ssh_command(host), "sudo", "-n", "true"], limit=30)
+        options = ["-F", str(self.lab.directory / "ssh_config"), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
+        run(["ssh", *options, host.address, "sudo", "-n", "true"], limit=30)
 
     def each(self, hosts: Sequence[Host], work: Callable[[Host], Any]) -> dict[str, Any]:
         """Does the work for all hosts side by side.
@@ -855,7 +869,7 @@ class Hosts:
         volumes = podman("volume", "ls", "--quiet", "--filter", f"label={LABEL}={self.lab.name}").split()
         if volumes:
             podman("volume", "rm", "--force", *volumes)
-        for name in ("id_ed25519", "id_ed25519.pub", "known_hosts", "hosts.json"):
+        for name in ("id_ed25519", "id_ed25519.pub", "known_hosts", "ssh_config", "hosts.json"):
             (self.lab.directory / name).unlink(missing_ok=True)
 
     def find(self, names: Sequence[str]) -> list[Host]:
