@@ -1,0 +1,443 @@
+#!/usr/bin/python
+"""leader_znode: who leads Flink, read from ZooKeeper and compared with what the JobManagers answer."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: leader_znode
+short_description: Who leads a Flink cluster, by its znodes and its JobManagers
+description:
+  - Reads Flink's leader for a cluster-id from ZooKeeper in every layout since Flink 1.0, decodes the address and the
+    leader's session id, counts the contenders, checks that the winner of the election owns the leader's node, and
+    compares with what each JobManager answers over REST.
+  - Up to Flink 1.14 each component has a leader of its own. There the dispatcher's owner counts as the leader; the REST
+    server's stands in RV(components).
+  - That nobody leads is a verdict, not a failure. The module fails when ZooKeeper cannot be asked, and when what it was
+    told to wait for does not come.
+  - Reads only. Run it on a host that reaches ZooKeeper and the JobManagers' REST ports.
+author: [StreamQuorum (@streamquorum)]
+extends_documentation_fragment: [streamquorum.ha.zookeeper_connection]
+attributes:
+  check_mode:
+    support: full
+    description: Reads only.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+options:
+  cluster_id:
+    description: Value of C(high-availability.cluster-id).
+    type: str
+    required: true
+  path_root:
+    description: Value of C(high-availability.zookeeper.path.root).
+    type: str
+    default: /flink
+  flink_version:
+    description:
+      - Flink's version, such as V(1.20.5). It says which layout counts; a leader in another release's layout makes the
+        verdict RV(verdict=inconsistent).
+      - Without it the layouts are probed from the newest to the oldest, and one with a live leader comes first.
+    type: str
+    default: ""
+  job_managers:
+    description:
+      - The JobManagers that are expected. Each is asked over REST; a leader that is none of them is RV(foreign).
+      - Without any, REST is left out.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      address:
+        description: Name or address of its host, as in C(rest.address).
+        type: str
+        required: true
+      rest_port:
+        description: REST port.
+        type: int
+        required: true
+      name:
+        description: Another name of the same host, such as the inventory's.
+        type: str
+        default: ""
+  rest_scheme:
+    description: How the REST ports are reached. With V(https), the host's certificate authorities decide.
+    type: str
+    choices: [http, https]
+    default: http
+  rest_timeout:
+    description: Time limit for everything that one JobManager is asked, in seconds; they are asked in parallel.
+    type: float
+    default: 5.0
+  task_managers:
+    description:
+      - How many TaskManagers must be registered at least, by the leader's count; V(0) does not ask.
+      - Fewer are a reason in RV(reasons); what O(wait_for) and its like wait for includes them.
+    type: int
+    default: 0
+  wait_for:
+    description: With V(leader), wait until one of O(job_managers) leads consistently.
+    type: str
+    choices: [none, leader]
+    default: none
+  wait_for_leader:
+    description: Wait until this JobManager leads, C(host:port) of its REST address.
+    type: str
+    default: ""
+  wait_for_change_from:
+    description:
+      - Wait until there is a leader, and a different one than this, given by session id, address, C(host:port) or owner.
+      - The session id is the safest, since a JobManager that leads again has a new one.
+    type: str
+    default: ""
+  wait_timeout:
+    description: How long to wait at most, in seconds.
+    type: float
+    default: 60.0
+  poll_interval:
+    description: Time between two readings while waiting, in seconds.
+    type: float
+    default: 0.5
+"""
+
+EXAMPLES = r"""
+- name: Wait until one of our JobManagers leads and three TaskManagers are registered
+  streamquorum.ha.leader_znode:
+    servers: [zk1.example.org:2181, zk2.example.org:2181, zk3.example.org:2181]
+    cluster_id: /orders
+    flink_version: 1.20.5
+    job_managers:
+      - {address: jm1.example.org, rest_port: 8081}
+      - {address: jm2.example.org, rest_port: 8081}
+    task_managers: 3
+    wait_for: leader
+    wait_timeout: 120
+  register: __flink_ha_leader
+
+- name: After the leader was stopped, wait for another one
+  streamquorum.ha.leader_znode:
+    servers: [zk1.example.org:2181]
+    cluster_id: /orders
+    wait_for_change_from: "{{ __flink_ha_leader.leader.session_id }}"
+"""
+
+RETURN = r"""
+verdict:
+  description:
+    - V(led), the znodes agree with each other and with REST; V(leaderless), nobody leads; V(inconsistent), they
+      contradict one another. After a crash of the leader that is so until its ZooKeeper session times out.
+    - A contradiction was seen twice, one O(poll_interval) apart.
+  type: str
+  returned: always
+  sample: led
+reasons:
+  description: Why, in words; what is worth knowing beside a good verdict, too. Empty when there is nothing to say.
+  type: list
+  elements: str
+  returned: always
+leader:
+  description: The leading JobManager. Empty texts and port 0 where nobody leads.
+  type: dict
+  returned: always
+  contains:
+    address:
+      description: Its REST address. Up to Flink 1.14 it can be the dispatcher's address instead, then O(ignore:port) is 0.
+      type: str
+      sample: http://jm1.example.org:8081
+    host:
+      description: Host in it.
+      type: str
+    port:
+      description: REST port; 0 where only the host is known.
+      type: int
+    session_id:
+      description: UUID of this leadership; empty where the leader wrote none.
+      type: str
+    owner:
+      description: ZooKeeper session that owns the leader's node, as ZooKeeper writes it.
+      type: str
+      sample: "0x100002900970001"
+components:
+  description: Leader of each component (address, host, port, session_id, owner, contenders), by its name.
+  type: dict
+  returned: always
+contenders:
+  description: JobManagers that stand in the election, the leader among them.
+  type: int
+  returned: always
+layout:
+  description: Releases of Flink that keep their leaders as it was found; empty where nothing was found.
+  type: str
+  returned: always
+  sample: 1.15 and newer
+rest:
+  description:
+    - For each of O(job_managers), in their order. C(reachable) says that anything answered, C(status) what (0 for
+      nothing). A JobManager answers 500 or 503 while it knows no leader.
+    - C(overview) has taskmanagers, slots_total, slots_available, jobs_running and flink_version; empty without a 200.
+    - C(detail) says why it is empty.
+  type: list
+  elements: dict
+  returned: always
+foreign:
+  description: The leader is none of O(job_managers); false where none are given.
+  type: bool
+  returned: always
+task_managers:
+  description: How many are C(registered) (null where no JobManager tells), C(expected), and whether that is C(enough).
+  type: dict
+  returned: always
+satisfied:
+  description: One of O(job_managers) leads consistently, enough TaskManagers are registered, and what was waited for is so.
+  type: bool
+  returned: always
+cluster_path:
+  description: The cluster's node in ZooKeeper.
+  type: str
+  returned: always
+duration_ms:
+  description: Time that the module's work took, waiting included.
+  type: float
+  returned: always
+"""
+
+import functools
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader import (
+    DEFAULT_ROOT,
+    INCONSISTENT,
+    Expectation,
+    JobManager,
+    Report,
+    Resolve,
+    Wish,
+    ZnodeReader,
+    cluster_path,
+    endpoint,
+    judge,
+    needs_rpc,
+    parse_release,
+    read_election,
+    unmet,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import DEFAULT_TIMEOUT, Answer, RestReader
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
+    CallTimedOut,
+    ClientError,
+    Connection,
+    ConnectionFailed,
+    Server,
+    connection_argument_spec,
+)
+
+Ask = Callable[[Sequence[str], bool], list[Answer]]
+
+
+class LeaderWatch:
+    """Reads znodes and REST until the wish is met, or its time is over.
+
+    Args:
+        connect: opens a ZooKeeper session.
+        ask: asks JobManagers by their base addresses, for their RPC addresses too where True.
+        resolve: addresses of a host name.
+        path: the cluster's node.
+        expected: what is known of the cluster.
+        wish: what to wait for.
+        wait_timeout: seconds to wait at most.
+        interval: seconds between two readings.
+        clock: monotonic seconds.
+        sleep: waits for seconds.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractContextManager[ZnodeReader]],
+        ask: Ask,
+        resolve: Resolve,
+        path: str,
+        expected: Expectation,
+        wish: Wish,
+        wait_timeout: float,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._connect = connect
+        self._ask = ask
+        self._resolve = resolve
+        self._path = path
+        self._expected = expected
+        self._wish = wish
+        self._wait_timeout = wait_timeout
+        self._interval = interval
+        self._clock = clock
+        self._sleep = sleep
+
+    def run(self) -> Report:
+        """The last reading: the first that meets the wish, or the one at the end of the time.
+
+        Raises:
+            ClientError: ZooKeeper cannot be asked; while waiting, a lost connection is opened again until the end.
+        """
+        deadline = self._clock() + (self._wait_timeout if self._wish.waits else 0)
+        while True:
+            try:
+                with self._connect() as session:
+                    return self._watch(session, deadline)
+            except (ConnectionFailed, CallTimedOut):
+                if self._clock() >= deadline:
+                    raise
+            self._pause(deadline)
+
+    def _watch(self, session: ZnodeReader, deadline: float) -> Report:
+        doubted = False
+        while True:
+            report = self._look(session)
+            if self._wish.waits:
+                if not unmet(report, self._wish, self._resolve) or self._clock() >= deadline:
+                    return report
+                self._pause(deadline)
+            elif report.verdict == INCONSISTENT and not doubted:
+                # The nodes are read one after the other: a change of leaders in between looks like a contradiction.
+                doubted = True
+                self._sleep(self._interval)
+            else:
+                return report
+
+    def _look(self, session: ZnodeReader) -> Report:
+        election = read_election(session, self._path)
+        bases = [f"{self._expected.rest_scheme}://{each}" for each in self._expected.job_managers]
+        answers = self._ask(bases, needs_rpc(election, self._expected))
+        return judge(election, answers, self._expected, self._resolve)
+
+    def _pause(self, deadline: float) -> None:
+        self._sleep(max(0.0, min(self._interval, deadline - self._clock())))
+
+
+def resolver(seconds: float, lookup: Callable[..., list[Any]] = socket.getaddrinfo) -> Resolve:
+    """Resolves names with this host's resolver, each once and within the limit; no addresses where that fails."""
+
+    @functools.cache
+    def resolve(host: str) -> frozenset[str]:
+        found: set[str] = set()
+
+        def look_up() -> None:
+            try:
+                found.update(str(entry[4][0]) for entry in lookup(host, None, type=socket.SOCK_STREAM))
+            except (OSError, UnicodeError):
+                return
+
+        # The resolver has no time limit of its own that a caller could set.
+        thread = threading.Thread(target=look_up, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        return frozenset(() if thread.is_alive() else found)
+
+    return lambda host: set(resolve(host))
+
+
+def job_manager(given: Mapping[str, Any]) -> JobManager:
+    """An entry of O(job_managers).
+
+    Raises:
+        ValueError: address and port are no address of a host.
+    """
+    server = Server.parse(endpoint(str(given["address"]).strip("[]"), given["rest_port"]))
+    return JobManager(server.host, server.port, given["name"])
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **connection_argument_spec(),
+            "cluster_id": {"type": "str", "required": True},
+            "path_root": {"type": "str", "default": DEFAULT_ROOT},
+            "flink_version": {"type": "str", "default": ""},
+            "job_managers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "address": {"type": "str", "required": True},
+                    "rest_port": {"type": "int", "required": True},
+                    "name": {"type": "str", "default": ""},
+                },
+            },
+            "rest_scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+            "rest_timeout": {"type": "float", "default": DEFAULT_TIMEOUT},
+            "task_managers": {"type": "int", "default": 0},
+            "wait_for": {"type": "str", "choices": ["none", "leader"], "default": "none"},
+            "wait_for_leader": {"type": "str", "default": ""},
+            "wait_for_change_from": {"type": "str", "default": ""},
+            "wait_timeout": {"type": "float", "default": 60.0},
+            "poll_interval": {"type": "float", "default": 0.5},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    started = time.monotonic()
+    try:
+        for name in ("rest_timeout", "poll_interval"):
+            if not params[name] > 0:
+                raise ValueError(f"{name} is {params[name]}: it must be more than 0 seconds")
+        connection = Connection.from_params(params)
+        path = cluster_path(params["path_root"], params["cluster_id"])
+        expected = Expectation(
+            job_managers=tuple(job_manager(each) for each in params["job_managers"]),
+            release=parse_release(params["flink_version"]) if params["flink_version"] else None,
+            task_managers=params["task_managers"],
+            rest_scheme=params["rest_scheme"],
+        )
+        target = Server.parse(params["wait_for_leader"]) if params["wait_for_leader"] else None
+        wish = Wish(
+            leader=params["wait_for"] == "leader",
+            host=target.host if target else "",
+            port=target.port if target else 0,
+            change_from=params["wait_for_change_from"],
+        )
+    except ValueError as error:
+        module.fail_json(msg=f"leader_znode cannot start: {error}")
+    resolve = resolver(params["timeout"])
+    watch = LeaderWatch(
+        connection.session,
+        RestReader(params["rest_timeout"]).ask,
+        resolve,
+        path,
+        expected,
+        wish,
+        params["wait_timeout"],
+        params["poll_interval"],
+    )
+    try:
+        report = watch.run()
+    except ClientError as error:
+        module.fail_json(
+            msg=f"ZooKeeper cannot be asked who leads {path}: {error}. Check that the ensemble serves and that this host "
+            "reaches the client ports in 'servers'."
+        )
+    missing = unmet(report, wish, resolve)
+    result = {
+        "changed": False,
+        **report.as_dict(),
+        "satisfied": not missing,
+        "cluster_path": path,
+        "duration_ms": round((time.monotonic() - started) * 1000, 1),
+    }
+    if wish.waits and missing:
+        module.fail_json(
+            msg=f"Flink's leader under {path}: after {params['wait_timeout']:g} s, {'; '.join([*missing, *report.reasons])}. "
+            "The JobManagers' own logs say why they do not take over.",
+            **result,
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
