@@ -31,7 +31,8 @@ def generation_entries(generation: Mapping[str, Any], root: str, group: str) -> 
     home = f"{root}/generations/{generation_digest(generation)}"
     entries: list[dict[str, Any]] = [{"path": home, "state": "directory", "mode": "0755"}]
     for name, file in sorted(generation["files"].items()):
-        entries.append({"path": f"{home}/{name}", "state": "file", "group": group, **file})
+        compare = f"{root}/current/{name}"
+        entries.append({"path": f"{home}/{name}", "state": "file", "group": group, "compare": compare, **file})
     for name, target in sorted(generation["links"].items()):
         entries.append({"path": f"{home}/{name}", "state": "link", "target": target})
     return entries

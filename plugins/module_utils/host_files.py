@@ -103,13 +103,17 @@ def diff_of(entry: Entry, found: Found, changed: Iterable[str]) -> dict[str, str
         if entry.get("secret_content") is not None:
             text_before, text_after = "(secret)\n", "(secret, changed)\n"
         else:
-            text_before, text_after = found.content, str(entry["content"])
+            text_before, text_after = (found.content or _content(entry.get("compare"))), str(entry["content"])
     return {
         "before_header": f"{entry['path']} {_facts(before)}",
         "after_header": f"{entry['path']} {_facts(after)}",
         "before": text_before or _facts(before) + "\n",
         "after": text_after or _facts(after) + "\n",
     }
+
+
+def _content(path: str | None) -> str:
+    return find(path).content if path and os.path.isfile(path) else ""
 
 
 def _facts(facts: Mapping[str, str]) -> str:

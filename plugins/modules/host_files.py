@@ -41,6 +41,9 @@ options:
       secret_content:
         description: Text of a file that is never shown or logged; used in place of O(entries[].content).
         type: str
+      compare:
+        description: File that a new one is compared with in the diff, such as that of the generation before.
+        type: path
       target:
         description: Where a link points to.
         type: str
@@ -90,6 +93,7 @@ ENTRY = {
     "state": {"type": "str", "choices": ["directory", "file", "link", "absent"], "default": "file"},
     "content": {"type": "str", "default": ""},
     "secret_content": {"type": "str", "no_log": True},
+    "compare": {"type": "path"},
     "target": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},

@@ -86,3 +86,10 @@ def test_the_diff_shows_contents(tmp_path):
     item = entry(tmp_path / "x", content="new\n")
     diff = host_files.diff_of(item, host_files.find(item["path"]), ["state"])
     assert diff["after"] == "new\n"
+
+
+def test_the_diff_of_a_new_generation_is_told_against_the_one_before(tmp_path):
+    (tmp_path / "old").write_text("a=1\n")
+    item = entry(tmp_path / "new", content="a=2\n", compare=str(tmp_path / "old"))
+    diff = host_files.diff_of(item, host_files.find(item["path"]), ["state"])
+    assert (diff["before"], diff["after"]) == ("a=1\n", "a=2\n")
