@@ -1,14 +1,115 @@
-"""What an operator reads: the table of `status`, and the lines that name the leaders. Pure."""
+"""What an operator reads: the lines that name the leaders, and the table of `status`. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+#: Where the roles register the answers of the verification modules.
+QUORUM, FLINK = "__zookeeper_verdict", "__flink_ha_leader"
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Lines of a table whose columns are as wide as their longest cell."""
+
+def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> dict[str, Any]:
+    """The answers of `zookeeper_quorum` and `leader_znode` in this run; empty where one was not asked.
+
+    The host that asked is whichever came first among those that could be reached.
+    """
+    found: dict[str, Any] = {"zookeeper": {}, "flink": {}}
+    for host in hosts:
+        for part, name in (("zookeeper", QUORUM), ("flink", FLINK)):
+            answer = hostvars[host].get(name) or {}
+            if "verdict" in answer:
+                found[part] = found[part] or answer
+    return found
+
+
+def leaders(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> list[str]:
+    """One line for each part: who leads, and how it is known."""
+    found = answers(hostvars, hosts)
+    return [_ensemble_line(found["zookeeper"]), _flink_line(found["flink"])]
+
+
+def _ensemble_line(answer: Mapping[str, Any]) -> str:
+    if not answer:
+        return "ZooKeeper: not asked"
+    leader = answer["leader"]
+    who = f"leader {leader['address']} (id {leader['id']}, epoch {answer['epoch']})" if leader else "no leader"
+    proof = ", a write was accepted" if answer["write_proof"] == "accepted" else ""
+    return (
+        f"ZooKeeper: {answer['verdict']}, {who}, {answer['serving_voters']} of {answer['voters']} voters serve, "
+        f"{answer['fault_tolerance_left']} more may be lost{proof}"
+    )
+
+
+def _flink_line(answer: Mapping[str, Any]) -> str:
+    if not answer:
+        return "Flink: not asked"
+    leader = answer["leader"]
+    who = f"leader {leader['address']} (session {leader['session_id']})" if leader["address"] else "no leader"
+    managers = answer["task_managers"]
+    return (
+        f"Flink: {answer['verdict']}, {who}, {answer['contenders']} JobManagers stand, "
+        f"{managers['registered'] or 0} of {managers['expected']} TaskManagers registered"
+    )
+
+
+def healthy(found: Mapping[str, Any]) -> bool:
+    """Whether the ensemble is healthy and, where it was asked, Flink is led as expected."""
+    return found["zookeeper"].get("verdict") == "healthy" and (not found["flink"] or bool(found["flink"]["satisfied"]))
+
+
+def summary(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What `status_json` holds: the verdicts with all their facts."""
+    keep = {
+        part: {key: value for key, value in answer.items() if key not in ("invocation", "changed", "failed")}
+        for part, answer in found.items()
+    }
+    return {"healthy": healthy(found)} | keep
+
+
+def status_lines(found: Mapping[str, Any]) -> list[str]:
+    """The table on the screen."""
+    quorum, flink = found["zookeeper"], found["flink"]
+    lines = [_ensemble_line(quorum)]
+    if quorum:
+        lines += [
+            "",
+            *_table(("id", "server", "mode", "zxid", "outstanding", "release"), map(_server, quorum["servers"])),
+        ]
+    lines += _reasons(quorum)
+    lines += ["", _flink_line(flink)]
+    if flink:
+        leads = (flink["leader"]["host"], flink["leader"]["port"])
+        rows = [
+            (
+                f"{answer['address']}:{answer['rest_port']}",
+                "leads" if _leads(answer, leads) else "stands by",
+                answer["status"] or "none",
+                answer["overview"].get("flink_version", "-") if answer["overview"] else "-",
+            )
+            for answer in flink["rest"]
+        ]
+        lines += ["", *_table(("JobManager", "role", "REST", "release"), rows)]
+    return lines + _reasons(flink)
+
+
+def _server(server: Mapping[str, Any]) -> tuple[Any, ...]:
+    mode = server["mode"] or ("not serving" if server["answers"] else "no answer")
+    shown = [server["zxid"], server["outstanding"], server["version"]]
+    address = f"{server['address']}:{server['client_port']}"
+    return (server["id"], address, mode, *("-" if value is None else value for value in shown))
+
+
+def _leads(answer: Mapping[str, Any], leader: tuple[str, int]) -> bool:
+    return leader[0] in (answer["address"], answer.get("name")) and leader[1] in (0, answer["rest_port"])
+
+
+def _reasons(answer: Mapping[str, Any]) -> list[str]:
+    return [f"  ! {reason}" for reason in [*answer.get("reasons", []), *answer.get("cautions", [])]]
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     cells = [[str(cell) for cell in row] for row in [headings, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+    return [f"  {line}" for line in lines]
