@@ -51,6 +51,7 @@ LAB_ROOT = PROJECT / ".lab"
 LABEL = "streamquorum.lab"
 LABEL_SPEC = "streamquorum.lab.spec"
 IMAGE = "localhost/streamquorum-lab"
+SOCKETS = "~/.ansible/cp"
 BENCHMARK_RANGE = ipaddress.IPv4Network("198.18.0.0/15")
 
 #: Seconds within which a host must have booted. Seven at once take about 5 on 2 cores.
@@ -285,6 +286,11 @@ def ssh_config(lab: Lab) -> str:
         "    GlobalKnownHostsFile none",
         "    StrictHostKeyChecking yes",
         "    PasswordAuthentication no",
+        # One connection for many commands. Ansible names a socket of its own beside these; a longer path than this
+        # would not fit into a socket's name in a deep checkout.
+        "    ControlMaster auto",
+        "    ControlPersist 60",
+        f"    ControlPath {SOCKETS}/lab-%C",
     ]
     return "\n".join(lines) + "\n"
 
@@ -695,6 +701,7 @@ class Hosts:
 
     def ensure_key(self) -> None:
         self.lab.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        Path(SOCKETS).expanduser().mkdir(parents=True, exist_ok=True, mode=0o700)
         public = self.key.with_suffix(".pub")
         if self.key.exists() and public.exists():
             return
@@ -869,8 +876,7 @@ class Hosts:
         volumes = podman("volume", "ls", "--quiet", "--filter", f"label={LABEL}={self.lab.name}").split()
         if volumes:
             podman("volume", "rm", "--force", *volumes)
-        for name in ("id_ed25519", "id_ed25519.pub", "known_hosts", "ssh_config", "hosts.json"):
-            (self.lab.directory / name).unlink(missing_ok=True)
+        shutil.rmtree(self.lab.directory, ignore_errors=True)
 
     def find(self, names: Sequence[str]) -> list[Host]:
         """Hosts by full or short name; `all` means every host."""
