@@ -1,0 +1,180 @@
+"""The lab as a test sees it: its inventory, its playbooks, and the cluster by its own protocols from outside.
+
+Nothing here uses the code under test: words, znodes and REST are read by kazoo and the standard library.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kazoo.client import KazooClient
+
+ROOT = Path(__file__).parents[3]
+INVENTORY = ROOT / "molecule" / os.environ.get("MOLECULE_SCENARIO_NAME", "default") / "inventory"
+
+
+@functools.cache
+def inventory() -> dict[str, Any]:
+    done = subprocess.run(
+        ["ansible-inventory", "-i", str(INVENTORY), "--list"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def group(name: str) -> list[str]:
+    """Hosts of a group, with those of its children, in the inventory's order."""
+    found = inventory().get(name, {})
+    return found.get("hosts", []) + [host for child in found.get("children", []) for host in group(child)]
+
+
+def variables(host: str) -> dict[str, Any]:
+    return inventory()["_meta"]["hostvars"][host]
+
+
+def variable(host: str, name: str, default: Any) -> Any:
+    return variables(host).get(name, default)
+
+
+def address(host: str) -> str:
+    return variables(host)["ansible_host"]
+
+
+def playbook(*arguments: str) -> tuple[int, str]:
+    """Runs a playbook on the lab: (exit code, output). Its output is in the failure of the test that asks for it."""
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(INVENTORY), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def container(host: str) -> str:
+    return f"sq-{variables(host)['lab_name']}-{host.split('.')[0]}"
+
+
+def shell(host: str, command: str) -> str:
+    """Runs a command as root past the network, as one would at the machine's console."""
+    done = subprocess.run(
+        ["podman", "exec", container(host), "sh", "-c", command], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, f"{host}: {command}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def until(what: str, condition: Callable[[], Any], seconds: float = 60, every: float = 0.1) -> tuple[Any, float]:
+    """Waits for a condition: (its value, seconds taken)."""
+    began = time.monotonic()
+    value, error = None, None
+    while time.monotonic() - began < seconds:
+        try:
+            value, error = condition(), None
+        except (OSError, AssertionError, LookupError, ValueError) as raised:
+            value, error = None, raised
+        if value:
+            return value, time.monotonic() - began
+        time.sleep(every)
+    raise AssertionError(f"not within {seconds} s: {what} (last: {value!r}, {error!r})")
+
+
+# --- ZooKeeper
+
+
+def client_port(host: str) -> int:
+    return int(variable(host, "zookeeper_client_port", 2181))
+
+
+def word(host: str, text: str) -> str:
+    """Answer of a four-letter word."""
+    with socket.create_connection((address(host), client_port(host)), timeout=3) as connection:
+        connection.sendall(text.encode())
+        parts = list(iter(lambda: connection.recv(65536), b""))
+    return b"".join(parts).decode()
+
+
+def mode(host: str) -> str:
+    """leader, follower, observer; empty for a server that does not serve."""
+    lines = [line for line in word(host, "srvr").splitlines() if line.startswith("Mode: ")]
+    return lines[0].removeprefix("Mode: ") if lines else ""
+
+
+def zookeeper_leader() -> str:
+    """The one host that leads."""
+    found = []
+    for host in group("zookeeper"):
+        try:
+            if mode(host) == "leader":
+                found.append(host)
+        except OSError:
+            continue
+    assert len(found) == 1, found
+    return found[0]
+
+
+@contextmanager
+def session(*hosts: str, timeout: float = 10) -> Iterator[KazooClient]:
+    """A session with one of the given members, or of all."""
+    members = hosts or tuple(group("zookeeper"))
+    client = KazooClient(",".join(f"{address(host)}:{client_port(host)}" for host in members), timeout=timeout)
+    client.start(timeout=30)
+    try:
+        yield client
+    finally:
+        client.stop()
+        client.close()
+
+
+# --- Flink
+
+
+def job_managers() -> list[tuple[str, int]]:
+    """(host, REST port) of every JobManager."""
+    found = []
+    for host in group("flink_jobmanager"):
+        instances = variable(host, "flink_ha_jobmanager_instances", [{}])
+        default = variable(host, "flink_ha_rest_port", 8081)
+        found += [(host, int(instance.get("rest_port", default))) for instance in instances]
+    return found
+
+
+def rest(host: str, port: int, path: str) -> Any:
+    with urllib.request.urlopen(f"http://{address(host)}:{port}{path}", timeout=5) as answer:
+        return json.load(answer)
+
+
+def rest_any(path: str) -> Any:
+    """The answer of whichever JobManager gives one; during a failover none may."""
+    errors = []
+    for host, port in job_managers():
+        try:
+            return rest(host, port, path)
+        except (OSError, urllib.error.URLError) as error:
+            errors.append(f"{host}: {error}")
+    raise LookupError("; ".join(errors))
+
+
+def flink_leader(client: KazooClient) -> tuple[str, int]:
+    """(host, REST port) of the leader, from the text in its znode: the address follows the serialization header."""
+    cluster = variable(group("flink_jobmanager")[0], "flink_ha_cluster_id", "")
+    node = f"/flink/{cluster.strip('/')}/leader/rest_server/connection_info"
+    if not client.exists(node):
+        raise LookupError("no leader")
+    data, _stat = client.get(node)
+    start = data.index(b"http://") + len(b"http://")
+    length = int.from_bytes(data[start - len(b"http://") - 2 : start - len(b"http://")], "big")
+    host, port = data[start : start + length - len(b"http://")].decode().split(":")
+    return host, int(port)
