@@ -27,7 +27,7 @@ options:
     type: path
     required: true
   items:
-    description: What to hold, as the filter P(streamquorum.ha.bundle_plan#filter) gives it.
+    description: What to hold, as the filter C(streamquorum.ha.bundle_plan) gives it.
     type: list
     elements: dict
     required: true

@@ -1,0 +1,94 @@
+"""The tables of releases agree with themselves, with the defaults and with the recipes of the bundle."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.streamquorum.ha.plugins.module_utils.bundle import version_key
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Releases whose official sum was read in no publication: they install with the operator's own sum or from a bundle.
+WITHOUT_SUM = {"zookeeper": {"3.8.6", "3.5.10"}}
+
+ARCHIVES = {"zookeeper": "apache-zookeeper-{}-bin.tar.gz", "flink": "flink-{}-bin-scala_2.12.tgz"}
+
+
+def read(path):
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+def table(name):
+    role = {"zookeeper": "zookeeper", "flink": "flink_ha"}[name]
+    return read(f"roles/{role}/vars/main/releases.yml")[f"{role}_releases"]
+
+
+def recipes():
+    return read("playbooks/vars/bundle.yml")["bundle_recipes"]
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_releases_are_newest_first_and_stand_there_once(name):
+    versions = [release["version"] for release in table(name)]
+    assert versions == sorted(set(versions), key=version_key, reverse=True)
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_archives_have_their_official_names(name):
+    for release in table(name):
+        assert release["archive"] == ARCHIVES[name].format(release["version"])
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_a_sum_is_pinned_only_with_the_publication_that_it_was_read_in(name):
+    for release in table(name):
+        assert bool(release["sha512"]) == bool(release["sha512_source"]), release["version"]
+        assert re.fullmatch(r"[0-9a-f]{128}|", release["sha512"]), release["version"]
+    pinned = [release["sha512"] for release in table(name) if release["sha512"]]
+    assert len(pinned) == len(set(pinned))
+
+
+@pytest.mark.parametrize("name", WITHOUT_SUM)
+def test_the_releases_without_a_sum_are_these(name):
+    assert {release["version"] for release in table(name) if not release["sha512"]} == WITHOUT_SUM[name]
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_each_release_says_which_java_it_runs_on(name):
+    for release in table(name):
+        assert 8 <= release["java"]["min"] <= release["java"]["max"]
+
+
+def test_zookeeper_logs_by_log4j_up_to_3_7_and_by_logback_after():
+    for release in table("zookeeper"):
+        assert release["logging"] == ("log4j" if version_key(release["version"]) < (3, 8) else "logback")
+
+
+@pytest.mark.parametrize(("name", "variable"), [("zookeeper", "zookeeper_version"), ("flink", "flink_ha_version")])
+def test_the_default_release_is_known_and_can_be_assembled(name, variable):
+    role = variable.removesuffix("_version")
+    version = read(f"roles/{role}/defaults/main.yml")[variable]
+    assert version in {release["version"] for release in table(name)}
+    assert name != "zookeeper" or version in recipes()["zookeeper"]["sets"]
+
+
+def test_sets_of_jars_are_of_known_releases_and_whole():
+    known = {release["version"] for release in table("zookeeper")}
+    for version, coordinates in recipes()["zookeeper"]["sets"].items():
+        assert version in known
+        assert len(coordinates) == len(set(coordinates))
+        assert {f"org.apache.zookeeper:zookeeper:{version}", f"org.apache.zookeeper:zookeeper-jute:{version}"} <= set(
+            coordinates
+        )
+        artifacts = {item.split(":")[1] for item in coordinates}
+        # What a server does not start without, or does not log without (seen on real servers).
+        assert artifacts >= {"slf4j-api", "metrics-core", "snappy-java", "logback-classic", "logback-core"}
+        assert all(re.fullmatch(r"[\w.-]+(:[\w.-]+){2,3}", item) for item in coordinates)
+
+
+def test_every_flink_has_a_python_whose_wheel_brings_its_scripts():
+    oldest = min(recipes()["flink"]["python"], key=version_key)
+    assert all(version_key(release["version"]) >= version_key(oldest) for release in table("flink"))
