@@ -647,7 +647,13 @@ def machine_capabilities() -> list[str]:
 
 #: Runs in a host that was started: ends when its boot has ended, and prints its state and its public key.
 BOOTED = r"""
-state=$(systemctl is-system-running --wait 2>/dev/null) || true
+# Not `is-system-running --wait`: asked in the first moments of a boot, it can hang for the 25 s of a D-Bus time limit.
+end=$(($(date +%s) + LIMIT))
+state=
+while [ "$state" != running ] && [ "$state" != degraded ] && [ "$(date +%s)" -lt $end ]; do
+    sleep 0.1
+    state=$(timeout 3 systemctl is-system-running 2>/dev/null) || true
+done
 if [ -n "$NO_JAVA" ] && [ -d /usr/lib/jvm ]; then
     dpkg --purge --force-depends $(dpkg-query -W -f '${Package} ' 'openjdk-*' ca-certificates-java java-common) >/dev/null
 fi
@@ -812,12 +818,13 @@ class Hosts:
     def wait_for_boot(self, host: Host) -> tuple[str, list[str]]:
         """(public host key, failed units) of a host whose boot has ended."""
         container = self.lab.container(host)
-        command = ["podman", "exec", "--env", f"NO_JAVA={'' if host.java else 'yes'}", container, "sh", "-c", BOOTED]
+        settings = ["--env", f"NO_JAVA={'' if host.java else 'yes'}", "--env", f"LIMIT={BOOT_LIMIT}"]
+        command = ["podman", "exec", *settings, container, "sh", "-c", BOOTED]
         last = ""
 
         def booted() -> tuple[str, list[str]] | None:
             nonlocal last
-            done = run(command, check=False, limit=BOOT_LIMIT)
+            done = run(command, check=False, limit=BOOT_LIMIT + 30)
             lines = done.stdout.split("\n")
             last = (done.stderr or done.stdout).strip()
             if done.returncode == 0 and lines[0] in ("running", "degraded") and lines[1].startswith("ssh-"):
