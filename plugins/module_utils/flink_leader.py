@@ -323,7 +323,8 @@ def choose_layout(election: Election, release: tuple[int, int] | None) -> tuple[
     """The layout that tells who leads, and others in which somebody leads as well.
 
     A live leader comes before a matching release (a cluster of another release may use the cluster-id), the release
-    before leftovers (a change of release leaves nodes behind), and newer before older.
+    before leftovers (a change of release leaves nodes behind), and newer before older. Contenders come before a leader
+    without any: 1.14 and 1.15 write the same nodes, and only their latches tell them apart.
 
     Returns:
         None where nothing tells: no release is given and no node of any layout exists.
@@ -342,7 +343,7 @@ def choose_layout(election: Election, release: tuple[int, int] | None) -> tuple[
     def score(layout: Layout) -> tuple[bool, ...]:
         expected = release is not None and layout.has(release)
         there = layout.leading.latch in election.latches
-        return used(layout), live(layout), contended(layout), expected, there
+        return used(layout), contended(layout), live(layout), expected, there
 
     best = max(LAYOUTS, key=score)  # the first, and so the newest, of equals
     if not any(score(best)):
@@ -473,13 +474,14 @@ class Report:
 def needs_rpc(election: Election, expected: Expectation) -> bool:
     """Whether who leads cannot be told from the znodes alone: the JobManagers must be asked for their RPC addresses.
 
-    So it is up to 1.14, when the dispatcher and the REST server are led by different JobManagers.
+    So it is up to 1.14, when the dispatcher and the REST server are led by different JobManagers, and before 1.5.
     """
     layout, _others = choose_layout(election, expected.release)
-    if layout is None or layout.one_election:
+    lead = election.nodes.get(layout.leading.info) if layout else None
+    if layout is None or lead is None:
         return False
-    owners = {node.ephemeral_owner for name in ("dispatcher", "rest_server") if (node := _node(election, layout, name))}
-    return len(owners) > 1
+    rest = _node(election, layout, "rest_server")
+    return rest is None or rest.ephemeral_owner != lead.ephemeral_owner
 
 
 def judge(election: Election, answers: Sequence[Answer], expected: Expectation, resolve: Resolve) -> Report:
@@ -505,6 +507,7 @@ def judge(election: Election, answers: Sequence[Answer], expected: Expectation, 
             leader = _locate(layout, found, answers, expected, resolve)
             wrong += _disagreements(layout, found)
             wrong += _release_doubts(layout, others, expected)
+            notes += _location_notes(layout, found, leader)
     ours, foreign = _place(leader, expected.job_managers, resolve)
     if foreign:
         notes.append(
@@ -649,6 +652,18 @@ def _locate(
                 lead.owner,
             )
     return Leader(lead.address, lead.host, 0, lead.session_id, lead.owner)
+
+
+def _location_notes(layout: Layout, found: Mapping[str, _Found], leader: Leader) -> list[str]:
+    notes = []
+    rest = found["rest_server"].leader if "rest_server" in found else Leader()
+    if rest.address and rest.owner != leader.owner and not layout.one_election:
+        notes.append(f"the REST server is led by another JobManager, {rest.address}, as it may be up to Flink 1.14")
+    if leader.host and leader.port == 0:
+        notes.append(
+            f"the leader's REST port is not known: none of the expected JobManagers says that it is {leader.address}"
+        )
+    return notes
 
 
 def _place(leader: Leader, job_managers: Sequence[JobManager], resolve: Resolve) -> tuple[int | None, bool]:

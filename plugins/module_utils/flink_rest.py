@@ -8,13 +8,11 @@ to 2.3), so neither is a failure of the JobManager that gave it.
 from __future__ import annotations
 
 import json
-import ssl
 import threading
 import time
 import urllib.error
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any
 
 from ansible.module_utils.urls import open_url
@@ -25,7 +23,7 @@ BODY_LIMIT = 1024 * 1024
 #: Statuses of a JobManager that knows no leader yet.
 WITHOUT_LEADER = (500, 503)
 
-#: `get(url, seconds)` -> status and body; OSError, HTTPException or ValueError where there is no answer.
+#: `get(url, seconds)` -> status and body; raises where there is no answer.
 Get = Callable[[str, float], tuple[int, bytes]]
 
 
@@ -164,7 +162,7 @@ class RestReader:
         """
         # The limit of a socket starts anew with each byte and does not cover name resolution: so the threads are given
         # the limit too, and are daemons, so that one that hangs does not keep the module from ending.
-        slow = Answer(detail=f"no answer within {self._timeout:g} s")
+        slow = Answer(detail=f"does not answer: no reply within {self._timeout:g} s")
         bases = list(addresses)
         answers = [slow] * len(bases)
 
@@ -182,15 +180,15 @@ class RestReader:
     def _ask(self, base: str, with_rpc: bool) -> Answer:
         try:
             answer = read_overview(*self._get(f"{base}/overview", self._timeout))
-        except (OSError, HTTPException, ValueError) as error:
+        except Exception as error:  # open_url has kinds of its own; whichever it is, this one did not answer
             return Answer(detail=f"does not answer: {_cause(error)}")
         if not with_rpc:
             return answer
         try:
             status, body = self._get(f"{base}/jobmanager/config", self._timeout)
             rpc = parse_rpc_address(body) if status == 200 else None
-        except (OSError, HTTPException, ValueError, RecursionError):
-            return answer  # the address is one more way to tell who leads; without it the others remain
+        except Exception:  # the address is one more way to tell who leads; without it the others remain
+            return answer
         return Answer(answer.status, answer.overview, answer.detail, rpc)
 
 
@@ -198,6 +196,5 @@ def _cause(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, TimeoutError):
         return "timed out"
-    if isinstance(reason, ssl.SSLError):
-        return f"TLS: {reason.reason or reason}"
-    return str(getattr(reason, "strerror", None) or reason)
+    text = str(getattr(reason, "strerror", None) or reason or type(reason).__name__)[:200]
+    return text if text.isprintable() else ascii(text)  # it can hold what the other side sent
