@@ -48,6 +48,7 @@ from typing import Any, TypeVar
 
 PROJECT = Path(__file__).resolve().parents[2]
 LAB_ROOT = PROJECT / ".lab"
+COMMAND = "molecule/shared/lab.py"
 LABEL = "streamquorum.lab"
 LABEL_SPEC = "streamquorum.lab.spec"
 IMAGE = "localhost/streamquorum-lab"
@@ -184,7 +185,8 @@ def read_lab(listing: Mapping[str, Any]) -> Lab:
     def shared(variable: str) -> str:
         values = {str(variables.get(variable, "")) for variables in hostvars.values()}
         if len(values) != 1 or values == {""}:
-            problems.append(f"{variable} must be the same for all hosts; they have {sorted(values)}.")
+            seen = " and ".join(sorted(value or "none" for value in values))
+            problems.append(f"{variable} must be set, the same for all hosts; they have {seen}.")
             return ""
         return values.pop()
 
@@ -449,7 +451,7 @@ def run(
     try:
         done = subprocess.run(list(command), input=data, capture_output=True, timeout=limit, cwd=cwd, check=False)
     except FileNotFoundError:
-        raise LabError(f"{command[0]} is not installed. Run: {Path(__file__).name} requirements --install") from None
+        raise LabError(f"{command[0]} is not installed. Run as root: {COMMAND} requirements --install") from None
     except subprocess.TimeoutExpired:
         raise LabError(f"`{' '.join(command)}` did not end in {limit:.0f} s.") from None
     result = subprocess.CompletedProcess(
@@ -488,10 +490,8 @@ def requirements(install: bool) -> None:
     if os.geteuid() != 0:
         problems.append("Root is needed, for hosts with addresses of their own: run it as root or with sudo.")
     if packages and (not install or problems or not shutil.which("apt-get")):
-        problems.append(
-            f"Missing (names as Debian has them): {' '.join(packages)}. Install them, or run as root with apt-get: "
-            f"{Path(__file__).name} requirements --install"
-        )
+        remedy = f"Run as root: {COMMAND} requirements --install" if shutil.which("apt-get") else "Install them."
+        problems.append(f"Missing (names as Debian has them): {' '.join(packages)}. {remedy}")
     if problems:
         raise LabError("This machine cannot boot the lab:\n  " + "\n  ".join(problems))
     if packages:

@@ -73,7 +73,10 @@ def test_a_lab_is_what_its_inventory_says():
         ({"ansible_host": "198.18.7.11", "lab_subnet": "10.0.0.0/24"}, "take a network inside 198.18.0.0/15"),
         ({"ansible_host": "198.18.7.11", "lab_subnet": "198.18.7.0/33"}, "lab_subnet is '198.18.7.0/33'"),
         ({"ansible_host": "198.18.7.11", "lab_name": "Demo Lab"}, "lab_name is 'Demo Lab'"),
-        ({"ansible_host": "198.18.7.11", "lab_name": ""}, "lab_name must be the same for all hosts"),
+        (
+            {"ansible_host": "198.18.7.11", "lab_name": ""},
+            "lab_name must be set, the same for all hosts; they have none",
+        ),
     ],
 )
 def test_wrong_inventories_are_refused_by_name(variables, words):
