@@ -204,7 +204,8 @@ def parse_conf(reply: str) -> Conf:
         number = re.fullmatch(r"server\.(\d{1,19})", key)
         if number:
             members[int(number[1])] = _server_line(key, value)
-    if "membership:" in reply and "version" not in lines:
+    # A member's reply ends with the version of its membership; only a standalone server, whose id is 0, has neither.
+    if (server_id or "initLimit" in lines) and "version" not in lines:
         raise ReplyError("a reply to conf that is cut off")
     return Conf(
         server_id=server_id,

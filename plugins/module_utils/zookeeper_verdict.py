@@ -86,7 +86,7 @@ class Verdict:
 
     verdict: str
     reasons: list[str]
-    warnings: list[str]
+    cautions: list[str]
     leader: dict[str, Any] | None
     epoch: int | None
     voters: int
@@ -137,7 +137,7 @@ def judge(
         members: who should be there; ids are unique.
         observed: an observation of each of them, by id.
         standalone: a single member may run without a quorum.
-        strict: warnings count as reasons.
+        strict: cautions count as reasons.
         thresholds: as `THRESHOLDS`, which fills what is missing.
         proof: outcome of the write proof, if one was made.
     """
@@ -165,9 +165,9 @@ def judge(
             reasons += _epoch_problems(members, leaders[0], answers)
     if proof:
         reasons += _proof_problems(members, proof)
-    warnings = _warnings(members, observed, leaders, {**THRESHOLDS, **(thresholds or {})})
+    cautions = _cautions(members, observed, leaders, {**THRESHOLDS, **(thresholds or {})})
     if strict:
-        reasons += warnings
+        reasons += cautions
 
     quorum = len(leaders) == 1 and survives(members, down)
     if proof and not proof.denied:
@@ -177,7 +177,7 @@ def judge(
     return Verdict(
         verdict=verdict,
         reasons=reasons,
-        warnings=warnings,
+        cautions=cautions,
         leader={"id": leader.id, "address": leader.address} if leader else None,
         epoch=answers[leader.id].epoch if leader else None,
         voters=sum(member.votes for member in members),
@@ -260,7 +260,7 @@ def _synced_problems(members: Sequence[Member], leader: Member, observed: Mappin
         problems.append(f"{leader} leads, but its mntr does not count synced followers. Ask again.")
     elif counted - visiting < wanted:
         problems.append(
-            f"{leader} leads {counted - visiting:g} synced followers of {wanted}. "
+            f"{leader} leads, and has {counted - visiting:g} of {wanted} followers synced. "
             "Wait for those that are joining; if they do not, read their logs."
         )
     elif counted > wanted:
@@ -396,7 +396,7 @@ def _proof_problems(members: Sequence[Member], proof: Proof) -> list[str]:
     ]
 
 
-def _warnings(
+def _cautions(
     members: Sequence[Member],
     observed: Mapping[int, Observation],
     leaders: Sequence[Member],

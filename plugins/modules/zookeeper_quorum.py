@@ -82,7 +82,7 @@ options:
     type: bool
     default: false
   thresholds:
-    description: Limits above which a value is a warning.
+    description: Limits above which a value is a caution (RV(cautions)).
     type: dict
     default: {}
     suboptions:
@@ -115,7 +115,7 @@ options:
         type: int
         default: 10000
   strict:
-    description: Count warnings as reasons. Latency is counted since a server's start, so one bad hour counts for weeks.
+    description: Count cautions as reasons. Latency is counted since a server's start, so one bad hour counts for weeks.
     type: bool
     default: false
   wait_for:
@@ -169,7 +169,7 @@ reasons:
   type: list
   elements: str
   returned: always
-warnings:
+cautions:
   description: Values above their thresholds, different releases.
   type: list
   elements: str
@@ -268,7 +268,7 @@ def members_of(params: Mapping[str, Any]) -> list[Member]:
         for member in members:
             key = member.id if what == "id" else (member.address, member.client_port)
             if key in seen:
-                raise ValueError(f"members has the {what} of {member} twice, also in {seen[key]}: correct one of them")
+                raise ValueError(f"members: {seen[key]} and {member} have the same {what}: correct one of them")
             seen[key] = member
     return members
 
@@ -290,12 +290,9 @@ def one_verdict(probe: Any, members: list[Member], params: Mapping[str, Any], wr
     verdict = judged()
     proof_state = "not_asked" if not params["prove_write"] else "not_serving" if write else "check_mode"
     if write:
-        # A standalone server among several would take the write alone.
-        usable = (
-            ("leader", "follower", "observer", "standalone")
-            if len(members) == 1
-            else ("leader", "follower", "observer")
-        )
+        # A standalone server among several, or one that should not be alone, would take the write for itself.
+        alone = params["standalone"] and len(members) == 1
+        usable = ("leader", "follower", "observer", *(("standalone",) if alone else ()))
         serving = {facts["id"] for facts in verdict.servers if facts["mode"] in usable}
         if serving:
             proof = probe.prove_write([member for member in members if member.id in serving])
