@@ -25,6 +25,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_fourletter import (
     NotServing,
     ReplyError,
+    Srvr,
     WordRefused,
     ask,
     parse_conf,
@@ -114,6 +115,15 @@ class EnsembleProbe:
             )
             for member in self._members
         }
+
+    def modes(self) -> dict[int, str]:
+        """What each server that answers says that it is, by id: who can take part in a write proof."""
+        jobs = {
+            member.id: partial(self._word, Server(member.address, member.client_port), "srvr")
+            for member in self._members
+        }
+        found = in_parallel(jobs, self._connection.timeout + GRACE)
+        return {identity: reply.mode for identity, reply in found.items() if isinstance(reply, Srvr)}
 
     def prove_write(self, through: Sequence[Member]) -> Proof:
         """Write a znode through one of these servers and read it, after a sync, through each of them.

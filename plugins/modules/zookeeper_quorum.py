@@ -274,31 +274,27 @@ def members_of(params: Mapping[str, Any]) -> list[Member]:
 
 
 def one_verdict(probe: Any, members: list[Member], params: Mapping[str, Any], write: bool) -> dict[str, Any]:
-    """Ask, prove where wanted, judge."""
+    """Prove where wanted, ask, judge."""
     started = time.monotonic()
-
-    def judged(proof: Any = None) -> Any:
-        return judge(
-            members,
-            probe.observe(),
-            standalone=params["standalone"],
-            strict=params["strict"],
-            thresholds=params["thresholds"],
-            proof=proof,
-        )
-
-    verdict = judged()
+    proof = None
     proof_state = "not_asked" if not params["prove_write"] else "not_serving" if write else "check_mode"
     if write:
         # A standalone server among several, or one that should not be alone, would take the write for itself.
         alone = params["standalone"] and len(members) == 1
         usable = ("leader", "follower", "observer", *(("standalone",) if alone else ()))
-        serving = {facts["id"] for facts in verdict.servers if facts["mode"] in usable}
+        serving = {identity for identity, mode in probe.modes().items() if mode in usable}
         if serving:
             proof = probe.prove_write([member for member in members if member.id in serving])
             proof_state = "accepted" if proof.accepted else "failed"
-            # Asked again: with a transaction of this epoch, the epochs can be compared.
-            verdict = judged(proof)
+    # Asked after the proof: with a transaction of this epoch, the epochs can be compared.
+    verdict = judge(
+        members,
+        probe.observe(),
+        standalone=params["standalone"],
+        strict=params["strict"],
+        thresholds=params["thresholds"],
+        proof=proof,
+    )
     duration = round((time.monotonic() - started) * 1000, 1)
     return {**verdict.as_dict(), "write_proof": proof_state, "duration_ms": duration}
 

@@ -184,6 +184,12 @@ def test_a_server_that_does_not_answer_is_a_failure_of_its_own(fault: Exception,
     assert found[1].quorum_port is None
 
 
+def test_modes_are_those_of_the_servers_that_answer() -> None:
+    modes = probe(Wire({"zk2.example.org": {"socket": CallTimedOut("no answer")}})).modes()
+    assert modes.keys() == {1, 3}
+    assert set(modes.values()) <= {"leader", "follower"}
+
+
 def test_a_write_is_read_through_every_server_and_leaves_nothing() -> None:
     wire = Wire()
     proof = probe(wire).prove_write(MEMBERS)

@@ -78,26 +78,30 @@ class Probe:
     """Plays the servers; counts what was asked of it."""
 
     def __init__(self, *modes: str, proof: Proof | None = None) -> None:
-        self.modes, self.proof = modes, proof or Proof(accepted=True)
-        self.observed, self.through = 0, list[list[int]]()
+        self.modes_told, self.proof = modes, proof or Proof(accepted=True)
+        self.observed, self.asked_before_proof, self.through = 0, 0, list[list[int]]()
 
     def observe(self) -> dict[int, Observation]:
         self.observed += 1
         return {
             identity: observation(identity, mode) if mode else Observation(DOWN, DOWN, DOWN, DOWN)
-            for identity, mode in enumerate(self.modes, 1)
+            for identity, mode in enumerate(self.modes_told, 1)
         }
 
+    def modes(self) -> dict[int, str]:
+        return {identity: mode for identity, mode in enumerate(self.modes_told, 1) if mode}
+
     def prove_write(self, through: list[Member]) -> Proof:
+        self.asked_before_proof = self.observed
         self.through.append([member.id for member in through])
         return self.proof
 
 
-def test_a_proof_goes_through_all_that_serve_and_the_servers_are_asked_again() -> None:
+def test_a_proof_goes_through_all_that_serve_and_is_made_before_the_servers_are_asked() -> None:
     probe = Probe("leader", "follower", "follower")
     result = one_verdict(probe, MEMBERS, PARAMS, write=True)
     assert (result["verdict"], result["write_proof"], result["reasons"]) == ("healthy", "accepted", [])
-    assert (probe.observed, probe.through) == (2, [[1, 2, 3]])
+    assert (probe.observed, probe.through, probe.asked_before_proof) == (1, [[1, 2, 3]], 0)
     assert result["duration_ms"] >= 0
 
 
