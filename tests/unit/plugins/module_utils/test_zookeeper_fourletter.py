@@ -27,7 +27,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_fourlett
 )
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "zookeeper"
-RELEASES = ["3.5.10", "3.6.4", "3.7.2", "3.9.5"]
+RELEASES = ["3.5.10", "3.6.4", "3.7.2", "3.8.0", "3.9.5"]
 SERVER = Server("zk1.example.org", 2181)
 
 

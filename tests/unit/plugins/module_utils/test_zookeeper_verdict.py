@@ -35,7 +35,14 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict 
 )
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "zookeeper"
-RELEASES = ["3.5.10", "3.6.4", "3.7.2", "3.9.5"]
+#: Client port of id 0, and the address in the server lines.
+RECORDED = {
+    "3.5.10": (22000, "127.0.0.1"),
+    "3.6.4": (23000, "127.0.0.1"),
+    "3.7.2": (24000, "127.0.0.1"),
+    "3.8.0": (25000, "localhost"),
+    "3.9.5": (21000, "127.0.0.1"),
+}
 PARSE: dict[str, Callable[[str], Any]] = {"srvr": parse_srvr, "mntr": parse_mntr, "conf": parse_conf}
 GONE = Failure("unreachable", "127.0.0.1:21002: Connection refused")
 CLOSED = Failure("unreachable", "127.0.0.1:21101: Connection refused")
@@ -56,10 +63,10 @@ def ensemble(state: str, count: int = 4) -> Ensemble:
     """A recorded state, with the quorum port open on its leader."""
     members = []
     observed = {}
-    base = {"3.9.5": 21000, "3.5.10": 22000, "3.6.4": 23000, "3.7.2": 24000}[state.partition("/")[0]]
+    base, address = RECORDED[state.partition("/")[0]]
     for identity in range(1, count + 1):
         kind = "observer" if identity == 4 else "participant"
-        members.append(Member(identity, "127.0.0.1", base + identity, base + 100 + identity, kind))
+        members.append(Member(identity, address, base + identity, base + 100 + identity, kind))
         name = f"{state}/{identity}"
         srvr = reply(name, "srvr")
         leads = isinstance(srvr, Srvr) and srvr.mode == "leader"
@@ -104,13 +111,13 @@ def told(verdict: Verdict, *words: str) -> None:
     assert sum(all(word in reason for word in words) for reason in verdict.reasons) == 1, verdict.reasons
 
 
-@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("release", RECORDED)
 @pytest.mark.parametrize("state", ["elected", "written"])
 def test_a_recorded_healthy_ensemble(release: str, state: str) -> None:
     members, observed = ensemble(f"{release}/{state}")
     verdict = judge(members, observed)
     assert (verdict.verdict, verdict.reasons, verdict.cautions) == (HEALTHY, [], [])
-    assert verdict.leader == {"id": leader_of(observed), "address": "127.0.0.1"}
+    assert verdict.leader == {"id": leader_of(observed), "address": RECORDED[release][1]}
     assert (verdict.epoch, verdict.voters, verdict.serving_voters, verdict.fault_tolerance_left) == (1, 3, 3, 1)
     assert [server["id"] for server in verdict.servers] == [1, 2, 3, 4]
 
