@@ -78,7 +78,7 @@ options:
   prove_write:
     description:
       - Prove a write. Needs kazoo on this host.
-      - It is left out while no server serves.
+      - It is left out while no server serves; a verdict without it does not end a wait.
     type: bool
     default: false
   thresholds:
@@ -205,7 +205,7 @@ servers:
   returned: always
 write_proof:
   description:
-    - V(not_asked), V(check_mode) (left out), V(not_serving) (left out, no server serves), V(accepted) or V(failed).
+    - V(not_asked), V(check_mode) (left out), V(not_serving) (left out, no server served when it was due), V(accepted) or V(failed).
   type: str
   returned: always
 duration_ms:
@@ -314,7 +314,9 @@ def wait_for_verdict(
         result = make()
         attempts += 1
         result["attempts"] = attempts
-        if wanted == "any" or result["verdict"] == HEALTHY or (wanted == "serving" and result["verdict"] != LOST):
+        good = result["verdict"] == HEALTHY or (wanted == "serving" and result["verdict"] != LOST)
+        # Servers may begin to serve between a proof that was left out and the words: the proof is still owed.
+        if wanted == "any" or (good and result["write_proof"] != "not_serving"):
             return result, True
         left = deadline - clock()
         if left <= 0:
