@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import Member as Voter
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import tolerance
+
 Member = Mapping[str, Any]
 
 #: 255 is valid for ZooKeeper, but not with TTL nodes (zookeeperAdmin.md, extendedTypesEnabled).
@@ -120,9 +123,9 @@ def _number(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
 
-def fault_tolerance(voters: int) -> int:
-    """How many voters may be lost with the ensemble still serving."""
-    return (voters - 1) // 2
+def _tolerated(voters: int) -> int:
+    """How many of so many voters may be lost, by the one quorum rule of the code."""
+    return tolerance([Voter(id=number, address="", client_port=0, quorum_port=0) for number in range(voters)], ())
 
 
 def membership_problems(members: Sequence[Member], single_node: bool) -> list[str]:
@@ -174,8 +177,8 @@ def _size_problems(voters: Sequence[Member], size: int, single_node: bool) -> li
     if count < 3 or count % 2 == 0 or count > 7:
         better = min(max(count + 1 - count % 2, 3), 7)
         return [
-            f"The group zookeeper has {count} voters, which tolerate the loss of {max(fault_tolerance(count), 0)}. Use 3, 5 or 7: "
-            f"{better} voters tolerate the loss of {fault_tolerance(better)}. Observers (zookeeper_peer_type) are counted apart."
+            f"The group zookeeper has {count} voters, which tolerate the loss of {_tolerated(count)}. Use 3, 5 or 7: "
+            f"{better} voters tolerate the loss of {_tolerated(better)}. Observers (zookeeper_peer_type) are counted apart."
         ]
     return []
 
