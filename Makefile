@@ -21,7 +21,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: setup lab-requirements ## Build a real cluster on this machine and say who leads (about 6 minutes, then 40 s)
+demo: lab-requirements setup ## Build a real cluster on this machine and say who leads (about 6 minutes, then 40 s)
 	@$(LAB) up --inventory $(LAB_INVENTORY)
 	@ansible-playbook playbooks/bundle.yml
 	@ansible-playbook -i $(LAB_INVENTORY) playbooks/site.yml
@@ -37,7 +37,6 @@ test: lint unit contract molecule ## Everything that CI runs
 setup: $(VENV)/.requirements .ansible/collections/ansible_collections/streamquorum/ha ## Make the virtual environment and link the checkout as a collection
 
 $(VENV)/.requirements: requirements.txt requirements-dev.txt
-	@tests/requirements.sh python
 	@echo "Making the virtual environment .venv (usually 20 to 60 s) …"
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
@@ -48,7 +47,7 @@ $(VENV)/.requirements: requirements.txt requirements-dev.txt
 	@ln -sfn ../../../.. $@
 
 .PHONY: lab-requirements
-lab-requirements: setup ## Install what the lab needs of this machine (apt, as root), or say what to install
+lab-requirements: ## Install what the lab needs of this machine (apt, as root), or say what to install
 	@$(LAB) requirements --install
 
 .PHONY: lint
@@ -68,15 +67,15 @@ contract: setup ## Data agrees with data: defaults, argument_specs, registries, 
 	@pytest tests/contract
 
 .PHONY: molecule
-molecule: lab-requirements ## The scenarios that guard the promises, on real hosts
+molecule: lab-requirements setup ## The scenarios that guard the promises, on real hosts
 	@for scenario in $(CI_SCENARIOS); do molecule test --scenario-name $$scenario; done
 
 .PHONY: molecule-full
-molecule-full: lab-requirements ## Every scenario
+molecule-full: lab-requirements setup ## Every scenario
 	@for scenario in $(SCENARIOS); do molecule test --scenario-name $$scenario; done
 
 .PHONY: bench
-bench: lab-requirements ## Wall time and module executions per host of a first, a second and a --check run
+bench: lab-requirements setup ## Wall time and module executions per host of a first, a second and a --check run
 	@python3 tests/bench/bench.py
 
 .PHONY: docs

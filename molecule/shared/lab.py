@@ -121,6 +121,9 @@ REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "iptables": ("iptables",),
     "nftables": ("nft",),
     "openssh-client": ("ssh",),
+    # The bundle is assembled by the registries' own clients; the tests compile a job of their own.
+    "maven": ("mvn",),
+    "default-jdk-headless": ("javac",),
 }
 
 
