@@ -1,4 +1,4 @@
-"""What the flink_ha role derives from the inventory: instances, JobManagers, ports, refusals. Pure."""
+"""What the flink_ha role derives from the inventory and a host's state: services, ports, generations, refusals. Pure."""
 
 from __future__ import annotations
 
@@ -6,149 +6,502 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: Ports that an instance of a JobManager may set for itself; the others are the host's.
-INSTANCE_PORTS = ("rest_port", "rpc_port", "blob_port", "metrics_port")
-#: Schemes whose file systems every host sees by itself; file:// has to be mounted on all of them.
-SHARED_SCHEMES = ("hdfs", "s3", "s3a", "s3p", "gs", "abfs", "abfss", "wasb", "wasbs", "oss", "viewfs", "o3fs")
-CLUSTER_ID = re.compile(r"^/?[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")
+from ansible_collections.streamquorum.ha.plugins.module_utils import flink_options, generation, preflight
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_config import HOST_NAME
+
+Service = dict[str, Any]
+HostVars = Mapping[str, Mapping[str, Any]]
+
+JOB_MANAGER, TASK_MANAGER = "jobmanager", "taskmanager"
+#: Ports of each kind of service: field -> the variable that owns it.
+PORTS = {
+    JOB_MANAGER: {
+        "rest_port": "flink_ha_rest_port",
+        "rpc_port": "flink_ha_jobmanager_rpc_port",
+        "blob_port": "flink_ha_blob_port",
+        "metrics_port": "flink_ha_jobmanager_metrics_port",
+    },
+    TASK_MANAGER: {
+        "rpc_port": "flink_ha_taskmanager_rpc_port",
+        "data_port": "flink_ha_taskmanager_data_port",
+        "metrics_port": "flink_ha_taskmanager_metrics_port",
+    },
+}
+#: The port on which a service listens from its start on: a process that does is live.
+MAIN_PORT = {JOB_MANAGER: "rest_port", TASK_MANAGER: "rpc_port"}
+#: Between the ports of two JobManagers on one host, where an instance names none of its own.
+PORT_STEP = 10
+#: What other hosts have to know of a JobManager; they read it in the inventory.
+SHARED_VARIABLES = ("flink_ha_address", "flink_ha_jobmanager_instances", "flink_ha_rest_port")
+ZOOKEEPER_PORTS = ("zookeeper_client_port", "zookeeper_quorum_port", "zookeeper_election_port", "zookeeper_admin_port")
+#: File systems that Flink has a plugin or a Hadoop client for.
+STORAGE_SCHEMES = (
+    "file",
+    "hdfs",
+    "viewfs",
+    "s3",
+    "s3a",
+    "s3p",
+    "gs",
+    "abfs",
+    "abfss",
+    "wasb",
+    "wasbs",
+    "oss",
+    "o3fs",
+    "ofs",
+)
+#: The unit sees nothing of these (ProtectHome), or a directory of its own (PrivateTmp).
+PRIVATE_PATHS = ("/tmp", "/var/tmp", "/home", "/root", "/run/user")
+CLUSTER_ID = re.compile(r"^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")
 
 
-def job_manager_instances(given: Sequence[Mapping[str, Any]], ports: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Instances of the JobManager on one host: {name, kind, rest_port, rpc_port, blob_port, metrics_port}.
+# --- services --------------------------------------------------------------------------------------------------------
 
-    One is the unit `flink-jobmanager`, several are `flink-jobmanager@1`, `@2`, … in the order given.
+
+def job_manager_services(
+    address: str, instances: Sequence[Mapping[str, Any]], ports: Mapping[str, Any]
+) -> list[Service]:
+    """The JobManagers of one host.
+
+    One (no or one instance) is the unit flink-jobmanager; several are instances of it, flink-jobmanager@1 and so on, whose
+    ports are the given ones plus ten for each instance before, where an instance does not name its own.
+
+    Args:
+        address: name of the host, under which others reach it.
+        instances: rest_port, rpc_port, blob_port and metrics_port of each, all optional.
+        ports: the same four, of the first.
     """
-    several = len(given) > 1
-    return [
-        {"name": f"flink-jobmanager@{number}" if several else "flink-jobmanager", "kind": "jobmanager"}
-        | {port: instance.get(port, ports[port]) for port in INSTANCE_PORTS}
-        for number, instance in enumerate(given or [{}], start=1)
-    ]
+    several = len(instances) > 1
+    services = []
+    for index, instance in enumerate(instances or [{}]):
+        name = f"flink-jobmanager@{index + 1}" if several else "flink-jobmanager"
+        own = {field: instance.get(field) or shifted(ports[field], index * PORT_STEP) for field in PORTS[JOB_MANAGER]}
+        services.append(_service(JOB_MANAGER, name, address, own))
+    return services
 
 
-def flink_instances(
-    host: str,
-    groups: Mapping[str, Sequence[str]],
-    given: Sequence[Mapping[str, Any]],
-    ports: Mapping[str, Any],
-) -> list[dict[str, Any]]:
-    """What runs on a host, by the groups that it is in."""
-    found = job_manager_instances(given, ports) if host in groups.get("flink_jobmanager", []) else []
-    if host in groups.get("flink_taskmanager", []):
-        found.append({"name": "flink-taskmanager", "kind": "taskmanager"})
-    return found
+def task_manager_service(address: str, ports: Mapping[str, Any]) -> Service:
+    """The TaskManager of a host."""
+    return _service(TASK_MANAGER, "flink-taskmanager", address, dict(ports))
 
 
-def flink_job_managers(
-    hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], ports: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Every JobManager as `leader_znode` takes them, in the inventory's order."""
-    return [
-        {"address": flink_address(hostvars, host), "rest_port": int(instance["rest_port"]), "name": host}
-        for host in hosts
-        for instance in job_manager_instances(hostvars[host].get("flink_ha_jobmanager_instances", []), ports)
-    ]
+def _service(kind: str, name: str, address: str, ports: Mapping[str, Any]) -> Service:
+    return {"kind": kind, "name": name, "unit": f"{name}.service", "address": address, **ports}
 
 
-def flink_address(hostvars: Mapping[str, Mapping[str, Any]], host: str) -> str:
-    """Name under which the others reach a host, from the inventory only."""
-    return str(hostvars[host].get("flink_ha_address", host))
+def shifted(port: Any, step: int) -> Any:
+    """A port so much higher; a range or a list stays, since each process takes a free one of it."""
+    return int(port) + step if str(port).isdigit() and int(port) else port
 
 
-def flink_addresses(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> list[str]:
-    """Names of several hosts, in the inventory's order: what conf/workers lists."""
-    return [flink_address(hostvars, host) for host in hosts]
+def job_managers(hostvars: HostVars, hosts: Iterable[str], defaults: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All JobManagers of the cluster as {name, address, rest_port}, from the inventory only, sorted.
+
+    Args:
+        hostvars: the inventory's variables.
+        hosts: the group flink_jobmanager.
+        defaults: the role's own, for what the inventory does not say.
+    """
+    found = []
+    for host in hosts:
+        given = hostvars[host]
+        instances = given.get("flink_ha_jobmanager_instances", defaults["flink_ha_jobmanager_instances"])
+        # Only the REST port is needed here; the other three are the host's own affair.
+        ports = dict.fromkeys(PORTS[JOB_MANAGER], 0) | {
+            "rest_port": given.get("flink_ha_rest_port", defaults["flink_ha_rest_port"])
+        }
+        address = given.get("flink_ha_address", host)
+        found += [
+            {"name": host, "address": service["address"], "rest_port": int(service["rest_port"])}
+            for service in job_manager_services(address, instances, ports)
+        ]
+    return sorted(found, key=lambda entry: (entry["address"], entry["rest_port"]))
 
 
-def port_range(value: Any) -> list[int]:
-    """The ports of a single port, a range (6123-6125) or a list (6123,6130-6131).
+def masters(managers: Iterable[Mapping[str, Any]]) -> str:
+    """conf/masters: a line `host:webui-port` for each JobManager."""
+    return "".join(f"{manager['address']}:{manager['rest_port']}\n" for manager in managers)
+
+
+def workers(hostvars: HostVars, hosts: Iterable[str]) -> list[str]:
+    """Addresses of the TaskManagers, sorted, from the inventory only."""
+    return sorted(hostvars[host].get("flink_ha_address", host) for host in hosts)
+
+
+# --- ports -----------------------------------------------------------------------------------------------------------
+
+
+def parse_ports(text: Any) -> list[int]:
+    """The ports in `6123`, `6123,6133` or `50100-50200`; none for 0, which means any.
 
     Raises:
         ValueError: it is none of these.
     """
-    found: list[int] = []
-    for part in str(value).split(","):
-        first, dash, last = part.strip().partition("-")
-        found += range(int(first), int(last) + 1) if dash else [int(first)]
-    return found
+    ports: list[int] = []
+    for part in str(text).split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        ports += range(int(first), int(last if dash else first) + 1)
+    return [port for port in ports if port]
 
 
-def flink_ports(instances: Sequence[Mapping[str, Any]], task_manager_ports: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every port that a host's Flink listens on: {port, what}. A value that is no port stands as 0, to be refused."""
+def service_ports(services: Iterable[Service]) -> list[dict[str, Any]]:
+    """Each port of the services of a host as {port, what, single}; a range counts with each of its ports.
+
+    Raises:
+        ValueError: a port is no port.
+    """
     found = []
-    for instance in instances:
-        wanted: Mapping[str, Any] = task_manager_ports
-        if instance["kind"] == "jobmanager":
-            wanted = {f"{port} of {instance['name']}": instance[port] for port in INSTANCE_PORTS}
-        for what, value in wanted.items():
-            try:
-                found += [{"port": port, "what": what} for port in port_range(value)]
-            except ValueError:
-                found.append({"port": 0, "what": f"{what} ({value!r})"})
+    for service in services:
+        for field, variable in PORTS[service["kind"]].items():
+            what = f"{field} of {service['name']}" if "@" in service["name"] else variable
+            ports = parse_ports(service[field])
+            found += [{"port": port, "what": what, "single": len(ports) == 1} for port in ports]
     return found
 
 
-def storage_scheme(url: str) -> str:
-    """Scheme of a storage directory; empty where there is none."""
-    scheme, colon, rest = url.partition(":")
-    return scheme.lower() if colon and rest.startswith("/") else ""
+def zookeeper_ports(
+    hostvars: HostVars, host: str, members: Sequence[str], defaults: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Ports that ZooKeeper has on this host; none where it is no member."""
+    if host not in members:
+        return []
+    return [{"port": hostvars[host].get(name, defaults[name]), "what": name} for name in ZOOKEEPER_PORTS]
 
 
-def storage_path(url: str) -> str:
-    """Local path of a file:// directory; empty for every other."""
-    return "/" + url.partition(":")[2].lstrip("/") if storage_scheme(url) == "file" else ""
+def zookeeper_port(hostvars: HostVars, members: Sequence[str], defaults: Mapping[str, Any]) -> int:
+    """Client port of the ensemble: an input of the group zookeeper, which Flink's hosts do not have."""
+    given = [hostvars[host]["zookeeper_client_port"] for host in members if "zookeeper_client_port" in hostvars[host]]
+    return int(given[0] if given else defaults["zookeeper_client_port"])
 
 
-def flink_problems(inputs: Mapping[str, Any], job_managers: Sequence[str], quorum: str) -> list[str]:
-    """Why the inventory is refused; empty when it is not.
+# --- generations -----------------------------------------------------------------------------------------------------
+
+
+def with_generations(
+    services: Iterable[Service],
+    options: Sequence[Mapping[str, Any]],
+    version: str,
+    config_file: str,
+    values: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    files: Mapping[str, Mapping[str, str]],
+    links: Mapping[str, str],
+) -> list[Service]:
+    """The services of a host, each with the generation that it is to run and its digest.
 
     Args:
-        inputs: cluster_id, storage_dir, storage_shared, uid, gid.
-        job_managers: hosts of the group flink_jobmanager.
-        quorum: the connection string of the ensemble.
+        services: what `job_manager_services` and `task_manager_service` gave.
+        options: the registry of options.
+        version: Flink's release.
+        config_file: name of its configuration file.
+        values: values of the registry's options by name.
+        extra: the operator's further options, merged last.
+        files: files that are the same for all services: name -> {content, mode}.
+        links: links of the generation: name -> target.
+
+    Raises:
+        OptionError: a value cannot be written.
     """
-    problems = []
-    if not job_managers:
-        problems.append("The group flink_jobmanager has no host. Name at least two: one leads, the other takes over.")
-    if not quorum:
-        problems.append("There is no ensemble: fill the group zookeeper, or set flink_ha_zookeeper_quorum.")
-    cluster = str(inputs["cluster_id"])
-    if not cluster.strip("/"):
-        problems.append(
-            "flink_ha_cluster_id is missing. Give this cluster a name of its own, such as /prod: two clusters that share "
-            "one resurrect each other's jobs."
+    result = []
+    for service in services:
+        config = flink_options.resolve(options, version, service["kind"], values, service) | dict(extra)
+        content = HEADER + flink_options.render(config_file, config)
+        wanted = {"files": {**files, config_file: {"content": content, "mode": "0640"}}, "links": dict(links)}
+        result.append({**service, "generation": wanted, "digest": generation.generation_digest(wanted)})
+    return result
+
+
+HEADER = "# Written by StreamQuorum from the inventory; a change here is undone by the next run.\n"
+
+
+def client_config(
+    options: Sequence[Mapping[str, Any]],
+    version: str,
+    config_file: str,
+    values: Mapping[str, Any],
+    extra: Mapping[str, Any],
+) -> str:
+    """Text of the configuration that the flink command reads. Raises OptionError."""
+    config = flink_options.resolve(options, version, "client", values, {}) | dict(extra)
+    return HEADER + flink_options.render(config_file, config)
+
+
+def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str) -> list[Service]:
+    """The services, each with what is to be done with it.
+
+    Adds running (digest of the generation that its process was started with), current (digest that the link names),
+    live, restart_needed and start. A live process is never restarted here. One that ends again and again is not live:
+    mending it costs nothing.
+    """
+    result = []
+    for service in services:
+        unit = state["units"][service["unit"]]
+        root = f"{config_dir}/{service['name']}"
+        ports = parse_ports(service[MAIN_PORT[service["kind"]]])
+        listens = any(entry["unit"] == service["unit"] and entry["port"] in ports for entry in state["listening"])
+        live = unit["active"] and listens
+        runs_it = unit["active"] and unit["generation"] == service["digest"]
+        result.append(
+            {
+                **service,
+                "running": unit["generation"],
+                "current": state["paths"][f"{root}/current"]["target"].rpartition("/")[2],
+                "present": state["paths"][f"{root}/generations"]["entries"],
+                "exists": unit["exists"],
+                "enabled": unit["enabled"],
+                "active": unit["active"],
+                "live": live,
+                "restart_needed": live and not runs_it,
+                "start": not live and not runs_it,
+            }
         )
-    elif not CLUSTER_ID.match(cluster):
-        problems.append(f"flink_ha_cluster_id is {cluster!r}; use letters, digits, '.', '_', '-' and '/' between them.")
-    return problems + _storage_problems(str(inputs["storage_dir"]), bool(inputs["storage_shared"]))
+    return result
 
 
-def _storage_problems(directory: str, shared: bool) -> list[str]:
-    scheme = storage_scheme(directory)
-    if not directory:
-        return [
-            "flink_ha_storage_dir is missing. Name a directory that all hosts see, such as file:///mnt/flink or hdfs://…"
+def entries(services: Iterable[Service], config_dir: str, group: str) -> list[dict[str, Any]]:
+    """Entries for `host_files`: generations staged; switched to where nothing else runs; the forgotten ones removed."""
+    result: list[dict[str, Any]] = []
+    for service in services:
+        root = f"{config_dir}/{service['name']}"
+        result += [
+            {"path": root, "state": "directory", "mode": "0755"},
+            {"path": f"{root}/generations", "state": "directory", "mode": "0755"},
+            *generation.generation_entries(service["generation"], root, group),
         ]
-    if scheme == "file" and not shared:
+        if not service["restart_needed"]:
+            unit = service["generation"]["files"]["flink.service"]["content"]
+            result += [
+                {"path": f"/etc/systemd/system/{service['unit']}", "content": unit},
+                {"path": f"{root}/current", "state": "link", "target": f"generations/{service['digest']}"},
+            ]
+        result += generation.prune_entries(
+            root, service["present"], [service["digest"], service["running"], service["current"]]
+        )
+    return result
+
+
+def pending(services: Iterable[Service]) -> str:
+    """What waits for a restart: `name: running -> wanted` of each service; empty where nothing does."""
+    return "; ".join(
+        f"{service['name']}: {service['running'] or 'an installation of its own'} -> {service['digest']}"
+        for service in services
+        if service["restart_needed"]
+    )
+
+
+# --- storage ---------------------------------------------------------------------------------------------------------
+
+
+def storage_path(uri: str) -> str:
+    """Local path of a `file:` URI; empty for any other."""
+    found = re.match(r"^file:(//)?(/.*)$", uri)
+    return found.group(2).rstrip("/") or "/" if found else ""
+
+
+def local_paths(uris: Iterable[str]) -> list[str]:
+    """Local paths of `file:` URIs, sorted, without those that lie in another one."""
+    paths = sorted({path for path in map(storage_path, uris) if path})
+    return [path for path in paths if not any(path.startswith(other.rstrip("/") + "/") for other in paths)]
+
+
+def _storage_problems(given: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for variable in ("flink_ha_storage_dir", "flink_ha_checkpoint_dir", "flink_ha_savepoint_dir"):
+        uri = str(given[variable])
+        scheme = re.match(r"^([a-z][a-z0-9+.-]*):", uri)
+        if not uri:
+            problems.append(
+                f"{variable} is missing. Set it to a directory that every JobManager and TaskManager reaches, "
+                "such as hdfs://nameservice/flink or file:///mnt/shared/flink."
+            )
+        elif not scheme:
+            problems.append(
+                f"{variable} is {uri!r}, without a scheme. Write it as a URI, such as file:///mnt/shared/flink."
+            )
+        elif scheme.group(1) not in STORAGE_SCHEMES:
+            problems.append(
+                f"{variable} has the scheme {scheme.group(1)!r}, which Flink has no file system for. "
+                f"Known: {', '.join(STORAGE_SCHEMES)}."
+            )
+        elif scheme.group(1) == "file":
+            problems += _file_problems(variable, uri, given["flink_ha_storage_shared"])
+    return problems
+
+
+def _file_problems(variable: str, uri: str, shared: bool) -> list[str]:
+    path = storage_path(uri)
+    if not path or ".." in path.split("/"):
+        return [f"{variable} is {uri!r}. A local directory is written as file:///absolute/path."]
+    private = [root for root in PRIVATE_PATHS if path == root or path.startswith(root + "/")]
+    if private:
+        return [f"{variable} lies in {private[0]}, of which the services see nothing. Choose another directory."]
+    if not shared:
         return [
-            f"flink_ha_storage_dir is {directory}, which only one host sees unless it is mounted on all. If it is, say so "
-            "with flink_ha_storage_shared: true; it is proved before anything starts."
-        ]
-    if scheme != "file" and scheme not in SHARED_SCHEMES:
-        return [
-            f"flink_ha_storage_dir is {directory!r}; it must be a URL with one of the schemes file, "
-            f"{', '.join(SHARED_SCHEMES)}."
+            f"{variable} is {uri}, a path of each host for itself. Where it is one shared file system (NFS and its like) on "
+            "every JobManager and TaskManager, say so with flink_ha_storage_shared: true (it is proved before anything "
+            "starts); otherwise choose a storage that is shared."
         ]
     return []
 
 
-def flink_limit_problems(groups: Mapping[str, Sequence[str]], play_hosts: Sequence[str]) -> list[str]:
-    """Refuses a part of the JobManagers; TaskManagers may be limited, for example to add one."""
-    managers = groups.get("flink_jobmanager", [])
-    missing = sorted(set(managers) - set(play_hosts))
-    if not missing or not set(managers) & set(play_hosts):
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[str, Any] | None = None) -> list[str]:
+    """Why this host is refused, before anything is changed; empty when it is not. Each names variable, host and remedy.
+
+    Args:
+        given: the role's inputs under their own names, and host, groups, play_hosts, addresses (of all hosts), quorum,
+            services (of this host), defaults (the role's own), releases, options, values (of the options), zookeeper_ports
+            (of this host), source_problems (of the archive) and, with a state, java (what `java_plan` gave).
+        hostvars: the inventory's variables.
+        state: what `host_state` returned; without it, only what needs no host is judged.
+    """
+    problems = preflight.release_problems(
+        given["flink_ha_version"], given["releases"], "Flink", "flink_ha_version"
+    ) or list(given["source_problems"])
+    if not given["groups"]["flink_jobmanager"]:
+        problems.append(
+            "The group flink_jobmanager has no host: nobody would lead. Put at least two there, so that one may be lost."
+        )
+    problems += _limit_problems(given)
+    problems += _identity_problems(given) + _storage_problems(given) + _service_problems(given, hostvars)
+    release = next((item for item in given["releases"] if item["version"] == given["flink_ha_version"]), None)
+    if release:
+        problems += flink_options.extra_problems(
+            given["flink_ha_config_extra"], given["options"], release["config_file"]
+        )
+        problems += _value_problems(given, release["config_file"])
+    if state is not None and release:
+        problems += _host_problems(given, state, release)
+    return problems
+
+
+def _identity_problems(given: Mapping[str, Any]) -> list[str]:
+    problems = []
+    cluster_id, root, quorum = (
+        str(given[name]) for name in ("flink_ha_cluster_id", "flink_ha_zookeeper_path_root", "quorum")
+    )
+    if not cluster_id:
+        problems.append(
+            "flink_ha_cluster_id is missing. Give every Flink cluster its own, such as /orders: two clusters with one id "
+            "take each other's jobs."
+        )
+    elif not CLUSTER_ID.match(cluster_id) or {".", ".."} & set(cluster_id.split("/")):
+        problems.append(
+            f"flink_ha_cluster_id is {cluster_id!r}. It is a path in ZooKeeper: letters, digits, dots, dashes and "
+            "underscores between slashes, such as /orders."
+        )
+    if not root.startswith("/"):
+        problems.append(f"flink_ha_zookeeper_path_root is {root!r}. It is a path in ZooKeeper, such as /flink.")
+    if not quorum:
+        problems.append(
+            "flink_ha_zookeeper_quorum is empty, and the group zookeeper has no host. Name the ensemble's hosts there, or "
+            "set flink_ha_zookeeper_quorum to the client addresses of another one, such as zk1:2181,zk2:2181,zk3:2181."
+        )
+    for server in quorum.split(",") if quorum else []:
+        host, _colon, port = server.strip().rpartition(":")
+        if not host or not port.isdigit():
+            problems.append(
+                f"flink_ha_zookeeper_quorum has {server!r}, which is no host:port. A path in ZooKeeper belongs into "
+                "flink_ha_zookeeper_path_root."
+            )
+    return problems
+
+
+def _limit_problems(given: Mapping[str, Any]) -> list[str]:
+    managers, played = set(given["groups"]["flink_jobmanager"]), set(given["play_hosts"])
+    # TaskManagers may be limited: that is how one is added.
+    if not managers & played or managers <= played:
         return []
     return [
-        f"--limit leaves out {', '.join(missing)} of the JobManagers, which are one group: one of them leads. "
-        "Run without --limit, or with --limit flink_jobmanager, or limit to TaskManagers."
+        f"--limit leaves out {', '.join(sorted(managers - played))} of the JobManagers, one of which may lead. Run without "
+        "--limit, with --limit flink_jobmanager, or limit to TaskManagers."
     ]
+
+
+def _service_problems(given: Mapping[str, Any], hostvars: HostVars) -> list[str]:
+    host, problems = given["host"], []
+    inventory = hostvars[host]
+    for name in SHARED_VARIABLES:
+        default = host if name == "flink_ha_address" else given["defaults"][name]
+        if inventory.get(name, default) != given[name]:
+            problems.append(
+                f"{host}: {name} is set where other hosts do not see it. Set it in the inventory (host_vars or group_vars)."
+            )
+    if not HOST_NAME.match(str(given["flink_ha_address"])) or str(given["flink_ha_address"]) == "0.0.0.0":
+        problems.append(
+            f"{host}: flink_ha_address {given['flink_ha_address']!r} is no host name or IPv4 address that others could use."
+        )
+    known = set(PORTS[JOB_MANAGER])
+    for instance in given["flink_ha_jobmanager_instances"]:
+        problems += [
+            f"{host}: flink_ha_jobmanager_instances has {key!r}; an instance has {', '.join(sorted(known))}."
+            for key in sorted(set(instance) - known)
+        ]
+    try:
+        ports = service_ports(given["services"])
+    except ValueError as error:
+        return [*problems, f"{host}: a port is no number, list (6123,6133) or range (50100-50200): {error}."]
+    for service in given["services"]:
+        unpinned = [
+            variable
+            for field, variable in PORTS[service["kind"]].items()
+            if variable != "flink_ha_jobmanager_rpc_port" and not parse_ports(service[field])
+        ]
+        problems += [f"{host}: {variable} is 0, any port. Give it a number, for firewalls." for variable in unpinned]
+    return problems + preflight.port_problems(host, [*ports, *given["zookeeper_ports"]])
+
+
+def _value_problems(given: Mapping[str, Any], config_file: str) -> list[str]:
+    problems = []
+    for option in given["options"]:
+        value = given["values"].get(option["name"])
+        # An empty one is left out of the file.
+        if value is not None and value != "":
+            problem = flink_options.value_problem(config_file, option["variable"], value)
+            problems += [problem] if problem else []
+    return problems
+
+
+def _host_problems(given: Mapping[str, Any], state: Mapping[str, Any], release: Mapping[str, Any]) -> list[str]:
+    host = given["host"]
+    what = f"Flink {release['version']}"
+    problems = preflight.java_problems(host, given["java"], release["java"], "flink_ha_java_home", what)
+    singles = [entry for entry in service_ports(given["services"]) if entry["single"]]
+    units = [service["unit"] for service in given["services"]]
+    problems += preflight.occupied_problems(host, singles, state["listening"], units)
+    problems += _name_problems(host, state["resolved"], given["addresses"])
+    account = state["accounts"][given["flink_ha_user"]]
+    wanted = (int(given["flink_ha_uid"]), int(given["flink_ha_gid"]))
+    if (
+        account["exists"]
+        and (account["uid"], account["gid"]) != wanted
+        and local_paths([given["flink_ha_storage_dir"]])
+    ):
+        problems.append(
+            f"{host}: the user {given['flink_ha_user']} has uid {account['uid']} and gid {account['gid']}, and flink_ha_uid is "
+            f"{wanted[0]}, flink_ha_gid {wanted[1]}. Shared storage compares the numbers: set the two variables to what "
+            "the user has on every host, or change the user while Flink is stopped."
+        )
+    return problems
+
+
+def _name_problems(host: str, resolved: Mapping[str, Sequence[str]], addresses: Sequence[str]) -> list[str]:
+    problems = []
+    for name in addresses:
+        found = resolved[name]
+        if not found:
+            problems.append(f"{host}: does not resolve {name}. Add it to DNS or /etc/hosts, or set flink_ha_address.")
+        elif len(addresses) > 1 and any(address.startswith("127.") or address == "::1" for address in found):
+            problems.append(
+                f"{host}: resolves {name} to loopback ({', '.join(found)}), where no other host can reach it. "
+                "Remove that line from /etc/hosts (Debian's installer writes 127.0.1.1), or set flink_ha_address."
+            )
+    return problems
+
+
+def any_host(hostvars: HostVars, hosts: Iterable[str], fact: str) -> bool:
+    """Whether a fact that the preflight left is true on any of the hosts; one that this run does not see counts as not."""
+    return any(bool(hostvars[host].get(fact)) for host in hosts)

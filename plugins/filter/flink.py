@@ -1,0 +1,46 @@
+"""Filters of the flink_ha role; the logic stands in module_utils/flink_options.py and flink_cluster.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.streamquorum.ha.plugins.module_utils import flink_cluster as cluster
+from ansible_collections.streamquorum.ha.plugins.module_utils import flink_options as options
+
+
+def telling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a filter that fails in its own words."""
+
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except options.OptionError as error:
+            raise AnsibleFilterError(str(error)) from error
+
+    return filtered
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        functions: dict[str, Callable[..., Any]] = {
+            "flink_java_options": options.java_options,
+            "flink_variables": options.variables,
+            "flink_job_manager_services": cluster.job_manager_services,
+            "flink_task_manager_service": cluster.task_manager_service,
+            "flink_job_managers": cluster.job_managers,
+            "flink_masters": cluster.masters,
+            "flink_workers": cluster.workers,
+            "flink_zookeeper_port": cluster.zookeeper_port,
+            "flink_zookeeper_ports": cluster.zookeeper_ports,
+            "flink_generations": cluster.with_generations,
+            "flink_client_config": cluster.client_config,
+            "flink_pending": cluster.pending,
+            "flink_plan": cluster.plan,
+            "flink_entries": cluster.entries,
+            "flink_local_paths": cluster.local_paths,
+            "flink_problems": cluster.flink_problems,
+            "flink_any_host": cluster.any_host,
+        }
+        return {name: telling(function) for name, function in functions.items()}
