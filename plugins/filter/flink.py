@@ -41,6 +41,6 @@ class FilterModule:
             "flink_entries": cluster.entries,
             "flink_local_paths": cluster.local_paths,
             "flink_problems": cluster.flink_problems,
-            "flink_any_host": cluster.any_host,
+            "flink_any_service": cluster.any_service,
         }
         return {name: telling(function) for name, function in functions.items()}

@@ -502,6 +502,9 @@ def _name_problems(host: str, resolved: Mapping[str, Sequence[str]], addresses: 
     return problems
 
 
-def any_host(hostvars: HostVars, hosts: Iterable[str], fact: str) -> bool:
-    """Whether a fact that the preflight left is true on any of the hosts; one that this run does not see counts as not."""
-    return any(bool(hostvars[host].get(fact)) for host in hosts)
+def any_service(hostvars: HostVars, hosts: Iterable[str], field: str) -> bool:
+    """Whether a field of any service is true on any of the hosts, by the plans that their preflight left.
+
+    A host that this run does not see counts as one where it is not.
+    """
+    return any(service[field] for host in hosts for service in hostvars[host].get("__flink_ha_plan", []))
