@@ -295,8 +295,9 @@ def pending(services: Iterable[Service]) -> str:
 
 def storage_path(uri: str) -> str:
     """Local path of a `file:` URI; empty for any other."""
-    found = re.match(r"^file:(//)?(/.*)$", uri)
-    return found.group(2).rstrip("/") or "/" if found else ""
+    # file:///path and file:/path; in file://path the first part would be a host.
+    found = re.match(r"^file:(?://)?(/(?!/).*)$", uri)
+    return found.group(1).rstrip("/") or "/" if found else ""
 
 
 def local_paths(uris: Iterable[str]) -> list[str]:
@@ -370,7 +371,12 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[
     release = next((item for item in given["releases"] if item["version"] == given["flink_ha_version"]), None)
     if release:
         problems += flink_options.extra_problems(
-            given["flink_ha_config_extra"], given["options"], release["config_file"]
+            given["flink_ha_config_extra"],
+            given["options"],
+            release["version"],
+            release["config_file"],
+            flink_options.parse_known(given["known_options"]),
+            [*given["open_options"], *given["flink_ha_config_unchecked"]],
         )
         problems += _value_problems(given, release["config_file"])
     if state is not None and release:

@@ -6,6 +6,7 @@ operator never writes a key that depends on the release. Only the controller use
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -182,10 +183,51 @@ def _yaml_value(key: str, value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def parse_known(text: str) -> dict[str, tuple[str, str]]:
+    """The list of Flink's own options: a line `key first last` each -> key: (first, last release that has it)."""
+    lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
+    return {key: (first, last) for key, first, last in lines}
+
+
+def unknown_problem(key: str, version: str, known: Mapping[str, tuple[str, str]], open_prefixes: Sequence[str]) -> str:
+    """Why a key is no option of this release, or nothing.
+
+    The releases in `known` are those that were read. An option that the next one read has, and the one before has not,
+    may have come with any release in between, which therefore has it here.
+    """
+    if key.startswith(tuple(open_prefixes)):
+        return ""
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1, 0.8)
+        return f"{key} is no option of Flink that this toolkit knows.{f' Did you mean {near[0]}?' if near else ''}"
+    wanted = parse_release(version)
+    first, last = (parse_release(release) for release in known[key])
+    read = {parse_release(release) for span in known.values() for release in span}
+    before, behind = [each for each in read if each < first], [each for each in read if each > last]
+    if (before and wanted <= max(before)) or (behind and wanted >= min(behind)):
+        return f"{key} is an option of Flink {known[key][0]} to {known[key][1]}, and not of {version}."
+    return ""
+
+
 def extra_problems(
-    extra: Mapping[str, Any], options: Iterable[Option], file_name: str, variable: str = "flink_ha_config_extra"
+    extra: Mapping[str, Any],
+    options: Iterable[Option],
+    version: str,
+    file_name: str,
+    known: Mapping[str, tuple[str, str]],
+    open_prefixes: Sequence[str],
 ) -> list[str]:
-    """Why the operator's further options are refused; empty when they are not."""
+    """Why the operator's further options are refused; empty when they are not.
+
+    Args:
+        extra: flink_ha_config_extra.
+        options: the registry.
+        version: the release.
+        file_name: its configuration file.
+        known: Flink's own options, as `parse_known` gives them.
+        open_prefixes: beginnings of keys that are not looked up: plugins and names of the operator's own stand behind them.
+    """
+    variable = "flink_ha_config_extra"
     owners = owned_names(options)
     problems = []
     for key, value in extra.items():
@@ -195,7 +237,10 @@ def extra_problems(
         elif not KEY.match(name):
             problems.append(f"{variable}: {name!r} is no key of Flink's. Write flat keys (a.b.c: value).")
         else:
-            problem = value_problem(file_name, name, value)
+            unknown = unknown_problem(name, version, known, open_prefixes)
+            if unknown:
+                unknown += " Where something of your own reads it, name it in flink_ha_config_unchecked."
+            problem = value_problem(file_name, name, value) or unknown
             problems += [f"{variable}: {problem}"] if problem else []
     return problems
 
