@@ -31,6 +31,8 @@ PORTS = {
 MAIN_PORT = {JOB_MANAGER: "rest_port", TASK_MANAGER: "rpc_port"}
 #: Between the ports of two JobManagers on one host, where an instance names none of its own.
 PORT_STEP = 10
+#: So many instances of an earlier inventory are looked for.
+MOST_INSTANCES = 8
 #: What other hosts have to know of a JobManager; they read it in the inventory.
 SHARED_VARIABLES = ("flink_ha_address", "flink_ha_jobmanager_instances", "flink_ha_rest_port")
 ZOOKEEPER_PORTS = ("zookeeper_client_port", "zookeeper_quorum_port", "zookeeper_election_port", "zookeeper_admin_port")
@@ -88,6 +90,13 @@ def task_manager_service(address: str, ports: Mapping[str, Any]) -> Service:
 
 def _service(kind: str, name: str, address: str, ports: Mapping[str, Any]) -> Service:
     return {"kind": kind, "name": name, "unit": f"{name}.service", "address": address, **ports}
+
+
+def possible_units(services: Iterable[Service]) -> list[str]:
+    """Units to look at on a host: those of its services, and those that an earlier inventory may have left there."""
+    left = ["flink-jobmanager.service", "flink-taskmanager.service"]
+    left += [f"flink-jobmanager@{number}.service" for number in range(1, MOST_INSTANCES + 1)]
+    return sorted({*left, *(service["unit"] for service in services)})
 
 
 def shifted(port: Any, step: int) -> Any:
@@ -207,7 +216,9 @@ def with_generations(
     for service in services:
         config = flink_options.resolve(options, version, service["kind"], values, service) | dict(extra)
         content = HEADER + flink_options.render(config_file, config)
-        wanted = {"files": {**files, config_file: {"content": content, "mode": "0640"}}, "links": dict(links)}
+        # A secret content is left out of diffs and logs.
+        field = "secret_content" if flink_options.has_secrets(config) else "content"
+        wanted = {"files": {**files, config_file: {field: content, "mode": "0640"}}, "links": dict(links)}
         result.append({**service, "generation": wanted, "digest": generation.generation_digest(wanted)})
     return result
 
@@ -230,7 +241,7 @@ def client_config(
 def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str) -> list[Service]:
     """The services, each with what is to be done with it.
 
-    Adds running (digest of the generation that its process was started with), current (digest that the link names),
+    Adds running (digest of the generation that its process was started with), current and previous (of the links),
     live, restart_needed and start. A live process is never restarted here. One that ends again and again is not live:
     mending it costs nothing.
     """
@@ -246,7 +257,8 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
             {
                 **service,
                 "running": unit["generation"],
-                "current": state["paths"][f"{root}/current"]["target"].rpartition("/")[2],
+                "current": _digest_of(state["paths"][f"{root}/current"]),
+                "previous": _digest_of(state["paths"][f"{root}/previous"]),
                 "present": state["paths"][f"{root}/generations"]["entries"],
                 "exists": unit["exists"],
                 "enabled": unit["enabled"],
@@ -259,8 +271,15 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
     return result
 
 
+def _digest_of(link: Mapping[str, Any]) -> str:
+    return str(link["target"]).rpartition("/")[2]
+
+
 def entries(services: Iterable[Service], config_dir: str, group: str) -> list[dict[str, Any]]:
-    """Entries for `host_files`: generations staged; switched to where nothing else runs; the forgotten ones removed."""
+    """Entries for `host_files`: generations staged; switched to where nothing else runs; the forgotten ones removed.
+
+    The one that was current before stays, as `previous`.
+    """
     result: list[dict[str, Any]] = []
     for service in services:
         root = f"{config_dir}/{service['name']}"
@@ -269,16 +288,26 @@ def entries(services: Iterable[Service], config_dir: str, group: str) -> list[di
             {"path": f"{root}/generations", "state": "directory", "mode": "0755"},
             *generation.generation_entries(service["generation"], root, group),
         ]
+        previous = service["previous"]
         if not service["restart_needed"]:
+            if service["current"] not in ("", service["digest"]):
+                previous = service["current"]
+                result.append({"path": f"{root}/previous", "state": "link", "target": f"generations/{previous}"})
             unit = service["generation"]["files"]["flink.service"]["content"]
             result += [
                 {"path": f"/etc/systemd/system/{service['unit']}", "content": unit},
                 {"path": f"{root}/current", "state": "link", "target": f"generations/{service['digest']}"},
             ]
         result += generation.prune_entries(
-            root, service["present"], [service["digest"], service["running"], service["current"]]
+            root, service["present"], [service["digest"], service["running"], service["current"], previous]
         )
     return result
+
+
+def steps(services: Iterable[Service]) -> list[dict[str, Any]]:
+    """The plan without the generations: what a loop may print."""
+    shown = ("name", "unit", "exists", "enabled", "active", "start", "restart_needed")
+    return [{field: service[field] for field in shown} for service in services]
 
 
 def pending(services: Iterable[Service]) -> str:
@@ -478,6 +507,12 @@ def _host_problems(given: Mapping[str, Any], state: Mapping[str, Any], release: 
     singles = [entry for entry in service_ports(given["services"]) if entry["single"]]
     units = [service["unit"] for service in given["services"]]
     problems += preflight.occupied_problems(host, singles, state["listening"], units)
+    problems += [
+        f"{host}: has {unit}, which this inventory does not ask for (another number of JobManagers, or another group). It "
+        f"would start at the next boot: systemctl disable --now {unit}, remove /etc/systemd/system/{unit}, and run again."
+        for unit, facts in sorted(state["units"].items())
+        if facts["exists"] and unit not in units
+    ]
     problems += _name_problems(host, state["resolved"], given["addresses"])
     account = state["accounts"][given["flink_ha_user"]]
     wanted = (int(given["flink_ha_uid"]), int(given["flink_ha_gid"]))

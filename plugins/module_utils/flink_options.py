@@ -23,6 +23,22 @@ PLAIN = re.compile(r"^[A-Za-z/][A-Za-z0-9_./:,@%+=-]*$")
 YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
+#: Parts of keys whose values are secrets (GlobalConfiguration.SENSITIVE_KEYS of 2.3).
+SECRET_WORDS = (
+    "password",
+    "secret",
+    "account.key",
+    "apikey",
+    "api-key",
+    "auth-params",
+    "service-key",
+    "token",
+    "basic-auth",
+    "jaas.config",
+    "http-headers",
+)
+
+
 class OptionError(ValueError):
     """A value that cannot be written to Flink's configuration file; the text names the key."""
 
@@ -95,6 +111,11 @@ def resolve(
 def java_options(shipped: Mapping[str, Sequence[str]], version: str, extra: Sequence[str]) -> str:
     """env.java.opts.all: what the release ships, whole, and then what is added; empty where there is nothing."""
     return " ".join([*(greatest_since(shipped, version) or []), *extra])
+
+
+def has_secrets(config: Mapping[str, Any]) -> bool:
+    """Whether a key of the configuration names a secret, by the words that Flink itself hides in its log."""
+    return any(word in key.lower() for key in config for word in SECRET_WORDS)
 
 
 # --- the file --------------------------------------------------------------------------------------------------------

@@ -161,6 +161,13 @@ def test_a_change_of_task_managers_asks_only_them_for_a_restart():
     assert all(a["digest"] != b["digest"] for a, b in zip(before, wanted(extra={"heartbeat.timeout": 1}), strict=True))
 
 
+@pytest.mark.parametrize("key", ["s3.secret-key", "security.ssl.rest.keystore-password", "fs.azure.account.key.x"])
+def test_a_configuration_with_a_secret_is_left_out_of_diffs(key):
+    for service in wanted(extra={key: "hidden"}):
+        assert set(service["generation"]["files"]["config.yaml"]) == {"secret_content", "mode"}
+    assert all("hidden" not in str(service["generation"]) for service in wanted())
+
+
 def test_the_client_has_neither():
     assert (
         cluster.client_config(OPTIONS, "2.3.0", "config.yaml", {"slots": 1}, {"x.y": 1}) == cluster.HEADER + "x.y: 1\n"
@@ -184,7 +191,8 @@ def state_of(services, running=None, listening=None, active=True):
             for s in services
             for path, target, entries in (
                 (f"/etc/flink/{s['name']}/current", "generations/old" if active else "", []),
-                (f"/etc/flink/{s['name']}/generations", "", ["old", "older", s["digest"]] if active else []),
+                (f"/etc/flink/{s['name']}/previous", "generations/before" if active else "", []),
+                (f"/etc/flink/{s['name']}/generations", "", ["old", "older", "before", s["digest"]] if active else []),
             )
         },
         "listening": [{"unit": unit, "port": port} for unit, port in (listening or [])],
@@ -218,6 +226,26 @@ def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_
     assert "/etc/flink/flink-jobmanager@1/generations/old" not in {
         p for p, e in entries.items() if e.get("state") == "absent"
     }
+
+
+def test_a_switch_leaves_the_generation_before_and_the_next_run_finds_nothing_to_remove():
+    services = planned()
+    root, digest = "/etc/flink/flink-taskmanager", services[2]["digest"]
+    done = {entry["path"]: entry for entry in cluster.entries(services, "/etc/flink", "flink")}
+    assert done[f"{root}/previous"]["target"] == "generations/old"
+    assert [path for path, entry in done.items() if path.startswith(root) and entry.get("state") == "absent"] == [
+        f"{root}/generations/before",
+        f"{root}/generations/older",
+    ]
+    state = state_of(services, running={service["name"]: service["digest"] for service in services})
+    for service in services:
+        base = f"/etc/flink/{service['name']}"
+        state["paths"][f"{base}/current"]["target"] = f"generations/{service['digest']}"
+        state["paths"][f"{base}/previous"]["target"] = "generations/old"
+        state["paths"][f"{base}/generations"]["entries"] = ["old", service["digest"]]
+    again = cluster.entries(cluster.plan(wanted(), state, "/etc/flink"), "/etc/flink", "flink")
+    assert not [entry for entry in again if entry.get("state") == "absent" or entry["path"].endswith("/previous")]
+    assert {"path": f"{root}/current", "state": "link", "target": f"generations/{digest}"} in again
 
 
 def test_a_process_that_comes_up_with_the_wanted_generation_is_left_alone():
@@ -314,6 +342,7 @@ def given(**changes):
 
 HOSTVARS = {"jm1": {}, "jm2": {}, "tm1": {}}
 STATE = {
+    "units": {"flink-jobmanager.service": {"exists": True}, "flink-jobmanager@1.service": {"exists": False}},
     "accounts": {"flink": {"exists": True, "uid": 6123, "gid": 6123}},
     "listening": [],
     "resolved": {"jm1": ["198.18.7.21"], "jm2": ["198.18.7.22"], "zk1": ["198.18.7.11"]},
@@ -441,6 +470,14 @@ def test_java_and_ports_in_use_are_judged_on_the_host():
     )
     assert ["Java 8" in problems[0], "flink_ha_java_home" in problems[0]] == [True, True]
     assert "port 8081 (flink_ha_rest_port) is in use by nginx.service" in problems[1]
+
+
+def test_a_unit_of_an_earlier_inventory_is_refused():
+    state = STATE | {"units": STATE["units"] | {"flink-jobmanager@1.service": {"exists": True}}}
+    (problem,) = cluster.flink_problems(given(), HOSTVARS, state)
+    assert "jm1: has flink-jobmanager@1.service" in problem
+    assert "systemctl disable --now flink-jobmanager@1.service" in problem
+    assert "flink-jobmanager@1.service" in cluster.possible_units(given()["services"])
 
 
 def test_our_own_service_on_its_port_is_no_problem():
