@@ -1,4 +1,5 @@
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.functions.MapFunction;
 import org.apache.flink.api.common.functions.RichMapFunction;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
@@ -16,10 +17,20 @@ public class CountJob {
         environment.setParallelism(1);
         environment
                 .fromSource(new NumberSequenceSource(1, Long.MAX_VALUE), WatermarkStrategy.noWatermarks(), "numbers")
+                .map(new Pace())
                 .keyBy(new OneKey())
                 .map(new Count())
                 .print();
         environment.execute("count");
+    }
+
+    /** Slows the source itself: behind the exchange, a checkpoint would wait for all that is buffered there. */
+    public static class Pace implements MapFunction<Long, Long> {
+        @Override
+        public Long map(Long number) throws Exception {
+            Thread.sleep(20);
+            return number;
+        }
     }
 
     public static class OneKey implements KeySelector<Long, Integer> {
@@ -40,7 +51,6 @@ public class CountJob {
             Long before = state.value();
             long count = before == null ? 1 : before + 1;
             state.update(count);
-            Thread.sleep(20);
             return "number=" + number + " count=" + count;
         }
     }
