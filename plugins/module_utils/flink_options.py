@@ -15,6 +15,7 @@ from typing import Any
 Option = Mapping[str, Any]
 
 LEGACY_FILE, STANDARD_FILE = "flink-conf.yaml", "config.yaml"
+RELEASE = re.compile(r"^(\d+)\.(\d+)(\.|$)")
 #: Both files hold flat keys. `*` and `/` stand in none of Flink's; a space or a colon would end the key.
 KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.$-]*$")
 #: Texts that YAML 1.1 and 1.2 read as themselves without quotes. Everything that begins with a digit gets quotes.
@@ -52,7 +53,7 @@ def parse_release(version: str) -> tuple[int, int]:
     Raises:
         OptionError: it does not begin with two numbers.
     """
-    found = re.match(r"^(\d+)\.(\d+)(\.|$)", version)
+    found = RELEASE.match(version)
     if not found:
         raise OptionError(f"{version!r} is no release of Flink: it does not begin with two numbers, such as 1.20.5")
     return int(found.group(1)), int(found.group(2))
@@ -109,8 +110,12 @@ def resolve(
 
 
 def java_options(shipped: Mapping[str, Sequence[str]], version: str, extra: Sequence[str]) -> str:
-    """env.java.opts.all: what the release ships, whole, and then what is added; empty where there is nothing."""
-    return " ".join([*(greatest_since(shipped, version) or []), *extra])
+    """env.java.opts.all: what the release ships, whole, and then what is added; empty where there is nothing.
+
+    What is no release ships nothing: the preflight refuses it in its own words.
+    """
+    whole = (greatest_since(shipped, version) or []) if RELEASE.match(version) else []
+    return " ".join([*whole, *extra])
 
 
 def has_secrets(config: Mapping[str, Any]) -> bool:

@@ -161,6 +161,10 @@ def test_releases_without_shipped_java_options_get_only_ours(version):
     assert options.java_options(SHIPPED, version, []) == ""
 
 
+def test_what_is_no_release_ships_no_java_options():
+    assert options.java_options(SHIPPED, "newest", ["-Da=b"]) == "-Da=b"
+
+
 @pytest.mark.parametrize("version", ["1.18.1", "1.20.5", "2.0.2", "2.1.3", "2.3.0"])
 def test_shipped_java_options_are_never_shortened(version):
     whole = options.java_options(SHIPPED, version, [])
