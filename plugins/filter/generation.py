@@ -8,8 +8,9 @@ from typing import Any
 from ansible_collections.streamquorum.ha.plugins.module_utils.generation import (
     directory_entries,
     generation_digest,
-    generation_entries,
-    prune_entries,
+    place,
+    place_paths,
+    service_entries,
 )
 
 
@@ -18,6 +19,7 @@ class FilterModule:
         return {
             "directory_entries": directory_entries,
             "generation_digest": generation_digest,
-            "generation_entries": generation_entries,
-            "prune_entries": prune_entries,
+            "generation_paths": place_paths,
+            "generation_place": place,
+            "service_entries": service_entries,
         }

@@ -248,7 +248,6 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
     result = []
     for service in services:
         unit = state["units"][service["unit"]]
-        root = f"{config_dir}/{service['name']}"
         ports = parse_ports(service[MAIN_PORT[service["kind"]]])
         listens = any(entry["unit"] == service["unit"] and entry["port"] in ports for entry in state["listening"])
         live = unit["active"] and listens
@@ -256,10 +255,8 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
         result.append(
             {
                 **service,
+                **generation.place(state, f"{config_dir}/{service['name']}"),
                 "running": unit["generation"],
-                "current": _digest_of(state["paths"][f"{root}/current"]),
-                "previous": _digest_of(state["paths"][f"{root}/previous"]),
-                "present": state["paths"][f"{root}/generations"]["entries"],
                 "exists": unit["exists"],
                 "enabled": unit["enabled"],
                 "active": unit["active"],
@@ -271,37 +268,23 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
     return result
 
 
-def _digest_of(link: Mapping[str, Any]) -> str:
-    return str(link["target"]).rpartition("/")[2]
-
-
-def entries(services: Iterable[Service], config_dir: str, group: str) -> list[dict[str, Any]]:
+def entries(services: Iterable[Service], group: str) -> list[dict[str, Any]]:
     """Entries for `host_files`: generations staged; switched to where nothing else runs; the forgotten ones removed.
 
     The one that was current before stays, as `previous`.
     """
-    result: list[dict[str, Any]] = []
-    for service in services:
-        root = f"{config_dir}/{service['name']}"
-        result += [
-            {"path": root, "state": "directory", "mode": "0755"},
-            {"path": f"{root}/generations", "state": "directory", "mode": "0755"},
-            *generation.generation_entries(service["generation"], root, group),
-        ]
-        previous = service["previous"]
-        if not service["restart_needed"]:
-            if service["current"] not in ("", service["digest"]):
-                previous = service["current"]
-                result.append({"path": f"{root}/previous", "state": "link", "target": f"generations/{previous}"})
-            unit = service["generation"]["files"]["flink.service"]["content"]
-            result += [
-                {"path": f"/etc/systemd/system/{service['unit']}", "content": unit},
-                {"path": f"{root}/current", "state": "link", "target": f"generations/{service['digest']}"},
-            ]
-        result += generation.prune_entries(
-            root, service["present"], [service["digest"], service["running"], service["current"], previous]
+    return [
+        entry
+        for service in services
+        for entry in generation.service_entries(
+            service["generation"],
+            service,
+            service["unit"],
+            group,
+            service["running"],
+            not service["restart_needed"],
         )
-    return result
+    ]
 
 
 def steps(services: Iterable[Service]) -> list[dict[str, Any]]:

@@ -38,11 +38,61 @@ def generation_entries(generation: Mapping[str, Any], root: str, group: str) -> 
     return entries
 
 
-def prune_entries(root: str, present: Sequence[str], keep: Sequence[str]) -> list[dict[str, Any]]:
-    """Entries for `host_files` that remove the generations that nothing refers to any more."""
-    return [
-        {"path": f"{root}/generations/{digest}", "state": "absent", "recursive": True}
-        for digest in sorted(set(present) - set(keep))
+def place(state: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """The generations that stand under `root`: digests that `current` and `previous` name, and all `present`.
+
+    Args:
+        state: what `host_state` returned, with the paths that `place_paths` names.
+    """
+    paths = state["paths"]
+    return {
+        "root": root,
+        "current": _digest_of(paths[f"{root}/current"]),
+        "previous": _digest_of(paths[f"{root}/previous"]),
+        "present": paths[f"{root}/generations"]["entries"],
+    }
+
+
+def place_paths(root: str) -> list[str]:
+    """Paths that `host_state` has to look at for `place`."""
+    return [f"{root}/{name}" for name in ("current", "previous", "generations")]
+
+
+def _digest_of(link: Mapping[str, Any]) -> str:
+    return str(link["target"]).rpartition("/")[2]
+
+
+def service_entries(
+    generation: Mapping[str, Any], where: Mapping[str, Any], unit: str, group: str, running: str, switch: bool
+) -> list[dict[str, Any]]:
+    """Entries for `host_files`: a service's generation staged, switched to if wanted, and the forgotten ones removed.
+
+    The one that was current before stays, as `previous`; the one that runs stays in any case.
+
+    Args:
+        generation: files (one of them named `unit`, the text of the systemd unit) and links.
+        where: what `place` gave.
+        unit: name of the systemd unit.
+        running: digest that the process was started with; empty where none runs.
+        switch: whether the next start is to be with this generation.
+    """
+    root, previous, digest = where["root"], where["previous"], generation_digest(generation)
+    entries: list[dict[str, Any]] = [
+        {"path": root, "state": "directory", "mode": "0755"},
+        {"path": f"{root}/generations", "state": "directory", "mode": "0755"},
+        *generation_entries(generation, root, group),
+    ]
+    if switch:
+        if where["current"] not in ("", digest):
+            previous = where["current"]
+            entries.append({"path": f"{root}/previous", "state": "link", "target": f"generations/{previous}"})
+        entries += [
+            {"path": f"/etc/systemd/system/{unit}", "content": generation["files"]["unit"]["content"]},
+            {"path": f"{root}/current", "state": "link", "target": f"generations/{digest}"},
+        ]
+    forgotten = set(where["present"]) - {digest, running, where["current"], previous}
+    return entries + [
+        {"path": f"{root}/generations/{name}", "state": "absent", "recursive": True} for name in sorted(forgotten)
     ]
 
 

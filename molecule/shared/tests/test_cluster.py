@@ -110,7 +110,7 @@ def test_a_process_runs_the_generation_that_is_current_as_its_own_user():
 @pytest.mark.skipif(not FLINK, reason="this scenario has no Flink")
 class TestFlink:
     def test_every_job_manager_answers_with_the_same_cluster(self):
-        slots = sum(cluster.variable(host, "flink_ha_task_slots", 0) or 0 for host in TASK_MANAGERS)
+        slots = sum(cluster.variable(host, "flink_ha_taskmanager_slots", 0) or 0 for host in TASK_MANAGERS)
         for host, port in cluster.job_managers():
             overview = cluster.rest(host, port, "/overview")
             assert overview["taskmanagers"] == len(TASK_MANAGERS), host

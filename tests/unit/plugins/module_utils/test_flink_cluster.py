@@ -134,7 +134,7 @@ OPTIONS = [
         "scopes": ["jobmanager"],
     },
 ]
-FILES = {"start": {"content": "#!/bin/sh\n", "mode": "0755"}, "flink.service": {"content": "[Unit]\n", "mode": "0644"}}
+FILES = {"start": {"content": "#!/bin/sh\n", "mode": "0755"}, "unit": {"content": "[Unit]\n", "mode": "0644"}}
 
 
 def wanted(slots=1, extra=None):
@@ -216,7 +216,7 @@ def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_
     assert [s["start"] for s in services] == [False, True, True]
     digest = services[0]["digest"]
     assert cluster.pending(services) == f"flink-jobmanager@1: old -> {digest}"
-    entries = {entry["path"]: entry for entry in cluster.entries(services, "/etc/flink", "flink")}
+    entries = {entry["path"]: entry for entry in cluster.entries(services, "flink")}
     assert f"/etc/flink/flink-jobmanager@1/generations/{digest}/config.yaml" in entries
     assert "/etc/flink/flink-jobmanager@1/current" not in entries
     assert "/etc/systemd/system/flink-jobmanager@1.service" not in entries
@@ -231,7 +231,7 @@ def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_
 def test_a_switch_leaves_the_generation_before_and_the_next_run_finds_nothing_to_remove():
     services = planned()
     root, digest = "/etc/flink/flink-taskmanager", services[2]["digest"]
-    done = {entry["path"]: entry for entry in cluster.entries(services, "/etc/flink", "flink")}
+    done = {entry["path"]: entry for entry in cluster.entries(services, "flink")}
     assert done[f"{root}/previous"]["target"] == "generations/old"
     assert [path for path, entry in done.items() if path.startswith(root) and entry.get("state") == "absent"] == [
         f"{root}/generations/before",
@@ -243,7 +243,7 @@ def test_a_switch_leaves_the_generation_before_and_the_next_run_finds_nothing_to
         state["paths"][f"{base}/current"]["target"] = f"generations/{service['digest']}"
         state["paths"][f"{base}/previous"]["target"] = "generations/old"
         state["paths"][f"{base}/generations"]["entries"] = ["old", service["digest"]]
-    again = cluster.entries(cluster.plan(wanted(), state, "/etc/flink"), "/etc/flink", "flink")
+    again = cluster.entries(cluster.plan(wanted(), state, "/etc/flink"), "flink")
     assert not [entry for entry in again if entry.get("state") == "absent" or entry["path"].endswith("/previous")]
     assert {"path": f"{root}/current", "state": "link", "target": f"generations/{digest}"} in again
 

@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils import generation
 
 BASE = {
-    "files": {"zoo.cfg": {"content": "a=1\n", "mode": "0640"}, "start": {"content": "#!", "mode": "0755"}},
+    "files": {"zoo.cfg": {"content": "a=1\n", "mode": "0640"}, "unit": {"content": "[Unit]", "mode": "0644"}},
     "links": {"release": "/opt/zookeeper-3.9.5"},
 }
 
@@ -34,13 +34,46 @@ def test_a_generation_is_staged_in_a_directory_of_its_own():
     home = f"/etc/zookeeper/generations/{generation.generation_digest(BASE)}"
     assert [(entry["path"], entry["state"]) for entry in entries] == [
         (home, "directory"),
-        (f"{home}/start", "file"),
+        (f"{home}/unit", "file"),
         (f"{home}/zoo.cfg", "file"),
         (f"{home}/release", "link"),
     ]
     assert {entry.get("owner", "root") for entry in entries} == {"root"}
 
 
+DIGEST = generation.generation_digest(BASE)
+
+
+def entries(current="", previous="", present=(), running="", switch=True):
+    where = {"root": "/etc/zookeeper", "current": current, "previous": previous, "present": list(present)}
+    found = generation.service_entries(BASE, where, "zookeeper.service", "zookeeper", running, switch)
+    return {entry["path"].removeprefix("/etc/"): entry.get("target") or entry.get("state", "file") for entry in found}
+
+
+def test_what_does_not_run_is_switched():
+    found = entries()
+    assert found["zookeeper/current"] == f"generations/{DIGEST}"
+    assert "systemd/system/zookeeper.service" in found
+    assert "zookeeper/previous" not in found
+
+
+def test_trap_15_what_runs_is_staged_beside_and_nothing_else_is_touched():
+    found = entries(current="old", present=["old"], running="old", switch=False)
+    assert f"zookeeper/generations/{DIGEST}/zoo.cfg" in found
+    assert "zookeeper/current" not in found
+    assert "systemd/system/zookeeper.service" not in found
+    assert "zookeeper/generations/old" not in found
+
+
+def test_the_one_before_stays_as_previous_and_a_further_run_changes_nothing():
+    found = entries(current="old", previous="older", present=["old", "older"])
+    assert found["zookeeper/previous"] == "generations/old"
+    assert found["zookeeper/generations/older"] == "absent"
+    again = entries(current=DIGEST, previous="old", present=[DIGEST, "old"], running=DIGEST)
+    assert "zookeeper/previous" not in again
+    assert "absent" not in again.values()
+
+
 def test_only_what_nothing_refers_to_is_pruned():
-    entries = generation.prune_entries("/etc/zookeeper", ["a", "b", "c"], ["b", "c", ""])
-    assert [entry["path"] for entry in entries] == ["/etc/zookeeper/generations/a"]
+    found = entries(current="a", previous="b", running="c", present=["a", "b", "c", "d", DIGEST], switch=False)
+    assert [path for path, what in found.items() if what == "absent"] == ["zookeeper/generations/d"]
