@@ -25,6 +25,7 @@ demo: lab-requirements setup ## Build a real cluster on this machine and say who
 	@$(LAB) up --inventory $(LAB_INVENTORY)
 	@ansible-playbook playbooks/bundle.yml
 	@ansible-playbook -i $(LAB_INVENTORY) playbooks/site.yml
+	@ansible-playbook -i $(LAB_INVENTORY) playbooks/status.yml
 
 .PHONY: demo-down
 demo-down: ## Remove the demo's hosts, network and volumes

@@ -1,0 +1,92 @@
+"""A wrong Flink input is refused before the first change, in words that name the variable, the host and the remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+PLAYBOOK = "playbooks/flink.yml"
+
+
+@pytest.fixture
+def flink(inventory, tmp_path):
+    """The good inventory with a Flink cluster on this machine's name; a test breaks one thing."""
+    inventory["all"]["children"] |= {
+        "flink_jobmanager": {
+            "hosts": {"jm1": {"flink_ha_address": "jm1.invalid"}, "jm2": {"flink_ha_address": "jm2.invalid"}}
+        },
+        "flink_taskmanager": {"hosts": {"tm1": {"flink_ha_address": "tm1.invalid"}}},
+    }
+    inventory["all"]["vars"] |= {
+        "flink_ha_cluster_id": "/test",
+        "flink_ha_storage_dir": "file:///mnt/flink",
+        "flink_ha_storage_shared": True,
+        "flink_ha_archive_sha512": "0" * 128,
+        "flink_ha_config_dir": str(tmp_path / "flink"),
+    }
+    return inventory
+
+
+def refused(result, *words):
+    code, output = result
+    assert code != 0, output
+    for word in words:
+        assert word in output, output
+    assert "Traceback" not in output, output
+
+
+CASES = {
+    "cluster-id missing": ({"flink_ha_cluster_id": ""}, ["flink_ha_cluster_id is missing"]),
+    "storage missing": ({"flink_ha_storage_dir": ""}, ["flink_ha_storage_dir is missing"]),
+    "storage not said to be shared": ({"flink_ha_storage_shared": False}, ["flink_ha_storage_shared: true"]),
+    "storage scheme unknown": ({"flink_ha_storage_dir": "ftp://x/y"}, ["flink_ha_storage_dir has the scheme 'ftp'"]),
+    "release unknown": ({"flink_ha_version": "2.9.9"}, ["flink_ha_version is '2.9.9'", "2.3.0"]),
+    "owned option": (
+        {"flink_ha_config_extra": {"rest.port": 1, "recovery.zookeeper.quorum": "x:1"}},
+        ["rest.port belongs to flink_ha_rest_port", "recovery.zookeeper.quorum belongs to flink_ha_zookeeper_quorum"],
+    ),
+    "misspelt option": (
+        {"flink_ha_config_extra": {"taskmanager.memory.managed.fractoin": 0.3}},
+        ["taskmanager.memory.managed.fractoin", "Did you mean taskmanager.memory.managed.fraction"],
+    ),
+    "wrong type": ({"flink_ha_rest_port": "many"}, ["flink_ha_rest_port", "int"]),
+    "two services on one port": (
+        {"flink_ha_blob_port": 8081},
+        ["port 8081 is wanted by flink_ha_rest_port and by flink_ha_blob_port"],
+    ),
+    "comment sign on an old release": (
+        {"flink_ha_version": "1.18.1", "flink_ha_config_extra": {"env.java.opts.jobmanager": "-Da=b#c"}},
+        ["env.java.opts.jobmanager contains '#'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_input_is_refused(run, flink, case):
+    changes, words = CASES[case]
+    flink["all"]["vars"] |= changes
+    refused(run(flink, playbook=PLAYBOOK), *words)
+
+
+def test_a_cluster_without_a_job_manager_is_refused(run, flink):
+    flink["all"]["children"]["flink_jobmanager"]["hosts"] = {}
+    refused(run(flink, playbook=PLAYBOOK), "The group flink_jobmanager has no host")
+
+
+def test_a_cluster_without_an_ensemble_is_refused(run, flink):
+    flink["all"]["children"]["zookeeper"]["hosts"] = {}
+    refused(run(flink, playbook=PLAYBOOK), "flink_ha_zookeeper_quorum")
+
+
+def test_names_and_java_of_a_host_are_judged(run, flink):
+    flink["all"]["children"]["flink_jobmanager"]["hosts"]["jm2"]["flink_ha_address"] = "localhost"
+    flink["all"]["vars"]["flink_ha_java_home"] = "/nowhere/jdk"
+    refused(
+        run(flink, playbook=PLAYBOOK),
+        "does not resolve jm1.invalid",
+        "resolves localhost to loopback",
+        "flink_ha_java_home is /nowhere/jdk",
+    )
+
+
+def test_trap_11_12_a_limit_to_one_of_the_job_managers_is_refused_with_the_command(run, flink):
+    refused(run(flink, "--limit", "jm1", playbook=PLAYBOOK), "jm2", "--limit")
