@@ -64,8 +64,8 @@ unit: setup ## Pure logic, on replies recorded from real servers
 	@pytest tests/unit
 
 .PHONY: contract
-contract: setup ## Data agrees with data: defaults, argument_specs, registries, docs
-	@pytest tests/contract
+contract: setup ## Data agrees with data; wrong inventories are refused by real playbook runs
+	@pytest tests/contract tests/refusals
 
 .PHONY: molecule
 molecule: lab-requirements setup ## The scenarios that guard the promises, on real hosts
