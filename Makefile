@@ -4,13 +4,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# The Python of the virtual environment: make PYTHON=python3.12 setup
+PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(VENV)
 # Silences molecule's wish for extensions/molecule; the scenarios stand in molecule/.
 export MOLECULE_GLOB := $(CURDIR)/molecule/*/molecule.yml
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
-LAB := python3 molecule/shared/lab.py
+LAB := $(PYTHON) molecule/shared/lab.py
 LAB_INVENTORY := inventory/lab
 SCENARIOS := $(sort $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What guards the promises and fits CI; the others run in molecule-full.
@@ -38,8 +40,12 @@ test: lint unit contract molecule ## Everything that CI runs
 setup: $(VENV)/.requirements .ansible/collections/ansible_collections/streamquorum/ha ## Make the virtual environment and link the checkout as a collection
 
 $(VENV)/.requirements: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed (ansible-core 2.19): install one and name it: make PYTHON=python3.12 setup"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+		{ echo "The module venv is missing: install it (Debian: apt-get install python3-venv) and run this again."; exit 1; }
 	@echo "Making the virtual environment .venv (usually 20 to 60 s) …"
-	@python3 -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

@@ -14,6 +14,7 @@ class FilterModule:
             "release_problems": preflight.release_problems,
             "java_plan": preflight.java_plan,
             "java_problems": preflight.java_problems,
+            "platform_name": preflight.platform_name,
             "name_problems": preflight.name_problems,
             "port_problems": preflight.port_problems,
             "occupied_problems": preflight.occupied_problems,

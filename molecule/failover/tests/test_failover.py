@@ -229,3 +229,41 @@ def test_hosts_reboot_and_everything_comes_back_without_ansible(job, hosts):
     assert_nothing_lost(before)
     code, output = cluster.playbook("playbooks/status.yml")
     assert code == 0, output
+
+
+# --- What a start relies on: refused before anything starts, and the next good run finishes
+
+
+@pytest.fixture
+def stopped_task_manager():
+    """A TaskManager is down, so that a run has something to start."""
+    host = TASK_MANAGERS[0]
+    cluster.shell(host, "systemctl stop flink-taskmanager")
+    yield host
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+
+
+def test_trap_24_a_cluster_id_under_which_somebody_else_leads_is_refused(stopped_task_manager):
+    leader = "/flink/other/leader"
+    address = b"http://elsewhere.example:8081"
+    # As a leader writes it: the address, and no session id.
+    data = b"\xac\xed\x00\x05" + b"w" + bytes([len(address) + 2]) + len(address).to_bytes(2, "big") + address + b"p"
+    with cluster.session() as client:
+        client.ensure_path(f"{leader}/latch")
+        client.create(f"{leader}/latch/_c_0-latch-", b"", ephemeral=True, sequence=True)
+        client.create(f"{leader}/rest_server/connection_info", data, ephemeral=True, makepath=True)
+        code, output = cluster.playbook("playbooks/flink.yml", "-e", "flink_ha_cluster_id=/other")
+    assert code != 0, output
+    assert "http://elsewhere.example:8081" in output, output
+    assert "flink_ha_cluster_id is /other" in " ".join(output.split()), output
+    assert cluster.shell(stopped_task_manager, "systemctl is-active flink-taskmanager || true") == "inactive"
+
+
+def test_a_storage_that_is_not_shared_is_refused(stopped_task_manager):
+    code, output = cluster.playbook("playbooks/flink.yml", "-e", "flink_ha_storage_dir=file:///srv/private")
+    assert code != 0, output
+    assert "flink_ha_storage_shared says" in " ".join(output.split()), output
+    assert cluster.shell(stopped_task_manager, "systemctl is-active flink-taskmanager || true") == "inactive"
+    for host in cluster.group("flink"):
+        assert cluster.shell(host, "find /srv -name '.streamquorum-proof' 2>/dev/null || true") == ""
