@@ -19,17 +19,6 @@ TASK_MANAGERS = cluster.group("flink_taskmanager")
 #: Seconds: the session timeout of the scenario, and what a failover may take on top (issue of a new leader, job restore).
 SESSION = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_zookeeper_session_timeout", 8000) / 1000
 MARGIN = 40
-REPORT: list[str] = []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def report():
-    yield
-    print("\n" + "\n".join(["times of this run:", *REPORT]), file=sys.__stdout__)
-
-
-def told(what, seconds):
-    REPORT.append(f"  {what}: {seconds:.1f} s")
 
 
 def lab(*arguments):
@@ -120,10 +109,10 @@ def test_the_leading_job_manager_is_killed(job):
         _, took = cluster.until(
             "another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, SESSION + MARGIN
         )
-        told("kill -9 of the leading JobManager: new leader in the znode after", took)
+        cluster.told("kill -9 of the leading JobManager: new leader in the znode after", took)
         cluster.until("the job runs again", lambda: state(job) == "RUNNING", MARGIN)
         restored = checkpoints(job)["latest"]["restored"]
-        told("… and the job RUNNING from a checkpoint after", time.monotonic() - began)
+        cluster.told("… and the job RUNNING from a checkpoint after", time.monotonic() - began)
         assert restored, "the job began anew instead of being restored"
     assert_nothing_lost(before)
     cluster.shell(leader, "systemctl start flink-jobmanager")
@@ -178,11 +167,11 @@ def test_the_zookeeper_leader_is_killed(job):
         acknowledged = len(result["acknowledged"])
         cluster.shell(leader, "systemctl stop --no-block zookeeper; systemctl kill --signal=KILL zookeeper")
         _, took = cluster.until("another leader", lambda: cluster.zookeeper_leader() != leader, 30)
-        told("kill -9 of the ZooKeeper leader: new leader after", took)
+        cluster.told("kill -9 of the ZooKeeper leader: new leader after", took)
         cluster.until("writes go on", lambda: len(result["acknowledged"]) > acknowledged + 20, 30)
         cluster.shell(leader, "systemctl start zookeeper")
         cluster.until("all members serve", lambda: all(cluster.mode(host) for host in cluster.group("zookeeper")), 60)
-    told("… longest stall of a writer", result["stall"])
+    cluster.told("… longest stall of a writer", result["stall"])
     assert not result["lost"], "the writer's session was lost"
     assert set(result["acknowledged"]) <= result["found"], "acknowledged writes are missing"
     assert state(job) == "RUNNING"
@@ -220,7 +209,7 @@ def test_hosts_reboot_and_everything_comes_back_without_ansible(job, hosts):
         return both_answer() and state(job) == "RUNNING"
 
     cluster.until("leaders and the job are back", back, 180, every=1)
-    told(
+    cluster.told(
         f"reboot of {'the leading JobManager' if hosts == 'one' else 'all hosts at once'}: all back after",
         time.monotonic() - began,
     )

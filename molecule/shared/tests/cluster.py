@@ -21,6 +21,8 @@ from typing import Any
 from kazoo.client import KazooClient
 
 ROOT = Path(__file__).parents[3]
+#: Times that a scenario measured; printed at the end of its run.
+TIMES: list[str] = []
 INVENTORY = ROOT / "molecule" / os.environ.get("MOLECULE_SCENARIO_NAME", "default") / "inventory"
 
 
@@ -89,6 +91,10 @@ def until(what: str, condition: Callable[[], Any], seconds: float = 60, every: f
             return value, time.monotonic() - began
         time.sleep(every)
     raise AssertionError(f"not within {seconds} s: {what} (last: {value!r}, {error!r})")
+
+
+def told(what: str, seconds: float) -> None:
+    TIMES.append(f"{what}: {seconds:.1f} s")
 
 
 # --- ZooKeeper
