@@ -200,3 +200,14 @@ def test_status_tells_what_is_left_by_words_and_exit_code(lost):
     for host in down:
         cluster.shell(host, "systemctl start zookeeper")
     cluster.until("all serve", lambda: all(cluster.mode(host) for host in HOSTS), 60)
+
+
+def test_status_asks_from_a_member_that_can_be_reached():
+    cut = "INPUT -p tcp --dport 22 -j REJECT --reject-with tcp-reset"
+    cluster.shell(FIRST, f"iptables -I {cut}")
+    try:
+        code, output = cluster.playbook("playbooks/status.yml")
+    finally:
+        cluster.shell(FIRST, f"iptables -D {cut}")
+    assert code != 0, "a host that cannot be reached is not all well"
+    assert "3 of 3 voters serve" in " ".join(output.split()), output
