@@ -37,7 +37,8 @@ def inventory() -> dict[str, Any]:
 def group(name: str) -> list[str]:
     """Hosts of a group, with those of its children, in the inventory's order."""
     found = inventory().get(name, {})
-    return found.get("hosts", []) + [host for child in found.get("children", []) for host in group(child)]
+    hosts = found.get("hosts", []) + [host for child in found.get("children", []) for host in group(child)]
+    return list(dict.fromkeys(hosts))
 
 
 def variables(host: str) -> dict[str, Any]:
@@ -175,8 +176,9 @@ def rest_any(path: str) -> Any:
 
 def flink_leader(client: KazooClient) -> tuple[str, int]:
     """(host, REST port) of the leader, from the text in its znode: the address follows the serialization header."""
-    cluster = variable(group("flink_jobmanager")[0], "flink_ha_cluster_id", "")
-    node = f"/flink/{cluster.strip('/')}/leader/rest_server/connection_info"
+    host = group("flink_jobmanager")[0]
+    root, cluster = variable(host, "flink_ha_zookeeper_path_root", "/flink"), variable(host, "flink_ha_cluster_id", "")
+    node = f"{root}/{cluster.strip('/')}/leader/rest_server/connection_info"
     if not client.exists(node):
         raise LookupError("no leader")
     data, _stat = client.get(node)
