@@ -23,6 +23,7 @@ class FilterModule:
             "zookeeper_members": config.zookeeper_members,
             "zookeeper_connect_string": config.zookeeper_connect_string,
             "zookeeper_endpoints": config.zookeeper_endpoints,
+            "zookeeper_package_problems": config.package_problems,
             "zookeeper_data_dir_problems": config.data_dir_problems,
             "zookeeper_server_lines": config.zookeeper_server_lines,
             "zookeeper_properties": zookeeper_properties,

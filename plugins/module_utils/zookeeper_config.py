@@ -212,6 +212,22 @@ def extra_problems(extra: Mapping[str, Any], owned: Mapping[str, str]) -> list[s
     return problems
 
 
+def package_problems(host: str, platform: str, version: str, packages: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Refuses a package that this platform does not have, or of another release than the one that is asked for."""
+    package = packages.get(platform)
+    if not package:
+        return [
+            f"{host}: zookeeper_install_method is package, which was tried on {', '.join(packages)} only, not on {platform}. "
+            "Use zookeeper_install_method: archive."
+        ]
+    if package["version"] != version:
+        return [
+            f"{host}: the package of {platform} is ZooKeeper {package['version']}, and zookeeper_version is {version}. "
+            f"Set zookeeper_version: {package['version']}, or use zookeeper_install_method: archive."
+        ]
+    return []
+
+
 def identity_problems(host: str, identity: Any, data_dir: str, on_disk: str) -> list[str]:
     """Refuses a changed id: the data directory would vote under another name."""
     found = on_disk.strip()

@@ -150,3 +150,19 @@ def test_trap_07_an_id_never_changes_over_data(on_disk, refused):
 )
 def test_trap_05_an_empty_data_directory_does_not_replace_a_full_one(running, has_data, refused):
     assert len(config.data_dir_problems("zk1", running, "/new", "/new", has_data)) == refused
+
+
+PACKAGES = {"debian 12": {"version": "3.8.0"}}
+
+
+@pytest.mark.parametrize(
+    ("platform", "version", "word"),
+    [("debian 13", "3.8.0", "not on debian 13"), ("debian 12", "3.9.5", "Set zookeeper_version: 3.8.0")],
+)
+def test_a_package_that_is_not_there_is_refused(platform, version, word):
+    (problem,) = config.package_problems("zk1", platform, version, PACKAGES)
+    assert word in problem
+
+
+def test_the_platforms_own_package_is_taken():
+    assert config.package_problems("zk1", "debian 12", "3.8.0", PACKAGES) == []
