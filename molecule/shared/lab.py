@@ -375,17 +375,23 @@ def mirrors(targets: str, codename: str) -> tuple[str, str]:
     Args:
         targets: lines `URI|release|component` of `apt-get indextargets`.
         codename: the machine's suite of Debian; empty on a derivative, whose mirrors have no Debian.
+
+    Raises:
+        LabError: the machine's sources name no archive of Debian.
     """
-    archive, security = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
-    if not codename:
-        return archive, security
-    for line in reversed(targets.splitlines()):
+    archive = security = ""
+    for line in reversed(targets.splitlines() if codename else []):
         uri, release, component = [*line.split("|"), "", ""][:3]
         if component == "main" and release == codename:
             archive = uri.rstrip("/")
         elif component == "main" and release == f"{codename}-security":
             security = uri.rstrip("/")
-    return archive, security
+    if not archive:
+        raise LabError(
+            "The apt sources of this machine name no archive of Debian, which the host images come from. Name a mirror: "
+            "STREAMQUORUM_LAB_MIRROR=URL[,URL of its security archive]."
+        )
+    return archive, security or f"{archive}-security"
 
 
 def apt_settings(dump: str) -> str:
@@ -552,18 +558,18 @@ def load(inventory: Path) -> Lab:
 
 def machine_recipe(suite: str) -> dict[str, Any]:
     """The recipe of a suite with this machine's mirrors. STREAMQUORUM_LAB_MIRROR names others: archive,security."""
-    settings, archive, security = "", *mirrors("", "")
     named = os.environ.get("STREAMQUORUM_LAB_MIRROR", "")
     if named:
         archive, _comma, security = named.partition(",")
         security = security or f"{archive}-security"
-    elif shutil.which("apt-get"):
+    else:
         release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.MULTILINE))
-        targets = run(
-            ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)", "Created-By: Packages"]
-        ).stdout
-        debian = release.get("VERSION_CODENAME", "") if release.get("ID") == "debian" else ""
-        archive, security = mirrors(targets, debian)
+        query = ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)", "Created-By: Packages"]
+        targets = run(query).stdout if shutil.which("apt-get") else ""
+        archive, security = mirrors(
+            targets, release.get("VERSION_CODENAME", "") if release.get("ID") == "debian" else ""
+        )
+    settings = ""
     if shutil.which("apt-config"):
         settings = apt_settings(run(["apt-config", "dump"]).stdout)
     return recipe(suite, apt_sources(suite, archive, security), settings)

@@ -224,7 +224,7 @@ def test_crun_is_tried_first_where_there_is_only_cgroup_v2(mounts, first):
     assert set(order) == {"crun", "runc"}
 
 
-DEFAULT_MIRRORS = ("http://deb.debian.org/debian", "http://deb.debian.org/debian-security")
+MIRRORS = ("http://mirror.example/debian", "http://mirror.example/debian-security")
 
 
 @pytest.mark.parametrize(
@@ -236,13 +236,24 @@ DEFAULT_MIRRORS = ("http://deb.debian.org/debian", "http://deb.debian.org/debian
             "bookworm",
             ("http://mirror.example/debian", "http://mirror.example/security"),
         ),
-        ("http://vendor.example/|bookworm|stable\n", "bookworm", DEFAULT_MIRRORS),
-        ("http://archive.example/ubuntu/|noble|main\n", "", DEFAULT_MIRRORS),
-        ("", "trixie", DEFAULT_MIRRORS),
+        ("http://mirror.example/debian/|bookworm|main\n", "bookworm", MIRRORS),
     ],
 )
 def test_images_come_from_the_machines_own_mirror_of_debian(targets, codename, expected):
     assert lab.mirrors(targets, codename) == expected
+
+
+@pytest.mark.parametrize(
+    ("targets", "codename"),
+    [
+        ("http://vendor.example/|bookworm|stable\n", "bookworm"),
+        ("http://archive.example/ubuntu/|noble|main\n", ""),
+        ("", "trixie"),
+    ],
+)
+def test_a_machine_without_an_archive_of_debian_is_told_how_to_name_one(targets, codename):
+    with pytest.raises(lab.LabError, match="STREAMQUORUM_LAB_MIRROR"):
+        lab.mirrors(targets, codename)
 
 
 def test_hosts_get_the_settings_that_reach_the_archive_and_no_others():
@@ -251,7 +262,7 @@ def test_hosts_get_the_settings_that_reach_the_archive_and_no_others():
 
 
 def test_an_image_is_named_by_its_recipe():
-    sources = lab.apt_sources("trixie", *DEFAULT_MIRRORS)
+    sources = lab.apt_sources("trixie", *MIRRORS)
     name = lab.image_name(lab.recipe("trixie", sources, ""))
     assert name.startswith("localhost/streamquorum-lab:trixie-")
     assert name == lab.image_name(lab.recipe("trixie", sources, ""))

@@ -94,7 +94,10 @@ def test_trap_34_code_units_and_configuration_belong_to_root(host):
 
 def test_trap_19_no_configuration_that_may_hold_a_secret_is_world_readable(host):
     names = r"\( -name zoo.cfg -o -name flink-conf.yaml -o -name config.yaml \)"
-    assert host.check_output(f"sudo find /etc/zookeeper/generations /etc/flink -perm /0004 {names} 2>/dev/null | head -5") == ""
+    assert (
+        host.check_output(f"sudo find /etc/zookeeper/generations /etc/flink -perm /0004 {names} 2>/dev/null | head -5")
+        == ""
+    )
 
 
 def test_a_process_runs_the_generation_that_is_current_as_its_own_user():

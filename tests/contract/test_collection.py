@@ -1,0 +1,73 @@
+"""The same tree is the collection streamquorum.ha: it builds, installs, and tells what it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command, **environment):
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"ANSIBLE_NOCOLOR": "1"} | environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("collection")
+    run("ansible-galaxy", "collection", "build", "--output-path", str(folder))
+    (archive,) = folder.glob("streamquorum-ha-*.tar.gz")
+    command = [
+        "ansible-galaxy",
+        "collection",
+        "install",
+        str(archive),
+        "-p",
+        str(folder / "c"),
+        "--offline",
+        "--no-deps",
+    ]
+    run(*command, ANSIBLE_COLLECTIONS_PATH=str(folder / "c"))
+    return archive, folder / "c"
+
+
+def test_it_holds_what_an_operator_needs_and_nothing_else(installed):
+    archive, _path = installed
+    with tarfile.open(archive) as content:
+        names = {name.split("/")[0] for name in content.getnames()}
+    assert {"playbooks", "plugins", "roles", "meta", "README.md", "docs"} <= names
+    assert not names & {"molecule", "tests", "inventory", ".lab", ".bundle", ".venv", ".git", "build"}
+    assert archive.stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder"), [("module", "plugins/modules"), ("role", "roles")], ids=["modules", "roles"]
+)
+def test_the_installed_copy_documents_everything(installed, kind, folder):
+    _archive, path = installed
+    wanted = {f"streamquorum.ha.{entry.stem}" for entry in (ROOT / folder).iterdir() if not entry.name.startswith("_")}
+    listed = json.loads(
+        run("ansible-doc", "-t", kind, "-l", "-j", "streamquorum.ha", ANSIBLE_COLLECTIONS_PATH=str(path))
+    )
+    assert set(listed) == wanted
+    if kind == "module":
+        documented = json.loads(
+            run("ansible-doc", "-t", kind, "-j", *sorted(wanted), ANSIBLE_COLLECTIONS_PATH=str(path))
+        )
+        for name, entry in documented.items():
+            assert entry["examples"], name
+            assert entry["return"], name

@@ -1,0 +1,87 @@
+"""What the documents say is what the tree has."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def load(path: str):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+VARIABLES = load("tests/docs/variables.py")
+
+
+def test_the_list_of_variables_is_up_to_date():
+    assert (ROOT / "docs/variables.md").read_text() == "\n".join(VARIABLES.lines()) + "\n", "run `make docs`"
+
+
+def test_every_port_stands_in_the_firewall_table():
+    assert set(VARIABLES.ports()) == set(VARIABLES.REACHED_BY)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_a_document_exists(document):
+    text = document.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {*re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)} <= targets
+    for name in re.findall(r"playbooks/([a-z_]+)\.yml", text):
+        assert (ROOT / "playbooks" / f"{name}.yml").exists(), name
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (document.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "inventory/example").rglob("*.yml")), ids=lambda path: path.name)
+def test_the_example_inventory_names_only_inputs_that_exist(path):
+    inputs = set()
+    for role in ("zookeeper", "flink_ha"):
+        specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+        inputs |= set(specs["main"]["options"])
+    named = set(re.findall(r"\b((?:zookeeper|flink_ha)_[a-z_]+)\s*:", path.read_text()))
+    assert named <= inputs
+
+
+def test_the_client_library_is_the_pinned_one_everywhere():
+    pinned = re.search(r"^kazoo==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE).group(1)
+    role = yaml.safe_load((ROOT / "roles/common/vars/main/client_library.yml").read_text())
+    module = (ROOT / "plugins/module_utils/zookeeper_client.py").read_text()
+    assert role["common_client_library_version"] == pinned
+    assert f'DEFAULT_KAZOO_PATH = "/opt/streamquorum/lib/kazoo-{pinned}.zip"' in module
+
+
+def test_changelog_fragments_are_well_formed():
+    for path in (ROOT / "changelogs/fragments").glob("*.yml"):
+        assert all(isinstance(entries, list) for entries in yaml.safe_load(path.read_text()).values()), path
+
+
+def test_nothing_names_a_machine_or_a_registry():
+    hosts = ["deb.debian" + ".org", "pypi" + ".org", "repo.maven" + ".apache.org", "repo1.maven" + ".org"]
+    paths = ["/" + "work/", "/tmp/" + "sq/"]
+    for name in TRACKED:
+        path = ROOT / name
+        if path.is_file() and path.suffix not in (".jar", ".gz"):
+            text = path.read_text(errors="replace")
+            assert not [word for word in [*hosts, *paths] if word in text], name
+
+
+def test_a_role_takes_no_default_of_an_input_outside_defaults():
+    for path in [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "roles").glob("*/templates/*")]:
+        assert not re.search(r"(?<!_)\b(?:zookeeper|flink_ha)_[a-z_]+ *\| *default\(", path.read_text()), path
+
+
+def test_no_failure_is_ignored():
+    for path in [*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]:
+        assert "ignore_errors" not in path.read_text(), path
