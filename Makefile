@@ -30,8 +30,8 @@ demo: lab-requirements setup ## Build a real cluster on this machine and say who
 	@ansible-playbook -i $(LAB_INVENTORY) playbooks/status.yml
 
 .PHONY: demo-down
-demo-down: ## Remove the demo's hosts, network and volumes
-	@$(LAB) down --inventory $(LAB_INVENTORY)
+demo-down: ## Remove all of the demo: hosts, network, volumes and host images
+	@$(LAB) down --images --inventory $(LAB_INVENTORY)
 
 .PHONY: test
 test: lint unit contract molecule ## Everything that CI runs
