@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_fourletter import Conf, Srvr
 
@@ -99,7 +99,17 @@ class Verdict:
         return asdict(self)
 
 
-def survives(members: Iterable[Member], down: Collection[int]) -> bool:
+class Voting(Protocol):
+    """What a quorum is counted from."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def votes(self) -> bool: ...
+
+
+def survives(members: Iterable[Voting], down: Collection[int]) -> bool:
     """Whether a quorum is left of these members with the ids in `down` gone: more than half of the voters.
 
     The only quorum rule in the code. Observers do not count; groups and weights are refused elsewhere.

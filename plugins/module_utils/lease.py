@@ -1,0 +1,62 @@
+"""The lock of a roll: a lease on a majority of the voters' hosts, so that two runs never change one ensemble.
+
+A lease is one small file per host. Whether it may be had is decided on that host, by that host's own clock. It ends by
+release, by time, or when the process that held it is dead, which only its own controller can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+#: Fields that say who holds a lease: run id, host, machine id, boot id, pid namespace, pid and start time of the
+#: controller's process, the user, and what for.
+HOLDER = ("run", "host", "machine", "boot", "namespace", "pid", "started", "user", "purpose")
+
+Lease = Mapping[str, Any]
+
+
+def grants(held: Lease, wanted: Lease, now: float, dead: Collection[str] = ()) -> bool:
+    """Whether a host gives its lease: nobody else holds it, the time is over, or the holder is known to be dead.
+
+    Args:
+        held: what the host's file says; empty without one.
+        wanted: who asks.
+        now: the host's clock, seconds since 1970.
+        dead: runs whose process is known not to live any more.
+    """
+    return not held or held["run"] == wanted["run"] or held["expires"] <= now or held["run"] in dead
+
+
+def lease(wanted: Lease, now: float, duration: float) -> dict[str, Any]:
+    """What a host notes when it gives its lease, for `duration` seconds."""
+    return {**{name: wanted[name] for name in HOLDER}, "renewed": now, "expires": now + duration}
+
+
+def won(granted: Collection[str], voters: Collection[str]) -> bool:
+    """Whether the hosts that gave their lease are a majority of the voters' hosts, which no other run can have too."""
+    return len(set(granted) & set(voters)) * 2 > len(set(voters))
+
+
+def is_dead(held: Lease, mine: Lease, started_of: Mapping[int, str]) -> bool:
+    """Whether the holder's process is known to be dead: it ran on this controller, and does not any more.
+
+    Args:
+        held: the lease of another run.
+        mine: who asks; of the same controller when host and machine id are equal.
+        started_of: start time of the processes of this pid namespace, by pid.
+    """
+    if (held["host"], held["machine"]) != (mine["host"], mine["machine"]):
+        return False
+    if held["boot"] != mine["boot"]:
+        return True
+    # A pid says something only among the processes that this one can see.
+    return held["namespace"] == mine["namespace"] and started_of.get(int(held["pid"])) != held["started"]
+
+
+def told(held: Lease, now: float) -> str:
+    """Who holds a lease, in words."""
+    return (
+        f"{held['user']}@{held['host']}, process {held['pid']}, run {held['run']}, for {held['purpose']}; "
+        f"it ends in {max(0.0, held['expires'] - now):.0f} s unless it is renewed"
+    )
