@@ -72,7 +72,13 @@ def parse_units(text: str) -> dict[str, dict[str, Any]]:
             "result": raw.get("Result", ""),
             "generation": "",
         }
+        units[raw["Id"]]["process"] = process_identity(units[raw["Id"]])
     return units
+
+
+def process_identity(unit: Mapping[str, Any]) -> str:
+    """What tells one process of a unit from the next; empty where none runs."""
+    return f"{unit['main_pid']}@{unit['started_at']}" if unit["active"] and unit["main_pid"] else ""
 
 
 def generation_in(text: str) -> str:

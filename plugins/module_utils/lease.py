@@ -51,7 +51,9 @@ def is_dead(held: Lease, mine: Lease, started_of: Mapping[int, str]) -> bool:
     if held["boot"] != mine["boot"]:
         return True
     # A pid says something only among the processes that this one can see.
-    return held["namespace"] == mine["namespace"] and started_of.get(int(held["pid"])) != held["started"]
+    if held["namespace"] != mine["namespace"]:
+        return False
+    return started_of.get(int(held["pid"]), "") != str(held["started"])
 
 
 def told(held: Lease, now: float) -> str:

@@ -6,11 +6,11 @@ tests/simulation drives it through failures that no test on hosts can time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import survives
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import SERVING, Voting, survives
 
 #: States of a member. ready: serves and is in step with its leader. unready: its process runs, and does not serve.
 #: down: no process, or one that keeps ending. unreachable: its host cannot be asked.
@@ -263,3 +263,30 @@ def _named(members: Sequence[Member]) -> tuple[str, ...]:
 
 def _names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def closed(
+    members: Sequence[Voting], modes: Mapping[int, str], me: int, expected_mode: str, accept_members_down: bool
+) -> str:
+    """Why a server of an ensemble must not be stopped right now, asked once more on its own host; empty where it may.
+
+    Between a decision and its step others may have died or the leader may have moved, and a controller can stand still
+    for a minute in between.
+
+    Args:
+        members: all servers.
+        modes: what those that answer say that they are, by id.
+        me: the one that is to be stopped.
+        expected_mode: what it was when it was decided on; empty for one that did not serve.
+        accept_members_down: not all others have to serve, as long as a quorum is left.
+    """
+    mode = modes.get(me, "")
+    if expected_mode and mode != expected_mode:
+        return f"it is {mode or 'not serving'} now, and was {expected_mode} when it was chosen"
+    if not mode:
+        return ""  # it does not serve: its end changes nothing
+    down = {member.id for member in members if member.id != me and modes.get(member.id, "") not in SERVING}
+    if any(member.votes for member in members if member.id in down) and not accept_members_down:
+        return f"another voter does not serve now (id {', '.join(str(number) for number in sorted(down))})"
+    alone = sum(member.votes for member in members) == 1
+    return "" if alone or survives(members, down | {me}) else "no quorum would be left now"

@@ -71,7 +71,7 @@ javas:
   returned: always
 units:
   description: By unit (exists, active, state, sub_state, enabled, fragment, main_pid, started_at in µs since boot,
-    restarts, result, generation).
+    restarts, result, generation, process that tells one process from the next).
   type: dict
   returned: always
 paths:

@@ -1,0 +1,219 @@
+"""One step of a roll, on the host of the member: checked once more, switched, restarted, and switched back in need."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import apply, differences, find
+from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import HostReader
+
+UNIT_DIRECTORY = "/etc/systemd/system"
+#: The unit of an installation that was not ours, kept for the way back.
+FOREIGN_UNIT = "foreign-unit"
+POLL_SECONDS = 0.1
+JOURNAL_LINES = 40
+#: Outcomes. moved: another process runs than the one that was decided on. closed: the guard forbade it.
+OK, MOVED, CLOSED, FAILED = "ok", "moved", "closed", "failed"
+
+
+class StepError(Exception):
+    """The step cannot be made, and nothing was touched; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the step is about.
+
+    Attributes:
+        unit: systemd unit.
+        root: directory of its generations; empty leaves them alone.
+        generation: digest to switch to; empty restarts what it runs.
+        process: identity of the process that was decided on; empty where none ran.
+        ports: of which it listens on one when it is up.
+        limit: seconds until then.
+    """
+
+    unit: str
+    root: str
+    generation: str
+    process: str
+    ports: Sequence[int]
+    limit: float
+
+
+def holder_problem(text: str, run: str) -> str:
+    """Why the lease on this host forbids the step; a host without one does not.
+
+    Args:
+        text: content of the lease file; empty without one.
+        run: id of this run.
+    """
+    if not text:
+        return ""
+    held = json.loads(text)
+    if held["run"] == run:
+        return ""
+    return f"{held['user']}@{held['host']} (process {held['pid']}, run {held['run']}) holds the lock of this host now"
+
+
+class ServiceStep:
+    """Makes the step.
+
+    Args:
+        target: what it is about.
+        reader: reads this host.
+        run: runs a command: (rc, stdout, stderr).
+        guard: why the process must not be stopped now; empty where it may.
+        clock: monotonic seconds.
+        sleep: waits for seconds.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        reader: HostReader,
+        run: Callable[[list[str]], tuple[int, str, str]],
+        guard: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._target = target
+        self._reader = reader
+        self._run = run
+        self._guard = guard
+        self._clock = clock
+        self._sleep = sleep
+
+    def make(self, check_mode: bool) -> dict[str, Any]:
+        """The outcome, and what runs then.
+
+        Raises:
+            StepError: the generation is not staged on this host.
+        """
+        target = self._target
+        unit = self._unit()
+        if unit["process"] != target.process:
+            return self._reply(MOVED, f"the process is {unit['process'] or 'gone'}, not {target.process or 'gone'}")
+        if target.generation and not os.path.isdir(f"{target.root}/generations/{target.generation}"):
+            raise StepError(
+                f"{target.root}/generations/{target.generation} is not there: another run has staged something else "
+                "since. Run again."
+            )
+        reason = self._guard()
+        if reason:
+            return self._reply(CLOSED, reason)
+        if check_mode:
+            return self._reply(OK, "")
+        before = self._links()
+        now = f"generations/{target.generation}"
+        # What was switched to and kept ending never served: what served is the one before it.
+        unproved = before["current"] == now or (unit["restarts"] > 0 and before["previous"])
+        served = before["previous"] if unproved else before["current"]
+        if target.generation:
+            self._switch(now, served)
+        cause = self._restart(unit["active"])
+        if not cause:
+            return self._reply(OK, "", served)
+        journal = self._journal()
+        back = self._back(now, served) if target.generation else "it was not switched"
+        return self._reply(FAILED, f"{cause}; {back}", served, journal)
+
+    def _unit(self) -> dict[str, Any]:
+        return self._reader.units([self._target.unit])[self._target.unit]
+
+    def _links(self) -> dict[str, str]:
+        return {name: find(f"{self._target.root}/{name}").target for name in ("current", "previous")}
+
+    def _switch(self, now: str, served: str) -> None:
+        """`current` to the generation, `previous` to what served until now, its unit in place."""
+        root = self._target.root
+        installed = find(f"{UNIT_DIRECTORY}/{self._target.unit}")
+        if not find(f"{root}/current").target and installed.kind == "file":
+            self._ensure(f"{root}/{FOREIGN_UNIT}", content=installed.content)
+        if served:
+            self._ensure(f"{root}/previous", target=served)
+        self._ensure(f"{root}/current", target=now)
+        self._install_unit(find(f"{root}/{now}/unit").content)
+
+    def _back(self, now: str, served: str) -> str:
+        """To what served before; says how it went."""
+        root = self._target.root
+        foreign = find(f"{root}/{FOREIGN_UNIT}")
+        if served not in ("", now):
+            self._ensure(f"{root}/current", target=served)
+            self._install_unit(find(f"{root}/{served}/unit").content)
+        elif not served and foreign.kind == "file":
+            apply({"path": f"{root}/current", "state": "absent"})
+            self._install_unit(foreign.content)
+        else:
+            return "there is nothing that served before"
+        cause = self._restart(True)
+        return f"switched back to what served before, which {f'does not start either: {cause}' if cause else 'runs'}"
+
+    def _install_unit(self, content: str) -> None:
+        if self._ensure(f"{UNIT_DIRECTORY}/{self._target.unit}", content=content):
+            self._run(["systemctl", "daemon-reload"])
+
+    @staticmethod
+    def _ensure(path: str, content: str | None = None, target: str = "") -> bool:
+        entry: dict[str, Any] = {"path": path, "state": "link", "target": target}
+        if content is not None:
+            entry = {
+                "path": path,
+                "state": "file",
+                "content": content,
+                "owner": "root",
+                "group": "root",
+                "mode": "0644",
+            }
+        if not differences(entry, find(path)):
+            return False
+        apply(entry)
+        return True
+
+    def _restart(self, runs: bool) -> str:
+        """Restarts and waits until it listens; why it does not, empty where it does."""
+        target = self._target
+        deadline = self._clock() + target.limit
+        code, out, error = self._run(["systemctl", "restart" if runs else "start", target.unit])
+        if code != 0:
+            return f"systemctl: {(error or out).strip()}"
+        first = self._unit()
+        while True:
+            unit = self._unit()
+            # NRestarts starts anew with each start by hand: one is already a process that ended.
+            if not unit["active"] or unit["restarts"] > 0 or (unit["main_pid"], first["main_pid"]) == (0, 0):
+                return f"its process ended ({unit['result']}, {unit['sub_state']})"
+            if any(
+                entry["unit"] == target.unit and entry["port"] in target.ports for entry in self._reader.listening()
+            ):
+                return ""
+            if self._clock() >= deadline:
+                return f"it does not listen on {_ports(target.ports)} after {target.limit:g} s"
+            self._sleep(POLL_SECONDS)
+
+    def _journal(self) -> list[str]:
+        _code, out, _error = self._run(
+            ["journalctl", "--unit", self._target.unit, "--lines", str(JOURNAL_LINES), "--output", "cat", "--no-pager"]
+        )
+        return out.splitlines()
+
+    def _reply(self, outcome: str, reason: str, before: str = "", journal: Sequence[str] = ()) -> dict[str, Any]:
+        unit = self._unit()
+        return {
+            "outcome": outcome,
+            "reason": reason,
+            "process": unit["process"],
+            "running": unit["generation"],
+            "before": before.rpartition("/")[2],
+            "journal": list(journal),
+        }
+
+
+def _ports(ports: Sequence[int]) -> str:
+    return f"port {ports[0]}" if len(ports) == 1 else f"any port of {ports[0]} to {ports[-1]}"

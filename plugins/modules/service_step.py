@@ -1,0 +1,199 @@
+#!/usr/bin/python
+"""service_step: one step of a roll on the member's own host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_step
+short_description: Switch a service to a staged generation and restart it, if nothing has changed since that was decided
+description:
+  - Restarts one service with one of its staged generations, and waits until it listens. A generation whose process
+    ends, or does not listen in time, is switched back to the one that served before.
+  - Nothing is touched when another process runs than the one that was decided on (RV(outcome=moved)), when the
+    ensemble would not bear it at this moment (RV(outcome=closed)), or when another run holds this host's lease (a
+    failure).
+author: [StreamQuorum (@streamquorum)]
+attributes:
+  check_mode:
+    support: full
+    description: Checks everything and touches nothing.
+  diff_mode:
+    support: none
+    description: The generation's difference was shown when it was staged.
+options:
+  unit:
+    description: The systemd unit.
+    type: str
+    required: true
+  root:
+    description: Directory of its generations.
+    type: path
+    required: true
+  generation:
+    description: Digest of the generation to run. Empty restarts what C(current) names.
+    type: str
+    default: ""
+  process:
+    description: Identity of the process that was decided on, as M(streamquorum.ha.host_state) gives it; empty for none.
+    type: str
+    required: true
+  ports:
+    description: It is up when it listens on one of these.
+    type: list
+    elements: int
+    required: true
+  timeout:
+    description: How long it may take until then, in seconds.
+    type: float
+    default: 120
+  run:
+    description: Id of this run, which must hold the lease of this host if anyone does.
+    type: str
+    required: true
+  lease:
+    description: The lease file.
+    type: path
+    default: /run/streamquorum/lease.json
+  guard:
+    description: For a server of an ensemble, whom to ask before it is stopped.
+    type: dict
+    suboptions:
+      id:
+        description: Its own id.
+        type: int
+        required: true
+      members:
+        description: All servers (id, address, client_port, quorum_port, peer_type).
+        type: list
+        elements: dict
+        required: true
+      mode:
+        description: What it was when it was decided on; empty for one that did not serve.
+        type: str
+        default: ""
+      accept_members_down:
+        description: Not all other voters have to serve, as long as a quorum is left.
+        type: bool
+        default: false
+      timeout:
+        description: Time limit for their answers, in seconds.
+        type: float
+        default: 5
+seealso:
+  - module: streamquorum.ha.run_lease
+"""
+
+EXAMPLES = r"""
+- name: Restart a follower with its staged generation
+  streamquorum.ha.service_step:
+    unit: zookeeper.service
+    root: /etc/zookeeper
+    generation: 0123456789abcdef
+    process: "{{ __zookeeper_host.units['zookeeper.service'].process }}"
+    ports: [2181]
+    run: "{{ __rolling_run }}"
+"""
+
+RETURN = r"""
+outcome:
+  description: V(ok), V(moved), V(closed). A step that failed is a failure of the module, with V(failed) here.
+  type: str
+  returned: always
+reason:
+  description: Why it is not ok.
+  type: str
+  returned: always
+process:
+  description: Identity of the process that runs now.
+  type: str
+  returned: always
+running:
+  description: Digest of the generation that it runs.
+  type: str
+  returned: always
+before:
+  description: Digest of the generation that was current before.
+  type: str
+  returned: always
+journal:
+  description: Last lines of the unit's journal, where the step failed.
+  type: list
+  elements: str
+  returned: always
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import find
+from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import HostReader
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import closed
+from ansible_collections.streamquorum.ha.plugins.module_utils.service_step import (
+    FAILED,
+    OK,
+    ServiceStep,
+    StepError,
+    Target,
+    holder_problem,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import Connection, Server
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe import EnsembleProbe
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import Member
+
+
+def ask_guard(given: dict[str, Any] | None) -> str:
+    """Asks the other servers; why this one must not be stopped now."""
+    if not given:
+        return ""
+    fields = ("id", "address", "client_port", "quorum_port", "peer_type")
+    members = [Member(**{name: each[name] for name in fields}) for each in given["members"]]
+    servers = tuple(Server(member.address, member.client_port) for member in members)
+    modes = EnsembleProbe(Connection(servers, given["timeout"]), members, None).modes()
+    return closed(members, modes, given["id"], given["mode"], given["accept_members_down"])
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "unit": {"type": "str", "required": True},
+            "root": {"type": "path", "required": True},
+            "generation": {"type": "str", "default": ""},
+            "process": {"type": "str", "required": True},
+            "ports": {"type": "list", "elements": "int", "required": True},
+            "timeout": {"type": "float", "default": 120},
+            "run": {"type": "str", "required": True},
+            "lease": {"type": "path", "default": "/run/streamquorum/lease.json"},
+            "guard": {
+                "type": "dict",
+                "options": {
+                    "id": {"type": "int", "required": True},
+                    "members": {"type": "list", "elements": "dict", "required": True},
+                    "mode": {"type": "str", "default": ""},
+                    "accept_members_down": {"type": "bool", "default": False},
+                    "timeout": {"type": "float", "default": 5},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    problem = holder_problem(find(params["lease"]).content, params["run"])
+    if problem:
+        module.fail_json(msg=f"Nothing was touched: {problem}.")
+    target = Target(
+        params["unit"], params["root"], params["generation"], params["process"], params["ports"], params["timeout"]
+    )
+    step = ServiceStep(target, HostReader(module.run_command), module.run_command, lambda: ask_guard(params["guard"]))
+    try:
+        result = step.make(module.check_mode)
+    except StepError as error:
+        module.fail_json(msg=str(error))
+    if result["outcome"] == FAILED:
+        module.fail_json(
+            msg=f"{params['unit']} did not come up with generation {params['generation']}: {result['reason']}", **result
+        )
+    module.exit_json(changed=result["outcome"] == OK, **result)
+
+
+if __name__ == "__main__":
+    main()
