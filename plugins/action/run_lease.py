@@ -57,4 +57,7 @@ class ActionModule(ActionBase):
         return reply
 
     def _ask(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return self._execute_module(module_name="streamquorum.ha.run_lease", module_args=arguments, task_vars=task_vars)
+        reply: dict[str, Any] = self._execute_module(
+            module_name="streamquorum.ha.run_lease", module_args=arguments, task_vars=task_vars
+        )
+        return reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Target:
         unit: systemd unit.
         root: directory of its generations; empty leaves them alone.
         generation: digest to switch to; empty restarts what it runs.
-        process: identity of the process that was decided on; empty where none ran.
+        process: identity of the process that was decided on; empty where none listened.
         ports: of which it listens on one when it is up.
         limit: seconds until then.
     """
@@ -97,8 +97,9 @@ class ServiceStep:
         """
         target = self._target
         unit = self._unit()
-        if unit["process"] != target.process:
-            return self._reply(MOVED, f"the process is {unit['process'] or 'gone'}, not {target.process or 'gone'}")
+        process = unit["process"] if self._listens() else ""
+        if process != target.process:
+            return self._reply(MOVED, f"the process is {process or 'gone'}, not {target.process or 'gone'}")
         if target.generation and not os.path.isdir(f"{target.root}/generations/{target.generation}"):
             raise StepError(
                 f"{target.root}/generations/{target.generation} is not there: another run has staged something else "
@@ -126,8 +127,9 @@ class ServiceStep:
     def _unit(self) -> dict[str, Any]:
         return self._reader.units([self._target.unit])[self._target.unit]
 
-    def _links(self) -> dict[str, str]:
-        return {name: find(f"{self._target.root}/{name}").target for name in ("current", "previous")}
+    def _listens(self) -> bool:
+        target = self._target
+        return any(entry["unit"] == target.unit and entry["port"] in target.ports for entry in self._reader.listening())
 
     def _switch(self, now: str, served: str) -> None:
         """`current` to the generation, `previous` to what served until now, its unit in place."""
@@ -189,9 +191,7 @@ class ServiceStep:
             # NRestarts starts anew with each start by hand: one is already a process that ended.
             if not unit["active"] or unit["restarts"] > 0 or (unit["main_pid"], first["main_pid"]) == (0, 0):
                 return f"its process ended ({unit['result']}, {unit['sub_state']})"
-            if any(
-                entry["unit"] == target.unit and entry["port"] in target.ports for entry in self._reader.listening()
-            ):
+            if self._listens():
                 return ""
             if self._clock() >= deadline:
                 return f"it does not listen on {_ports(target.ports)} after {target.limit:g} s"
@@ -208,7 +208,7 @@ class ServiceStep:
         return {
             "outcome": outcome,
             "reason": reason,
-            "process": unit["process"],
+            "process": unit["process"] if self._listens() else "",
             "running": unit["generation"],
             "before": before.rpartition("/")[2],
             "journal": list(journal),

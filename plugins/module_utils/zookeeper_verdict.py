@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_fourletter import Conf, Srvr
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_fourletter import Conf, ServerLine, Srvr
 
 HEALTHY, DEGRADED, LOST = "healthy", "degraded", "lost"
 PARTICIPANT, OBSERVER = "participant", "observer"
@@ -93,6 +93,7 @@ class Verdict:
     serving_voters: int
     fault_tolerance_left: int
     servers: list[dict[str, Any]]
+    voter_differences: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         """For a module's reply."""
@@ -193,8 +194,40 @@ def judge(
         voters=sum(member.votes for member in members),
         serving_voters=len(serving),
         fault_tolerance_left=tolerance(members, down) if quorum else 0,
-        servers=[_facts(member, observed[member.id]) for member in members],
+        servers=[
+            {**_facts(member, observed[member.id]), "write_read": _write_read(member, observed[member.id], proof)}
+            for member in members
+        ],
+        voter_differences=voter_differences(members, observed),
     )
+
+
+def _write_read(member: Member, seen: Observation, proof: Proof | None) -> bool | None:
+    """Whether the proof's write was read through this server; None where it was not tried."""
+    if proof is None or not proof.accepted or _mode(seen) not in SERVING:
+        return None
+    return member.id not in proof.unread
+
+
+def lagging(verdict: Mapping[str, Any], ids: Iterable[int]) -> list[str]:
+    """Why these servers are not in step with the ensemble: not serving, an older epoch, or a write not read through them.
+
+    The epochs are compared once the leader has a transaction of its own (see `_epoch_problems`).
+    """
+    servers = {server["id"]: server for server in verdict["servers"]}
+    lead = servers[verdict["leader"]["id"]] if verdict["leader"] else None
+    told = []
+    for identity in ids:
+        server = servers[identity]
+        if not server["serving"]:
+            told.append(f"{server['address']} (id {identity}) does not serve")
+        elif lead and lead["counter"] and server["epoch"] != lead["epoch"]:
+            told.append(
+                f"{server['address']} (id {identity}) is in epoch {server['epoch']}, the leader in {lead['epoch']}"
+            )
+        elif server["write_read"] is False:
+            told.append(f"{server['address']} (id {identity}) does not show a write that the quorum took")
+    return told
 
 
 def _member_problems(member: Member, seen: Observation, alone: bool) -> list[str]:
@@ -336,14 +369,33 @@ def _membership_problems(members: Sequence[Member], observed: Mapping[int, Obser
     ]
 
 
+def voter_differences(members: Sequence[Member], observed: Mapping[int, Observation]) -> list[str]:
+    """Where the voters that a running server knows are not those of `members`, each difference once.
+
+    What differs in observers only is left out: they may come and go in a roll, voters may not.
+    """
+    wanted = {member.id: member for member in members if member.votes}
+    told: list[str] = []
+    for member in members:
+        conf = observed[member.id].conf
+        if isinstance(conf, Failure) or not conf.members:
+            continue
+        known = {identity: line for identity, line in conf.members.items() if line.peer_type == PARTICIPANT}
+        told += [f"{member}: {text}" for text in _line_differences(wanted, known)]
+    return told
+
+
 def _differences(wanted: Mapping[int, Member], conf: Conf) -> list[str]:
     if not conf.members:
         return ["has no server lines"]
+    weighted = ["uses groups or weights, which no quorum rule here counts"] if conf.hierarchical else []
+    return weighted + _line_differences(wanted, conf.members)
+
+
+def _line_differences(wanted: Mapping[int, Member], lines: Mapping[int, ServerLine]) -> list[str]:
     found = []
-    if conf.hierarchical:
-        found.append("uses groups or weights, which no quorum rule here counts")
-    for identity in sorted(set(wanted) | set(conf.members)):
-        member, line = wanted.get(identity), conf.members.get(identity)
+    for identity in sorted(set(wanted) | set(lines)):
+        member, line = wanted.get(identity), lines.get(identity)
         if line is None:
             found.append(f"server.{identity} is missing")
         elif member is None:

@@ -126,6 +126,13 @@ options:
     type: str
     choices: [any, serving, healthy]
     default: any
+  wait_for_members:
+    description:
+      - Ids of servers that have to be in step with the ensemble before the wait ends, whatever it is for. They serve, in
+        the leader's epoch, and with O(prove_write) the write is read through them.
+    type: list
+    elements: int
+    default: []
   wait_timeout:
     description: How long to wait for it, in seconds. A verdict that is under way is finished.
     type: float
@@ -199,9 +206,14 @@ servers:
     - Facts of each server, sorted by id (id, address, client_port, peer_type, answers, serving, mode, version, zxid,
       epoch, counter, latency_min_ms, latency_avg_ms, latency_max_ms, connections, outstanding, znode_count,
       watch_count, data_bytes, open_file_descriptors, open_file_descriptor_ratio, synced_followers, myid,
-      quorum_port_open, and failures by word). Null where nothing is known.
+      quorum_port_open, write_read, and failures by word). Null where nothing is known.
   type: list
   elements: dict
+  returned: always
+voter_differences:
+  description: Where the voters that a running server knows are not those of O(members), in words.
+  type: list
+  elements: str
   returned: always
 write_proof:
   description:
@@ -219,7 +231,7 @@ attempts:
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -239,6 +251,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict 
     THRESHOLDS,
     Member,
     judge,
+    lagging,
 )
 
 
@@ -302,6 +315,7 @@ def one_verdict(probe: Any, members: list[Member], params: Mapping[str, Any], wr
 def wait_for_verdict(
     make: Callable[[], dict[str, Any]],
     wanted: str,
+    members: Sequence[int],
     limit: float,
     interval: float,
     clock: Callable[[], float] = time.monotonic,
@@ -316,7 +330,8 @@ def wait_for_verdict(
         result["attempts"] = attempts
         good = result["verdict"] == HEALTHY or (wanted == "serving" and result["verdict"] != LOST)
         # Servers may begin to serve between a proof that was left out and the words: the proof is still owed.
-        if wanted == "any" or (good and result["write_proof"] != "not_serving"):
+        ready = wanted == "any" or (good and result["write_proof"] != "not_serving")
+        if ready and not (members and lagging(result, members)):
             return result, True
         left = deadline - clock()
         if left <= 0:
@@ -360,6 +375,7 @@ def argument_spec() -> dict[str, Any]:
         },
         "strict": {"type": "bool", "default": False},
         "wait_for": {"type": "str", "choices": ["any", "serving", "healthy"], "default": "any"},
+        "wait_for_members": {"type": "list", "elements": "int", "default": []},
         "wait_timeout": {"type": "float", "default": 60},
         "poll_interval": {"type": "float", "default": 0.5},
     }
@@ -370,6 +386,9 @@ def main() -> None:
     params = module.params
     try:
         members = members_of(params)
+        strangers = set(params["wait_for_members"]) - {member.id for member in members}
+        if strangers:
+            raise ValueError(f"wait_for_members names ids that members has not: {sorted(strangers)}")
         connection = Connection.from_params(params, [Server(member.address, member.client_port) for member in members])
     except ValueError as error:
         module.fail_json(msg=str(error))
@@ -379,6 +398,7 @@ def main() -> None:
         result, reached = wait_for_verdict(
             lambda: one_verdict(probe, members, params, write),
             params["wait_for"],
+            params["wait_for_members"],
             params["wait_timeout"],
             params["poll_interval"],
         )
@@ -386,8 +406,8 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if not reached:
         module.fail_json(
-            msg=f"The ensemble is {result['verdict']}, not {params['wait_for']}, after {params['wait_timeout']:g} s: "
-            + " ".join(result["reasons"]),
+            msg=f"The ensemble is {result['verdict']} after {params['wait_timeout']:g} s of waiting: "
+            + " ".join([*lagging(result, params["wait_for_members"]), *result["reasons"]]),
             changed=False,
             **result,
         )

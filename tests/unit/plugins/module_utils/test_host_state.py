@@ -56,6 +56,7 @@ def test_units():
         "restarts": 0,
         "result": "success",
         "generation": "",
+        "process": "812@125077413",
     }
     assert not units["other.service"]["exists"]
     assert not units["other.service"]["active"]

@@ -173,7 +173,7 @@ class Time:
 def test_waiting(wanted: str, verdicts: list[str], attempts: int, reached: bool) -> None:
     time, left = Time(), iter(verdicts)
     result, came = wait_for_verdict(
-        lambda: {"verdict": next(left), "write_proof": "accepted"}, wanted, 10, 4, time.clock, time.sleep
+        lambda: {"verdict": next(left), "write_proof": "accepted"}, wanted, [], 10, 4, time.clock, time.sleep
     )
     assert (result["attempts"], came) == (attempts, reached)
     assert time.now <= 10
@@ -182,7 +182,7 @@ def test_waiting(wanted: str, verdicts: list[str], attempts: int, reached: bool)
 def test_a_proof_that_was_left_out_is_waited_for() -> None:
     time, proofs = Time(), iter(["not_serving", "accepted"])
     result, came = wait_for_verdict(
-        lambda: {"verdict": "healthy", "write_proof": next(proofs)}, "healthy", 10, 1, time.clock, time.sleep
+        lambda: {"verdict": "healthy", "write_proof": next(proofs)}, "healthy", [], 10, 1, time.clock, time.sleep
     )
     assert (result["attempts"], came) == (2, True)
 
