@@ -1,0 +1,886 @@
+"""What a rolling restart of Flink must know of its jobs: read over REST by `ClusterReader`, decided by pure functions.
+
+What Flink's REST server answers is not of one moment (seen on 1.18.1, 1.20.5 and 2.3.0):
+
+- `/jobs/<id>` is kept for 3 s (`web.refresh-interval`), `/jobs/overview` is not. A job runs only where both say so.
+- Metrics are fetched in the background, at most every 10 s (`metrics.fetcher.update-interval`), and only when somebody
+  asks: the first answer has none, a later one may be of the last question, however long ago. A count of restarts whose
+  `uptime` does not fit to the job's last start is therefore of an earlier run, and counts as unknown.
+- 1.20.5 answers "Cluster level default restart strategy" for a job whose options set another (`-Drestart-strategy.type`);
+  1.18.1 and 2.3.0 name the job's own.
+- The loss of one TaskManager costs a job one attempt for each of its unconnected parts that ran there: numRestarts went
+  from 0 to 2 for a job of two parallel parts without an exchange.
+- Without free slots for it a job uses up an attempt each `delay`: 7 attempts of 2 s were gone after 14 s.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader import JobManager, endpoint
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import (
+    WITHOUT_LEADER,
+    Get,
+    Overview,
+    http_get,
+    parse_overview,
+)
+
+T = TypeVar("T")
+
+#: Seconds for everything that one JobManager is asked; five short questions a job.
+DEFAULT_TIMEOUT = 10.0
+
+RUNNING = "RUNNING"
+FAILED = "FAILED"
+#: JobStatus.isGloballyTerminalState
+ENDED = frozenset({"FINISHED", "CANCELED", FAILED})
+
+NONE = "none"
+FIXED_DELAY = "fixed-delay"
+FAILURE_RATE = "failure-rate"
+EXPONENTIAL_DELAY = "exponential-delay"
+CLUSTER_DEFAULT = "cluster-default"
+UNSET = "unset"
+UNKNOWN = "unknown"
+
+#: Option in force since 1.14; before it, every suspended connection costs the leadership.
+TOLERATES = "high-availability.zookeeper.client.tolerate-suspended-connections"
+#: Newest first: the first that is set counts, as in Flink.
+STRATEGY_KEYS = ("restart-strategy.type", "restart-strategy")
+#: As Flink takes them, in any case (RestartStrategyOptions, RestartBackoffTimeStrategyFactoryLoader).
+STRATEGY_NAMES = {
+    "none": NONE,
+    "off": NONE,
+    "disable": NONE,
+    "fixeddelay": FIXED_DELAY,
+    "fixed-delay": FIXED_DELAY,
+    "failurerate": FAILURE_RATE,
+    "failure-rate": FAILURE_RATE,
+    "exponentialdelay": EXPONENTIAL_DELAY,
+    "exponential-delay": EXPONENTIAL_DELAY,
+}
+#: Integer.MAX_VALUE: Flink's word for no limit.
+UNLIMITED = 2**31 - 1
+#: Long.MAX_VALUE: the interval of a job that does not checkpoint.
+NEVER = 2**63 - 1
+#: Releases that may hide a job's own strategy: 1.20.5 does, 1.18.1 and 2.3.0 do not, between them none was seen.
+HIDES_SINCE, HIDES_UNTIL = (1, 19), (2, 3)
+
+#: Milliseconds that the clocks behind `now` and `uptime` may differ.
+CLOCK_SLACK = 500
+
+
+class IncompleteError(Exception):
+    """A JobManager does not answer with all that is asked; the text says why."""
+
+
+# --- What was read -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TaskManager:
+    """One registered TaskManager.
+
+    Attributes:
+        id: its resource id; a new one with each start, unless `taskmanager.resource-id` is set.
+        host: host of its RPC address.
+        port: port of it.
+        slots: its slots.
+        free_slots: those that no job has.
+    """
+
+    id: str
+    host: str
+    port: int
+    slots: int
+    free_slots: int
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A restart strategy.
+
+    Attributes:
+        kind: `none`, `fixed-delay`, `failure-rate`, `exponential-delay`, `cluster-default` (of a job), `unset` (of a
+            cluster: a job that checkpoints restarts without limit, another never), or `unknown`.
+        attempts: restarts that it allows at most; None for no limit.
+        delay_ms: least time before a restart, in milliseconds; None where it is not told.
+        failures: of failure-rate: the restarts within `interval_ms`; None for the others.
+        interval_ms: of failure-rate; None for the others.
+        text: the words that this was read from.
+        certain: False where the release may hide the job's own strategy behind these words.
+    """
+
+    kind: str
+    attempts: int | None = None
+    delay_ms: int | None = None
+    failures: int | None = None
+    interval_ms: int | None = None
+    text: str = ""
+    certain: bool = True
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that has not ended. See RETURN of the module flink_jobs."""
+
+    id: str
+    name: str
+    state: str
+    running: bool
+    tasks_by_state: dict[str, int]
+    parts: int
+    restarts: int | None
+    restarted_at: int
+    checkpointing: bool
+    completed_checkpoints: int
+    latest_checkpoint_id: int | None
+    restored_checkpoint_id: int | None
+    restart_strategy: Strategy
+
+
+@dataclass(frozen=True)
+class EndedJob:
+    """One job that is finished, cancelled or failed for good."""
+
+    id: str
+    name: str
+    state: str
+
+
+@dataclass(frozen=True)
+class JobManagerState:
+    """What one JobManager says of itself; None where it does not answer."""
+
+    address: str
+    rest_port: int
+    reachable: bool = False
+    tolerates_suspended_connections: bool | None = None
+    restart_strategy: Strategy | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the cluster's dispatcher says, asked through one JobManager."""
+
+    overview: Overview
+    task_managers: tuple[TaskManager, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    ended: tuple[EndedJob, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at everything.
+
+    Attributes:
+        cluster: None where no JobManager answers with all.
+        reasons: why there is none, and what is worth knowing beside one.
+    """
+
+    job_managers: tuple[JobManagerState, ...]
+    cluster: Cluster | None = None
+    reasons: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the module returns it."""
+        cluster = self.cluster
+        return {
+            "reachable": cluster is not None,
+            "flink_version": cluster.overview.flink_version if cluster else "",
+            "slots_total": cluster.overview.slots_total if cluster else 0,
+            "slots_available": cluster.overview.slots_available if cluster else 0,
+            "task_managers": [asdict(each) for each in cluster.task_managers] if cluster else [],
+            "jobs": [asdict(each) for each in cluster.jobs] if cluster else [],
+            "ended_jobs": [asdict(each) for each in cluster.ended] if cluster else [],
+            "job_managers": [asdict(each) for each in self.job_managers],
+            "reasons": list(self.reasons),
+        }
+
+
+# --- Bodies --------------------------------------------------------------------------------------------------------
+
+
+def _object(body: bytes, kind: type[T]) -> T:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("no JSON") from None
+    if not isinstance(found, kind):
+        raise ValueError("not the kind of JSON that Flink sends")
+    return found
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object, what: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError(f"{what} is missing or no list of objects")
+    return value
+
+
+def _count(value: object, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{what} is missing or not a count")
+    return value
+
+
+def _text(value: object, limit: int = 200) -> str:
+    """A text as it may be shown: it can hold whatever a job's author, or somebody else, wrote."""
+    text = value[:limit] if isinstance(value, str) else ""
+    return text if text.isprintable() else ascii(text)
+
+
+def _job_id(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{32}", value):
+        raise ValueError("a job has no id")
+    return value
+
+
+def _identity(value: object) -> int | None:
+    found = _dict(value).get("id")
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def parse_task_managers(body: bytes) -> tuple[TaskManager, ...]:
+    """The body of `/taskmanagers`, sorted by host and port.
+
+    Raises:
+        ValueError: it is not Flink's.
+    """
+    found = []
+    for each in _list(_object(body, dict).get("taskmanagers"), "taskmanagers"):
+        path = each.get("path")
+        # pekko.tcp://flink@host:6122/user/rpc/taskmanager_0; akka up to 1.17, ….ssl.tcp with internal TLS.
+        address = urlsplit(path if isinstance(path, str) else "")
+        if not address.hostname or not address.port:
+            raise ValueError("a TaskManager has no RPC address")
+        found.append(
+            TaskManager(
+                _text(each.get("id")),
+                _text(address.hostname),
+                address.port,
+                _count(each.get("slotsNumber"), "slotsNumber"),
+                _count(each.get("freeSlots"), "freeSlots"),
+            )
+        )
+    return tuple(sorted(found, key=lambda each: (each.host, each.port, each.id)))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A job in `/jobs/overview`."""
+
+    id: str
+    name: str
+    state: str
+    tasks: dict[str, int]
+
+
+def parse_jobs(body: bytes) -> tuple[Listed, ...]:
+    """The body of `/jobs/overview`, sorted by id; tasks by Flink's names of their states, without zeros.
+
+    Raises:
+        ValueError: it is not Flink's.
+    """
+    found = []
+    for each in _list(_object(body, dict).get("jobs"), "jobs"):
+        tasks = {str(state).upper(): _count(count, "tasks") for state, count in _dict(each.get("tasks")).items()}
+        tasks.pop("TOTAL", None)
+        found.append(
+            Listed(
+                _job_id(each.get("jid")),
+                _text(each.get("name")),
+                _text(each.get("state"), 20),
+                {state: count for state, count in sorted(tasks.items()) if count},
+            )
+        )
+    return tuple(sorted(found, key=lambda each: each.id))
+
+
+@dataclass(frozen=True)
+class Detail:
+    """The part of `/jobs/<id>` that counts.
+
+    Attributes:
+        vertices: status of each vertex.
+        parts: see `unconnected_parts`.
+        batch: a bounded job in batch mode, whose later tasks are created before they run.
+        running_since: when it last began to run, in milliseconds of the JobManager's clock; 0 for never.
+        restarted_at: when it last began to restart; 0 for never under this leader.
+        now: the JobManager's clock.
+    """
+
+    state: str
+    vertices: tuple[str, ...]
+    parts: int
+    batch: bool
+    running_since: int
+    restarted_at: int
+    now: int
+
+
+def parse_detail(body: bytes) -> Detail:
+    """The body of `/jobs/<id>`.
+
+    Raises:
+        ValueError: it is not Flink's.
+    """
+    found = _object(body, dict)
+    times = _dict(found.get("timestamps"))
+    vertices = _list(found.get("vertices"), "vertices")
+    return Detail(
+        _text(found.get("state"), 20),
+        tuple(_text(each.get("status"), 20) for each in vertices),
+        unconnected_parts(
+            {str(each.get("id")): _count(each.get("parallelism"), "parallelism") for each in vertices},
+            [each for each in _dict(found.get("plan")).get("nodes") or () if isinstance(each, dict)],
+        ),
+        found.get("job-type") == "BATCH",
+        _count(times.get(RUNNING, 0), "timestamps"),
+        _count(times.get("RESTARTING", 0), "timestamps"),
+        _count(found.get("now"), "now"),
+    )
+
+
+def unconnected_parts(parallelism: Mapping[str, int], nodes: Iterable[Mapping[str, Any]]) -> int:
+    """In how many parts a job fails independently: the most attempts that one loss can cost it.
+
+    Flink restarts what is connected by pipelined exchanges as one (region failover, the default). Vertices that pass on
+    one to one (FORWARD) are connected task by task, all other exchanges connect everything.
+
+    Args:
+        parallelism: of each vertex, by its id.
+        nodes: the plan's nodes, with their inputs.
+    """
+    group = {vertex: vertex for vertex in parallelism}
+    whole: set[str] = set()
+
+    def root(vertex: str) -> str:
+        while group[vertex] != vertex:
+            vertex = group[vertex]
+        return vertex
+
+    for node in nodes:
+        inputs = node.get("inputs")
+        for each in inputs if isinstance(inputs, list) else ():
+            source, target = str(_dict(each).get("id")), str(node.get("id"))
+            if source not in group or target not in group:
+                continue
+            if _dict(each).get("ship_strategy") != "FORWARD" or parallelism[source] != parallelism[target]:
+                whole.add(target)
+            group[root(source)] = root(target)
+    connected = {root(vertex) for vertex in whole}
+    tops = {root(vertex) for vertex in group}
+    return sum(1 if top in connected else max(1, parallelism[top]) for top in tops)
+
+
+def parse_checkpoints(body: bytes) -> tuple[int, int | None, int | None]:
+    """(completed since the leader took over, id of the latest completed, id of the latest restored) of `/checkpoints`.
+
+    Raises:
+        ValueError: it is not Flink's.
+    """
+    found = _object(body, dict)
+    latest = _dict(found.get("latest"))
+    return (
+        _count(_dict(found.get("counts")).get("completed"), "completed"),
+        _identity(latest.get("completed")),
+        _identity(latest.get("restored")),
+    )
+
+
+def parse_checkpointing(body: bytes) -> bool:
+    """Whether a job checkpoints, of `/checkpoints/config`: without, the interval is the greatest number there is.
+
+    Raises:
+        ValueError: it is not Flink's.
+    """
+    return _count(_object(body, dict).get("interval"), "interval") < NEVER
+
+
+def parse_restarts(body: bytes, detail: Detail) -> int | None:
+    """The count of restarts in `/metrics?get=numRestarts,fullRestarts,uptime`; None where it is not known (yet).
+
+    `fullRestarts` is what releases before 1.9 had alone. See the module's first lines for why `uptime` is asked.
+
+    Raises:
+        ValueError: it is not Flink's.
+    """
+    values = {str(each.get("id")): each.get("value") for each in _list(_object(body, list), "metrics")}
+    counted = next((values[name] for name in ("numRestarts", "fullRestarts") if name in values), None)
+    if not isinstance(counted, str) or not re.fullmatch(r"\d{1,18}", counted):
+        return None
+    uptime = values.get("uptime")
+    if detail.state == RUNNING and isinstance(uptime, str) and re.fullmatch(r"-?\d{1,18}", uptime):
+        ran = detail.now - detail.running_since
+        # Measured while it did not run, or in a run that was longer than this one is.
+        if (int(uptime) <= 0 and detail.restarted_at) or int(uptime) > ran + CLOCK_SLACK:
+            return None
+    # A metric without uptime (none is known) can only contradict a job that has restarted and says that it did not.
+    return None if detail.restarted_at and detail.state == RUNNING and int(counted) == 0 else int(counted)
+
+
+def duration_ms(text: str) -> int | None:
+    """A duration as Flink writes and takes it (`1 s`, `500 ms`, `10 min`, `PT1M30S`, `1000`), in milliseconds.
+
+    None where it is none of these.
+    """
+    text = text.strip()
+    iso = re.fullmatch(r"(?i)P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?", text)
+    if iso and any(iso.groups()):
+        days, hours, minutes, seconds = (float(each or 0) for each in iso.groups())
+        return round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000)
+    plain = re.fullmatch(r"(\d{1,18})\s*([A-Za-zµ]*)", text)
+    if not plain:
+        return None
+    for names, factor in (
+        (("", "ms", "milli", "millis", "millisecond", "milliseconds"), 1.0),
+        (("s", "sec", "secs", "second", "seconds"), 1000.0),
+        (("m", "min", "minute", "minutes"), 60_000.0),
+        (("h", "hour", "hours"), 3_600_000.0),
+        (("d", "day", "days"), 86_400_000.0),
+        (("µs", "micro", "micros", "microsecond", "microseconds"), 0.001),
+        (("ns", "nano", "nanos", "nanosecond", "nanoseconds"), 0.000001),
+    ):
+        if plain[2].lower() in names:
+            return int(int(plain[1]) * factor)
+    return None
+
+
+def _limit(attempts: int) -> int | None:
+    return None if attempts >= UNLIMITED else attempts
+
+
+def strategy_of_job(text: str, hidden: bool = False) -> Strategy:
+    """A job's strategy from the words in `/jobs/<id>/config` (RestartStrategyDescriptionUtils and its forerunners).
+
+    Args:
+        text: value of `restart-strategy`.
+        hidden: the release may hide a strategy that the job's options set.
+    """
+    text = _text(text, 500)
+    if re.fullmatch(r"(?i)cluster level default restart strategy\.?", text):
+        return Strategy(CLUSTER_DEFAULT, text=text, certain=not hidden)
+    if re.fullmatch(r"(?i)restart deactivated\.?", text):
+        return Strategy(NONE, 0, text=text)
+    if match := re.fullmatch(r"(?i)restart with fixed delay \((.+)\)\. #(\d{1,10}) restart attempts\.?", text):
+        return Strategy(FIXED_DELAY, _limit(int(match[2])), duration_ms(match[1]), text=text)
+    if match := re.fullmatch(
+        r"(?i)failure rate restart with maximum of (\d{1,10}) failures within interval (.+) and fixed delay (.+?)\.?",
+        text,
+    ):
+        return Strategy(FAILURE_RATE, None, duration_ms(match[3]), int(match[1]), duration_ms(match[2]), text=text)
+    if match := re.match(r"(?i)restart with exponential delay: starting at ([^,]+),", text):
+        return Strategy(EXPONENTIAL_DELAY, None, duration_ms(match[1]), text=text)
+    return Strategy(UNKNOWN, text=text)
+
+
+def strategy_of_cluster(options: Mapping[str, str]) -> Strategy:
+    """The cluster's default from a JobManager's options, with Flink's own defaults for what is not set.
+
+    Attempts 1 and delay 1 s (fixed-delay); 1 failure a minute, delay 1 s (failure-rate); from 1 s without limit
+    (exponential-delay): RestartStrategyOptions, the same in 1.18.1, 1.20.5 and 2.3.0.
+    """
+    key = next((each for each in STRATEGY_KEYS if options.get(each)), None)
+    if key is None:
+        return Strategy(UNSET)
+    kind = STRATEGY_NAMES.get(options[key].strip().lower(), UNKNOWN)
+    text = _text(f"{key}: {options[key]}")
+
+    def number(name: str, default: int) -> int | None:
+        value = options.get(f"restart-strategy.{name}", "").strip()
+        return default if not value else int(value) if re.fullmatch(r"\d{1,10}", value) else None
+
+    def span(name: str, default: str) -> int | None:
+        return duration_ms(options.get(f"restart-strategy.{name}") or default)
+
+    if kind == NONE:
+        return Strategy(NONE, 0, text=text)
+    if kind == FIXED_DELAY:
+        attempts = number("fixed-delay.attempts", 1)
+        if attempts is not None:
+            return Strategy(kind, _limit(attempts), span("fixed-delay.delay", "1 s"), text=text)
+    if kind == FAILURE_RATE:
+        failures = number("failure-rate.max-failures-per-interval", 1)
+        interval = span("failure-rate.failure-rate-interval", "1 min")
+        if failures is not None and interval is not None:
+            return Strategy(kind, None, span("failure-rate.delay", "1 s"), failures, interval, text)
+    if kind == EXPONENTIAL_DELAY:
+        attempts = number("exponential-delay.attempts-before-reset-backoff", UNLIMITED)
+        if attempts is not None:
+            return Strategy(kind, _limit(attempts), span("exponential-delay.initial-backoff", "1 s"), text=text)
+    return Strategy(UNKNOWN, text=text)
+
+
+def parse_options(body: bytes) -> dict[str, str]:
+    """The body of `/jobmanager/config` as options of the JobManager that answers.
+
+    Raises:
+        ValueError: it is not Flink's.
+    """
+    found = _list(_object(body, list), "options")
+    return {str(each.get("key")): str(each.get("value")) for each in found}
+
+
+def hides_strategies(flink_version: str) -> bool:
+    """Whether a release may call a job's own restart strategy the cluster's; an unknown release may."""
+    match = re.match(r"(\d{1,3})\.(\d{1,3})", flink_version)
+    return not match or HIDES_SINCE <= (int(match[1]), int(match[2])) < HIDES_UNTIL
+
+
+def runs(listed: Listed, detail: Detail) -> bool:
+    """Every task of the job runs or has finished, as both of Flink's views of it say.
+
+    Of a batch job a later task may wait for an earlier one's result.
+    """
+    fine = {RUNNING, "FINISHED"} | ({"CREATED"} if detail.batch else set())
+    return (
+        listed.state == detail.state == RUNNING
+        and bool(listed.tasks)
+        and fine.issuperset(listed.tasks)
+        and fine.issuperset(detail.vertices)
+    )
+
+
+# --- Reading -------------------------------------------------------------------------------------------------------
+
+
+def within(seconds: float, calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    """Results of the calls, made at the same time; what a call raises, or TimeoutError, in place of a result.
+
+    A socket's own limit starts anew with each byte and does not cover name resolution: so the threads are given the
+    limit too, and are daemons, so that one that hangs does not keep the module from ending.
+    """
+    results: list[T | Exception] = [TimeoutError(f"no reply within {seconds:g} s") for _ in calls]
+
+    def make(index: int) -> None:
+        try:
+            results[index] = calls[index]()
+        except Exception as error:  # the transport has kinds of its own; the caller tells them from results
+            results[index] = error
+
+    threads = [threading.Thread(target=make, args=(index,), daemon=True) for index in range(len(calls))]
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return list(results)
+
+
+class ClusterReader:
+    """Reads a cluster through its JobManagers.
+
+    Args:
+        timeout: seconds for everything that one JobManager is asked.
+        get: transport.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        timeout: float = DEFAULT_TIMEOUT,
+        get: Get = http_get,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeout = timeout
+        self._get = get
+        self._clock = clock
+
+    def read(self, job_managers: Sequence[JobManager], scheme: str = "http") -> Reading:
+        """One look: every JobManager's own options, and the cluster from the first that answers with all.
+
+        Args:
+            job_managers: in the order in which they are asked for the cluster.
+            scheme: `http` or `https`.
+        """
+        bases = [f"{scheme}://{each}" for each in job_managers]
+        options = within(self._timeout, [lambda base=base: self._options(base) for base in bases])  # type: ignore[misc]
+        states = tuple(_state(each, found) for each, found in zip(job_managers, options, strict=True))
+        reasons = [
+            f"JobManager {each} {state.detail}"
+            for each, state in zip(job_managers, states, strict=True)
+            if state.detail
+        ]
+        for index, base in enumerate(bases):
+            if not states[index].reachable:
+                continue
+            (found,) = within(self._timeout, [lambda base=base: self._cluster(base)])  # type: ignore[misc]
+            if isinstance(found, Cluster):
+                return Reading(states, found, tuple(reasons))
+            reasons.append(f"JobManager {job_managers[index]} {_cause(found)}")
+        return Reading(states, None, tuple(reasons))
+
+    def _options(self, base: str) -> dict[str, str]:
+        return parse_options(self._ask(base, "/jobmanager/config", self._clock() + self._timeout))
+
+    def _cluster(self, base: str) -> Cluster:
+        deadline = self._clock() + self._timeout
+
+        def ask(path: str) -> bytes:
+            return self._ask(base, path, deadline)
+
+        listed = parse_jobs(ask("/jobs/overview"))
+        alive = [each for each in listed if each.state not in ENDED]
+        for each in alive:
+            # Flink begins to fetch metrics when they are asked for: the answer that counts is the one at the end.
+            ask(_metrics(each.id))
+        overview = parse_overview(ask("/overview"))
+        hides = hides_strategies(overview.flink_version)
+        task_managers = parse_task_managers(ask("/taskmanagers"))
+        jobs = [self._job(ask, each, hides) for each in alive]
+        return Cluster(
+            overview,
+            task_managers,
+            tuple(jobs),
+            tuple(EndedJob(each.id, each.name, each.state) for each in listed if each.state in ENDED),
+        )
+
+    def _job(self, ask: Callable[[str], bytes], listed: Listed, hides: bool) -> Job:
+        path = f"/jobs/{listed.id}"
+        detail = parse_detail(ask(path))
+        completed, latest, restored = parse_checkpoints(ask(f"{path}/checkpoints"))
+        config = _dict(_object(ask(f"{path}/config"), dict).get("execution-config"))
+        return Job(
+            id=listed.id,
+            name=listed.name,
+            state=listed.state,
+            running=runs(listed, detail),
+            tasks_by_state=listed.tasks,
+            parts=detail.parts,
+            checkpointing=parse_checkpointing(ask(f"{path}/checkpoints/config")),
+            completed_checkpoints=completed,
+            latest_checkpoint_id=latest,
+            restored_checkpoint_id=restored,
+            restart_strategy=strategy_of_job(str(config.get("restart-strategy", "")), hides),
+            restarted_at=detail.restarted_at,
+            restarts=parse_restarts(ask(_metrics(listed.id)), detail),
+        )
+
+    def _ask(self, base: str, path: str, deadline: float) -> bytes:
+        left = deadline - self._clock()
+        if left <= 0:
+            raise TimeoutError(f"no complete reply within {self._timeout:g} s")
+        status, body = self._get(f"{base}{path}", left)
+        if status in WITHOUT_LEADER:
+            raise IncompleteError(f"answers {status} to {path}: no leader yet, or the job is being set up")
+        if status != 200:
+            raise IncompleteError(f"answers {status} to {path}")
+        return body
+
+
+def _metrics(job_id: str) -> str:
+    return f"/jobs/{job_id}/metrics?get=numRestarts,fullRestarts,uptime"
+
+
+def _cause(error: object) -> str:
+    if isinstance(error, IncompleteError):
+        return str(error)
+    if isinstance(error, ValueError):
+        return f"answers, but not as Flink does: {_text(str(error))}"
+    reason = getattr(error, "reason", None) or error
+    return f"does not answer: {_text(str(getattr(reason, 'strerror', None) or reason or type(reason).__name__))}"
+
+
+def _state(asked: JobManager, found: dict[str, str] | Exception) -> JobManagerState:
+    state = JobManagerState(asked.address, asked.rest_port)
+    if isinstance(found, Exception):
+        # Whatever answers is reachable; it is asked for the cluster, too, since it can know that without its options.
+        return replace(state, reachable=isinstance(found, (IncompleteError, ValueError)), detail=_cause(found))
+    return replace(
+        state,
+        reachable=True,
+        tolerates_suspended_connections=found.get(TOLERATES, "").strip().lower() == "true",
+        restart_strategy=strategy_of_cluster(found),
+    )
+
+
+# --- Waiting -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to wait for.
+
+    Attributes:
+        task_managers: (host, RPC port) of each that must be registered.
+        gone: ids of TaskManagers that must not be registered any more.
+        jobs: every job runs fully.
+        checkpoints: by job id, the count of completed checkpoints that must be exceeded.
+        checkpoint_ids: by job id, the id of the latest checkpoint that must be exceeded.
+        restarts: go on reading until the restarts of running jobs are counted; not a wish of its own.
+    """
+
+    task_managers: tuple[tuple[str, int], ...] = ()
+    gone: tuple[str, ...] = ()
+    jobs: bool = False
+    checkpoints: Mapping[str, int] = field(default_factory=dict)
+    checkpoint_ids: Mapping[str, int] = field(default_factory=dict)
+    restarts: bool = True
+
+    @property
+    def waits(self) -> bool:
+        """There is something to wait for."""
+        return bool(self.task_managers or self.gone or self.jobs or self.checkpoints or self.checkpoint_ids)
+
+
+def _words(job: Job | EndedJob) -> str:
+    return f"job {job.id} ({job.name})"
+
+
+def unmet(reading: Reading, wish: Wish) -> list[str]:
+    """What of the wish is missing, in words; empty when nothing is."""
+    cluster = reading.cluster
+    if not wish.waits:
+        return []
+    if cluster is None:
+        return ["no JobManager answers with all that is asked"]
+    missing = []
+    registered = {(each.host.lower(), each.port) for each in cluster.task_managers}
+    for host, port in wish.task_managers:
+        if (host.lower(), port) not in registered:
+            missing.append(f"TaskManager {endpoint(host, port)} is not registered")
+    for each in cluster.task_managers:
+        if each.id in wish.gone:
+            missing.append(f"TaskManager {each.id} is still registered")
+    if wish.jobs:
+        for job in cluster.jobs:
+            if not job.running:
+                tasks = ", ".join(f"{count} {state}" for state, count in job.tasks_by_state.items()) or "none yet"
+                missing.append(f"{_words(job)} is {job.state}, its tasks: {tasks}")
+    missing += lost(reading, wish)
+    for job in cluster.jobs:
+        if (count := wish.checkpoints.get(job.id)) is not None and job.completed_checkpoints <= count:
+            missing.append(
+                f"{_words(job)} has completed {job.completed_checkpoints} checkpoints, not more than {count}"
+            )
+        if (last := wish.checkpoint_ids.get(job.id)) is not None and (job.latest_checkpoint_id or 0) <= last:
+            missing.append(f"{_words(job)} has no checkpoint newer than {last}")
+    return missing
+
+
+def lost(reading: Reading, wish: Wish) -> list[str]:
+    """Jobs of the wish that have failed for good: waiting on does not help."""
+    if reading.cluster is None:
+        return []
+    asked = {*wish.checkpoints, *wish.checkpoint_ids}
+    return [f"{_words(job)} has FAILED" for job in reading.cluster.ended if job.state == FAILED and job.id in asked]
+
+
+def unsettled(reading: Reading) -> bool:
+    """A job's count of restarts is not known yet, though it runs."""
+    return reading.cluster is not None and any(job.running and job.restarts is None for job in reading.cluster.jobs)
+
+
+# --- Decisions -----------------------------------------------------------------------------------------------------
+
+
+def cluster_default(job_managers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The cluster's default strategy: what all JobManagers that answer agree on, `unknown` otherwise.
+
+    Any of them may lead tomorrow, and a new leader restarts jobs by its own options.
+
+    Args:
+        job_managers: as the module returns them.
+    """
+    found = [dict(each["restart_strategy"]) for each in job_managers if each.get("restart_strategy")]
+    if not found:
+        return asdict(Strategy(UNKNOWN, text="no JobManager tells its options"))
+    if any({**each, "text": ""} != {**found[0], "text": ""} for each in found):
+        texts = sorted({str(each["text"]) or UNSET for each in found})
+        return asdict(Strategy(UNKNOWN, text=f"the JobManagers differ: {' / '.join(texts)}"))
+    return found[0]
+
+
+def effective_strategy(job: Mapping[str, Any], default: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The strategy that a job restarts by: its own, else the cluster's, else Flink's (by whether it checkpoints)."""
+    strategy: Mapping[str, Any] = job["restart_strategy"]
+    if strategy["kind"] == CLUSTER_DEFAULT:
+        strategy = default
+    if strategy["kind"] == UNSET:
+        # fixed-delay up to 1.18, exponential-delay from 1.20, both without limit; none without checkpoints.
+        return asdict(Strategy(EXPONENTIAL_DELAY if job["checkpointing"] else NONE, text="Flink's own default"))
+    return strategy
+
+
+def absorbs(job: Mapping[str, Any], default: Mapping[str, Any], restarts_needed: int, spacing_ms: int = 0) -> str:
+    """Why a job cannot take so many more restarts; empty when it can.
+
+    Args:
+        job: as the module returns it.
+        default: the cluster's default strategy, see `cluster_default`.
+        restarts_needed: steps that restart it, each once. A step can cost an attempt for each of `parts`.
+        spacing_ms: least time between two of them, in milliseconds; 0 where nothing is known.
+    """
+    if restarts_needed <= 0:
+        return ""
+    strategy = effective_strategy(job, default)
+    kind, text = strategy["kind"], strategy["text"]
+    name = f"job {job['id']} ({job['name']})"
+    needed = restarts_needed * max(1, job["parts"])
+    if kind == NONE:
+        return f"{name} does not restart ({text or 'restart-strategy none'}): the first step would end it"
+    if kind == FAILURE_RATE:
+        interval, failures = strategy["interval_ms"], strategy["failures"]
+        if interval is None or failures is None:
+            return f"{name}: its restart strategy is not understood: {text}"
+        steps = restarts_needed if spacing_ms <= 0 else min(restarts_needed, 1 + interval // spacing_ms)
+        together = steps * max(1, job["parts"])
+        if together > failures:
+            return (
+                f"{name} may restart {failures} times in {interval / 1000:g} s ({text}), and {together} are needed that can "
+                "fall into that time"
+            )
+        return ""
+    if kind not in (FIXED_DELAY, EXPONENTIAL_DELAY):
+        return f"{name}: its restart strategy is not understood: {text or 'not told'}"
+    attempts = strategy["attempts"]
+    if attempts is None:
+        return ""
+    if job["restarts"] is None:
+        return f"{name} may restart {attempts} times, and how often it already has is not known yet"
+    left = max(0, attempts - job["restarts"])
+    if left < needed:
+        return f"{name} may restart {left} more times ({attempts} attempts, {job['restarts']} used), and {needed} are needed"
+    return ""
+
+
+def absorption_note(job: Mapping[str, Any], default: Mapping[str, Any]) -> str:
+    """What an operator should know of how a job restarts, where `absorbs` has nothing against it; mostly empty."""
+    strategy = effective_strategy(job, default)
+    name = f"job {job['id']} ({job['name']})"
+    if not job["restart_strategy"]["certain"]:
+        return (
+            f"{name}: this release of Flink tells the cluster's restart strategy ({strategy['kind']}) even for a job whose "
+            "options set another"
+        )
+    if strategy["kind"] == FAILURE_RATE:
+        return f"{name} restarts {strategy['failures']} times in {(strategy['interval_ms'] or 0) / 1000:g} s at most"
+    return ""
+
+
+def _is(task_manager: Mapping[str, Any], name: str) -> bool:
+    host = str(task_manager["host"]).lower()
+    return name == task_manager["id"] or name.lower() in (host, endpoint(host, task_manager["port"]))
+
+
+def free_elsewhere(task_managers: Iterable[Mapping[str, Any]], name: str) -> int:
+    """Free slots on other TaskManagers than this one (id, `host:port`, or host for all of a host)."""
+    return sum(each["free_slots"] for each in task_managers if not _is(each, name))
+
+
+def needed(task_managers: Iterable[Mapping[str, Any]], name: str) -> int:
+    """Slots in use on this one: what the others must have free for its tasks. 0 where it is not registered."""
+    return sum(each["slots"] - each["free_slots"] for each in task_managers if _is(each, name))
