@@ -1,0 +1,612 @@
+"""The program behind availability_probe: one ZooKeeper session that writes until it is told to stop.
+
+It runs on a host as a plain script (`python3 writer.py settings.json`), so it uses the standard library and kazoo only,
+and nothing else of this collection.
+
+One znode takes all writes. Each write sets the next number and names the version that the acknowledged one before it
+made, so an acknowledgement proves that none before it is missing; the last one is read back at the end, after a sync.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PARENT = "/streamquorum-probe"
+#: A stall is listed from this many seconds on, or from this many intervals where that is more.
+STALL_SECONDS, STALL_INTERVALS = 0.1, 5
+#: Longest lists in a result. Stalls keep the longest ones, the others the first ones.
+MOST_STALLS, MOST_ENTRIES = 1000, 500
+SAVE_SECONDS = 1.0
+WATCH_SECONDS = 0.2
+#: Between two attempts of the same thing.
+PAUSE_SECONDS = 0.01
+
+
+class Fatal(Exception):  # noqa: N818 - says what happened
+    """The writer cannot go on; the text says why."""
+
+
+class _TryAgain(Exception):  # noqa: N818 - says what to do
+    """The znode has another version than expected; it was read, the next attempt knows it."""
+
+
+class Record:
+    """What happened, from the times at which it happened; without I/O.
+
+    Args:
+        name: the probe's name.
+        interval: seconds between two writes.
+        session_timeout: seconds.
+        token: tells this writer's data from another's.
+        began: unix time of the start, seconds. All times are given, and kept, in seconds since then.
+    """
+
+    def __init__(self, name: str, interval: float, session_timeout: float, token: str, began: float) -> None:
+        self._name = name
+        self._token = token
+        self._interval = interval
+        self._session_timeout = session_timeout
+        self._began = began
+        self._threshold = max(STALL_SECONDS, STALL_INTERVALS * interval)
+        self._writes = 0
+        self._retries = 0
+        self._failures = 0
+        self._failed: list[dict[str, Any]] = []
+        self._unacknowledged: set[int] = set()
+        self._last_number = 0
+        self._last_zxid = 0
+        self._last_at: float | None = None
+        self._zxid_regressions = 0
+        self._missing = 0
+        self._verified = False
+        self._servers: list[dict[str, Any]] = []
+        self._sessions: list[dict[str, Any]] = []
+        self._lost: list[dict[str, Any]] = []
+        self._sessions_lost = 0
+        self._stalls: list[dict[str, Any]] = []
+        self._stalls_left_off = 0
+        self._longest = 0.0
+        self._latest_wake = 0.0
+        self._latencies: Counter[float] = Counter()
+        self._seconds: list[list[float]] = []
+        self._watched: list[dict[str, Any]] = []
+        self._server = ""
+        #: The server of the session at the last acknowledged write.
+        self._stall_server = ""
+
+    def acknowledged(self, at: float, took: float, number: int, zxid: int) -> None:
+        """A write was acknowledged, `took` seconds after its first attempt."""
+        gap = 0.0 if self._last_at is None else max(0.0, at - self._last_at - self._interval)
+        if self._last_at is not None and gap > self._threshold:
+            self._list_stall({"at": self._unix(self._last_at), "seconds": round(gap, 4), "server": self._stall_server})
+        self._writes += 1
+        self._longest = max(self._longest, gap)
+        self._latencies[round(took * 1000, 1 if took < 1 else 0)] += 1
+        second = self._second(at)
+        second[0] += 1
+        second[1] = max(second[1], round(gap * 1000, 1))
+        self._zxid_regressions += zxid <= self._last_zxid
+        self._last_number, self._last_zxid, self._last_at = number, zxid, at
+        self._stall_server = self._server
+
+    def retried(self) -> None:
+        """An attempt was made once more."""
+        self._retries += 1
+
+    def failed(self, at: float, number: int, error: str) -> None:
+        """A write was given up; whether it happened is unknown."""
+        self._failures += 1
+        self._unacknowledged.add(number)
+        self._append(self._failed, {"at": self._unix(at), "number": number, "error": error})
+
+    def found(self, number: int) -> None:
+        """The number that was read, after a sync: acknowledged writes above it are missing."""
+        if number < self._last_number:
+            above = sum(1 for each in self._unacknowledged if number < each <= self._last_number)
+            self._missing += self._last_number - number - above
+            self._last_number = number
+
+    def verified(self) -> None:
+        """The last number was read back after the last write."""
+        self._verified = True
+
+    def connected(self, at: float, server: str, session: int) -> None:
+        """The session was opened through a server, or came back through one."""
+        self._server = server
+        if self._last_at is None:
+            self._stall_server = server
+        self._append(self._servers, {"at": self._unix(at), "server": server})
+        identity = f"0x{session & (1 << 64) - 1:x}"
+        if not self._sessions or self._sessions[-1]["id"] != identity:
+            self._append(self._sessions, {"at": self._unix(at), "id": identity})
+
+    def lost(self, at: float) -> None:
+        """The session is gone."""
+        self._sessions_lost += 1
+        identity = self._sessions[-1]["id"] if self._sessions else ""
+        self._append(self._lost, {"at": self._unix(at), "id": identity})
+
+    def woke(self, late: float) -> None:
+        """The writer itself woke so many seconds later than it wanted to."""
+        self._latest_wake = max(self._latest_wake, late)
+
+    def watched(self, at: float, path: str, state: Mapping[str, Any]) -> None:
+        """What a watched znode is; kept where it differs from what it was."""
+        before = next((each for each in reversed(self._watched) if each["path"] == path), None)
+        if before is None or any(before[name] != value for name, value in state.items()):
+            self._append(self._watched, {"at": self._unix(at), "path": path, **state})
+
+    def result(self, at: float, complete: bool, error: str = "") -> dict[str, Any]:
+        """Everything so far, ready for JSON. A stall that has not ended counts as long as it is now."""
+        stalls = list(self._stalls)
+        longest = self._longest
+        if self._last_at is not None:
+            open_gap = max(0.0, at - self._last_at - self._interval)
+            longest = max(longest, open_gap)
+            if open_gap > self._threshold:
+                stalls.append(
+                    {"at": self._unix(self._last_at), "seconds": round(open_gap, 4), "server": self._stall_server}
+                )
+        return {
+            "name": self._name,
+            "token": self._token,
+            "complete": complete,
+            "error": error,
+            "started": self._unix(0),
+            "ended": self._unix(at),
+            "interval_ms": round(self._interval * 1000, 3),
+            "session_timeout": self._session_timeout,
+            "stall_threshold_ms": round(self._threshold * 1000, 1),
+            "writes": self._writes,
+            "failures": self._failures,
+            "failed": list(self._failed),
+            "retries": self._retries,
+            "missing": self._missing if self._verified else None,
+            "missing_seen": self._missing,
+            "last_number": self._last_number,
+            "unacknowledged": sorted(self._unacknowledged)[-MOST_ENTRIES:],
+            "zxid_regressions": self._zxid_regressions,
+            "sessions": list(self._sessions),
+            "sessions_lost": self._sessions_lost,
+            "lost": list(self._lost),
+            "servers": list(self._servers),
+            "longest_stall_ms": round(longest * 1000, 1),
+            "longest_late_wake_ms": round(self._latest_wake * 1000, 1),
+            "stalls": stalls,
+            "stalls_left_off": self._stalls_left_off,
+            "latency_ms": {
+                "p50": percentile(self._latencies, 0.5),
+                "p99": percentile(self._latencies, 0.99),
+                "max": max(self._latencies, default=0.0),
+            },
+            "per_second": {
+                "writes": [int(each[0]) for each in self._seconds],
+                "longest_ms": [each[1] for each in self._seconds],
+            },
+            "watched": list(self._watched),
+        }
+
+    def _unix(self, at: float) -> float:
+        return round(self._began + at, 3)
+
+    def _second(self, at: float) -> list[float]:
+        index = int(at)
+        while len(self._seconds) <= index:
+            self._seconds.append([0, 0.0])
+        return self._seconds[index]
+
+    def _list_stall(self, stall: dict[str, Any]) -> None:
+        self._stalls.append(stall)
+        if len(self._stalls) > MOST_STALLS:
+            self._stalls.remove(min(self._stalls, key=lambda each: float(each["seconds"])))
+            self._stalls_left_off += 1
+
+    @staticmethod
+    def _append(entries: list[dict[str, Any]], entry: dict[str, Any]) -> None:
+        if len(entries) < MOST_ENTRIES:
+            entries.append(entry)
+
+
+def percentile(values: Mapping[float, int], share: float) -> float:
+    """The smallest value that at least this share of all is not above; 0 without any.
+
+    Args:
+        values: how often each value occurred.
+        share: 0..1.
+    """
+    wanted = share * sum(values.values())
+    seen = 0
+    for value in sorted(values):
+        seen += values[value]
+        if seen >= wanted:
+            return value
+    return 0.0
+
+
+class Writer:
+    """Writes until it is told to stop.
+
+    Args:
+        client: a kazoo client that has a session.
+        errors: the module kazoo.exceptions.
+        timed_out: what the client's calls raise when nothing was answered in time.
+        node: path of the znode that is written.
+        token: tells this writer's data from another's.
+        interval: seconds between two writes.
+        limit: seconds after which a write that was not acknowledged counts as failed.
+        record: takes what happens.
+        stop: says when to stop.
+        now: seconds since the start.
+        save: keeps the record as it is.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        errors: Any,
+        timed_out: type[Exception],
+        node: str,
+        token: str,
+        interval: float,
+        limit: float,
+        record: Record,
+        stop: threading.Event,
+        now: Callable[[], float],
+        save: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._errors = errors
+        self._node = node
+        self._token = token
+        self._interval = interval
+        self._limit = limit
+        self._record = record
+        self._stop = stop
+        self._now = now
+        self._save = save
+        self._passing = (
+            errors.ConnectionLoss,
+            errors.OperationTimeoutError,
+            errors.SessionExpiredError,
+            errors.SessionMovedError,
+            timed_out,
+            _TryAgain,
+        )
+        #: The version that the znode must have at the next write; None where it must be read first, -1 for no znode.
+        self._version: int | None = None
+
+    def prepare(self) -> None:
+        """Removes what an earlier probe of this name left, and makes the parent.
+
+        Raises:
+            Fatal: the server refused, or nothing was answered in time.
+        """
+        self._persist("making room for its znode", self._make_room)
+        self._version = -1
+
+    def run(self) -> None:
+        """Writes until told to stop, then reads the last number back.
+
+        Raises:
+            Fatal: the client is closed, or the server does not know who we are.
+        """
+        number, due, saved = 0, self._now(), -SAVE_SECONDS
+        while not self._stop.is_set():
+            number += 1
+            self._write(number)
+            if self._now() - saved >= SAVE_SECONDS:
+                self._save()
+                saved = self._now()
+            # A late write delays those after it: a burst that catches up would hide the load it makes.
+            due = max(due + self._interval, self._now())
+            planned = due - self._now()
+            if planned > 0 and not self._stop.wait(planned):
+                self._record.woke(self._now() - due)
+        self.verify()
+
+    def verify(self) -> None:
+        """Reads the last number back; without an answer in time the record stays unverified."""
+        with contextlib.suppress(Fatal):
+            self._persist("reading the last number back", self._read)
+            self._record.verified()
+
+    def clean(self) -> None:
+        """Removes the znode, and the parent where nobody else uses it.
+
+        Raises:
+            Fatal: the server refused, or nothing was answered in time.
+        """
+        self._persist("removing its znode", self._remove)
+
+    def _write(self, number: int) -> None:
+        began, tried = self._now(), False
+        problem = "not acknowledged in time"
+        while True:
+            left = began + self._limit - self._now()
+            if left <= 0:
+                break
+            if tried:
+                self._record.retried()
+            tried = True
+            try:
+                zxid = self._attempt(number, left)
+            except self._passing as error:
+                problem = f"not acknowledged in time ({type(error).__name__})"
+                time.sleep(PAUSE_SECONDS)
+                continue
+            except (self._errors.ConnectionClosedError, self._errors.AuthFailedError) as error:
+                raise Fatal(f"the client gave up: {type(error).__name__} {error}".rstrip()) from error
+            except self._errors.KazooException as error:
+                problem = f"{type(error).__name__} {error}".rstrip()
+                break
+            self._record.acknowledged(self._now(), self._now() - began, number, zxid)
+            return
+        self._version = None
+        self._record.failed(self._now(), number, problem)
+
+    def _attempt(self, number: int, left: float) -> int:
+        """The zxid of the write."""
+        if self._version is None:
+            found, version, zxid = self._read(left)
+            self._version = version
+            if found == number:
+                # The attempt whose answer was lost had been carried out.
+                return zxid
+        data = f"{self._token} {number}".encode()
+        try:
+            if self._version < 0:
+                _path, stat = self._client.create_async(self._node, data, include_data=True).get(timeout=left)
+            else:
+                stat = self._client.set_async(self._node, data, version=self._version).get(timeout=left)
+        except (self._errors.BadVersionError, self._errors.NodeExistsError, self._errors.NoNodeError):
+            self._version = None
+            found, version, zxid = self._read(left)
+            if found == number:
+                self._version = version
+                return zxid
+            raise _TryAgain from None
+        self._version = int(stat.version)
+        return int(stat.mzxid)
+
+    def _read(self, left: float) -> tuple[int, int, int]:
+        """Number, version and zxid of the znode as the leader has it; version -1 where there is none.
+
+        Raises:
+            Fatal: it is another writer's.
+        """
+        self._client.sync_async(self._node).get(timeout=left)
+        try:
+            data, stat = self._client.get_async(self._node).get(timeout=left)
+        except self._errors.NoNodeError:
+            self._record.found(0)
+            return 0, -1, 0
+        token, _, text = data.decode("ascii", "replace").partition(" ")
+        if token != self._token:
+            raise Fatal(f"something else writes to {self._node}: each probe needs a name of its own")
+        number = int(text)
+        self._record.found(number)
+        return number, int(stat.version), int(stat.mzxid)
+
+    def _make_room(self, left: float) -> None:
+        with contextlib.suppress(self._errors.NodeExistsError):
+            self._client.create_async(PARENT).get(timeout=left)
+        with contextlib.suppress(self._errors.NoNodeError):
+            self._client.delete_async(self._node).get(timeout=left)
+
+    def _remove(self, left: float) -> None:
+        with contextlib.suppress(self._errors.NoNodeError):
+            self._client.delete_async(self._node).get(timeout=left)
+        with contextlib.suppress(self._errors.NoNodeError, self._errors.NotEmptyError):
+            self._client.delete_async(PARENT).get(timeout=left)
+
+    def _persist(self, what: str, do: Callable[[float], object]) -> None:
+        """Repeats something that may be repeated, until its time is over."""
+        end = self._now() + self._limit
+        while True:
+            try:
+                do(max(PAUSE_SECONDS, end - self._now()))
+                return
+            except self._passing as error:
+                if self._now() >= end:
+                    raise Fatal(f"{what}: no answer within {self._limit:g} s ({type(error).__name__})") from error
+            except self._errors.KazooException as error:
+                raise Fatal(f"{what}: {type(error).__name__} {error}".rstrip()) from error
+            time.sleep(PAUSE_SECONDS)
+
+
+class Watcher(threading.Thread):
+    """Reads znodes again and again, through the same session, and records what changed.
+
+    It reads instead of setting watches: a watch is lost with the connection, at just the moments that matter here.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        errors: Any,
+        paths: list[str],
+        record: Record,
+        stop: threading.Event,
+        now: Callable[[], float],
+    ) -> None:
+        super().__init__(daemon=True)
+        self._client = client
+        self._errors = errors
+        self._paths = paths
+        self._record = record
+        self._stopped = stop
+        self._now = now
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            for path in self._paths:
+                state = self._state(path)
+                if state is not None:
+                    self._record.watched(self._now(), path, state)
+            self._stopped.wait(WATCH_SECONDS)
+
+    def _state(self, path: str) -> dict[str, Any] | None:
+        try:
+            data, stat = self._client.get_async(path).get(timeout=WATCH_SECONDS * 10)
+        except self._errors.NoNodeError:
+            return {"exists": False, "czxid": 0, "mzxid": 0, "ephemeral_owner": "0x0", "data": ""}
+        except Exception:  # the writer tells what is wrong with the session
+            return None
+        return {
+            "exists": True,
+            "czxid": stat.czxid,
+            "mzxid": stat.mzxid,
+            "ephemeral_owner": f"0x{stat.ephemeralOwner & (1 << 64) - 1:x}",
+            "data": hashlib.sha256(data or b"").hexdigest()[:16],
+        }
+
+
+def open_client(settings: Mapping[str, Any], record: Record, closing: threading.Event, now: Callable[[], float]) -> Any:
+    """A kazoo client that has a session, whose ups and downs go to the record until `closing` is set.
+
+    Raises:
+        Fatal: there is no kazoo, or no server opened a session within the session timeout.
+    """
+    if os.path.exists(settings["kazoo_path"]):
+        sys.path.insert(0, settings["kazoo_path"])
+    try:
+        kazoo = importlib.import_module("kazoo.client")
+        threads = importlib.import_module("kazoo.handlers.threading")
+    except ImportError as error:
+        raise Fatal(f"kazoo cannot be imported ({error}); {settings['kazoo_path']} should have it") from error
+    handler = threads.SequentialThreadingHandler()
+    limit = float(settings["session_timeout"])
+    share = limit / len(settings["servers"])
+    connect = handler.create_connection
+    outcomes: dict[str, str] = {}
+    trying = ""
+
+    def create(*args: Any, **kwargs: Any) -> Any:
+        nonlocal trying
+        # kazoo allows a connection the whole session timeout: one server that is cut off would cost the session.
+        kwargs["timeout"] = min(share, kwargs.get("timeout") or share)
+        host, port = kwargs["hostname"], kwargs["address"][1]
+        trying = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            made = connect(*args, **kwargs)
+        except Exception as error:
+            outcomes[trying] = str(getattr(error, "strerror", None) or error)
+            raise
+        outcomes[trying] = "accepted a connection, opened no session"
+        return made
+
+    handler.create_connection = create
+    logger = logging.getLogger("streamquorum.availability")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    delay = settings["reconnect_delay_ms"] / 1000
+    client = kazoo.KazooClient(
+        hosts=",".join(settings["servers"]),
+        timeout=limit,
+        handler=handler,
+        logger=logger,
+        connection_retry={"max_tries": -1, "delay": delay, "max_delay": delay, "backoff": 1, "max_jitter": 0},
+    )
+
+    def changed(state: str) -> None:
+        if state == "CONNECTED":
+            record.connected(now(), trying, client.client_id[0] if client.client_id else 0)
+        elif state == "LOST" and not closing.is_set():
+            record.lost(now())
+
+    client.add_listener(changed)
+    if not client.start_async().wait(limit) or not client.connected:
+        names = ", ".join(f"{name}: {outcomes.get(name, 'not tried in this time')}" for name in settings["servers"])
+        raise Fatal(f"no session within {limit:g} s ({names})")
+    return client
+
+
+def save(path: str, result: Mapping[str, Any]) -> None:
+    """Replaces the result file at once: a reader never meets half of it."""
+    temporary = f"{path}.new"
+    with open(temporary, "w", encoding="utf-8") as handle:
+        json.dump(result, handle)
+    os.replace(temporary, path)
+
+
+def main(settings: Mapping[str, Any]) -> int:
+    """Runs the probe; its exit code.
+
+    Args:
+        settings: name, servers (host:port each), interval_ms, session_timeout (s), reconnect_delay_ms, kazoo_path,
+            watch (paths), result (path of the result file).
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    # One reading of the clock, the rest by the monotonic one: a clock that is set meanwhile moves no time in here.
+    began, zero = time.time(), time.monotonic()
+
+    def now() -> float:
+        return time.monotonic() - zero
+
+    interval, limit = settings["interval_ms"] / 1000, float(settings["session_timeout"])
+    token = os.urandom(8).hex()
+    record = Record(settings["name"], interval, limit, token, began)
+    path = settings["result"]
+    closing = threading.Event()
+    complete = False
+
+    def keep() -> None:
+        # A full disk must not end what is to be seen through; the last save tells.
+        with contextlib.suppress(OSError):
+            save(path, record.result(now(), False))
+
+    try:
+        client = open_client(settings, record, closing, now)
+        errors = importlib.import_module("kazoo.exceptions")
+        writer = Writer(
+            client,
+            errors,
+            client.handler.timeout_exception,
+            f"{PARENT}/{settings['name']}",
+            token,
+            interval,
+            limit,
+            record,
+            stop,
+            now,
+            keep,
+        )
+        writer.prepare()
+        if settings["watch"]:
+            Watcher(client, errors, list(settings["watch"]), record, stop, now).start()
+        writer.run()
+        # Before the znode is removed: were the writer killed in between, its end would be unknown.
+        complete = True
+        save(path, record.result(now(), complete))
+        writer.clean()
+        closing.set()
+        closer = threading.Thread(target=client.stop, daemon=True)
+        closer.start()
+        closer.join(limit)
+    except Fatal as problem:
+        print(problem, file=sys.stderr)
+        save(path, record.result(now(), complete, str(problem)))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8") as given:
+        code = main(json.load(given))
+    sys.stderr.flush()
+    # Not sys.exit: kazoo's threads may wait for a server that does not answer any more.
+    os._exit(code)
