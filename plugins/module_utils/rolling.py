@@ -139,6 +139,10 @@ def next_step(view: View, policy: Policy) -> Step:
     stop = _obstacle(view, policy)
     if stop:
         return Step(STOP, reason=stop)
+    fallen = _fallen(view)
+    if fallen:
+        # An election, such as the one after the leader's own step, takes everybody out of service for a moment.
+        return Step(WAIT, _named(fallen), "they served after this run's step, and do not now")
     if not view.serves:
         return _revive(view, policy)
     return _mend(view, policy) or _change(view, policy)
@@ -168,7 +172,7 @@ def _obstacle(view: View, policy: Policy) -> str:
         return f"this run does not hold the lock any more: {view.lost_lock}"
     if view.doubts:
         return "; ".join(view.doubts)
-    failed = [member.name for member in view.members if member.name in view.tried and not member.ready]
+    failed = [member.name for member in _fallen(view) if member.name in view.waited]
     if failed:
         return f"{_names(failed)} did not come to serve after this run's step"
     cut_off = [member.name for member in view.members if member.state == UNREACHABLE]
@@ -178,6 +182,11 @@ def _obstacle(view: View, policy: Policy) -> str:
             "rolling_accept_members_down=true, as long as the others bear it"
         )
     return ""
+
+
+def _fallen(view: View) -> list[Member]:
+    """Members that this run has changed, and that do not serve."""
+    return _in_order(member for member in view.members if member.name in view.tried and not member.ready)
 
 
 def _revive(view: View, policy: Policy) -> Step:
@@ -281,8 +290,8 @@ def closed(
         accept_members_down: not all others have to serve, as long as a quorum is left.
     """
     mode = modes.get(me, "")
-    if expected_mode and mode != expected_mode:
-        return f"it is {mode or 'not serving'} now, and was {expected_mode} when it was chosen"
+    if mode != expected_mode:
+        return f"it is {mode or 'not serving'} now, and was {expected_mode or 'not serving'} when it was chosen"
     if not mode:
         return ""  # it does not serve: its end changes nothing
     down = {member.id for member in members if member.id != me and modes.get(member.id, "") not in SERVING}

@@ -1,0 +1,455 @@
+"""Runs: what a controller does around `next_step`, and the one action on the host, as the playbooks have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils import lease as leases
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
+    DONE,
+    DOWN,
+    MEND,
+    READY,
+    START,
+    STOP,
+    UNREACHABLE,
+    UNREADY,
+    WAIT,
+    Member,
+    Policy,
+    View,
+    closed,
+    next_step,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import survives
+
+from simulation.world import CRASH, LEASE_SECONDS, Process, Server, Violation, World
+
+#: How long a run waits for a member to serve, and the step on the host for its port, in seconds.
+WAIT_SECONDS, LISTEN_SECONDS = 40.0, 20.0
+POLL_SECONDS = 2.0
+#: How often in a row a run finds that a step was overtaken before it stops.
+OVERTAKEN = 12
+OK, MOVED, CLOSED, REFUSED, FAILED, LOST = "ok", "moved", "closed", "refused", "failed", "lost"
+
+
+@dataclass(frozen=True)
+class Defences:
+    """What keeps the invariants; tests take them out one by one.
+
+    gate: `bears` and the switches of the policy decide, and the host asks the others once more.
+    reread: who leads is read before each step, and once more on the host.
+    digest: a member that runs what is wanted is passed over.
+    swap: the step is for the process that was decided on.
+    lock: leases are given to one run only, and the host of the member looks at its own.
+    """
+
+    gate: bool = True
+    reread: bool = True
+    digest: bool = True
+    swap: bool = True
+    lock: bool = True
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a step on a host is asked to do. `mode`: what the member was when it was decided on."""
+
+    run: Run
+    generation: str
+    process: str
+    mode: str
+    swap: bool = True
+    unseen: frozenset[str] = frozenset()
+
+
+@dataclass
+class Faults:
+    """How often something goes wrong for controllers, as probabilities; all 0 when faults are over."""
+
+    late: float = 0.0
+    lost: float = 0.0
+    dies: float = 0.0
+    stands: float = 0.0
+
+
+class _Always(Member):
+    """A member without a digest that counts."""
+
+    @property
+    def pending(self) -> bool:
+        return True
+
+
+class Run:
+    """One run of a playbook.
+
+    Args:
+        world: the model.
+        name: id of the run.
+        host: the controller it runs on; runs of one host know which of them are dead.
+        wanted: generation for all members.
+        policy: what the operator allows.
+        faults: shared by all runs of the history.
+        force: the operator wants every process restarted that runs now.
+        defences: all of them, but for a mutation.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        host: str,
+        wanted: str,
+        policy: Policy,
+        faults: Faults,
+        *,
+        force: bool = False,
+        defences: Defences = Defences(),  # noqa: B008 - frozen
+    ) -> None:
+        self.world = world
+        self.name = name
+        self.host = host
+        self.wanted = wanted
+        self.policy = policy
+        self.faults = faults
+        self.force = force
+        self.defences = defences
+        self.alive = True
+        self.outcome = ""
+        self.reason = ""
+        self.asked: dict[str, str] = {}
+        self.tried: set[str] = set()
+        self.waited: set[str] = set()
+        self.touched: dict[str, int] = {}
+        self._first_leader: str | None = None
+        self._overtaken = 0
+        self._holder = {
+            **dict.fromkeys(leases.HOLDER, ""),
+            **{"run": name, "host": host, "machine": host, "boot": "b", "namespace": "n", "user": "op"},
+            **{"pid": int(name[1:]) + 1, "started": name, "purpose": "roll"},
+        }
+        self._acting = policy
+        if not defences.gate:
+            self._acting = replace(
+                policy, bears=lambda members, down: "", accept_members_down=True, accept_outage=True
+            )
+
+    def begin(self, living: Callable[[], dict[int, str]], delay: float = 0.0) -> None:
+        """Starts it; `living` has the start times of the processes of its host, by pid."""
+        self._living = living
+        self._process = self._life()
+        self.world.at(delay, self._resume)
+
+    def _resume(self) -> None:
+        if not self.alive:
+            return
+        faults, choose = self.faults, self.world.random.random
+        if faults.dies and choose() < faults.dies:
+            self.world.note(f"{self.name} is killed")
+            self.alive, self.outcome = False, "killed"
+            return
+        delay = next(self._process, None)
+        if delay is None:
+            self.alive = False
+            self.world.note(f"{self.name} ends: {self.outcome} {self.reason}")
+            return
+        if faults.stands and choose() < faults.stands:
+            delay += self.world.random.choice((5.0, 30.0, LEASE_SECONDS + 10.0, LEASE_SECONDS - 1.0))
+        self.world.at(delay, self._resume)
+
+    # The lock
+
+    def _reaches(self, server: Server) -> bool:
+        return server.powered and server.cut.get(self.host, 0.0) <= self.world.time
+
+    def _lease(self, server: Server) -> bool:
+        """One host gives its lease, or not."""
+        if not self._reaches(server):
+            return False
+        now, held = self.world.time + server.offset, server.lease
+        if self.defences.lock and not leases.grants(held, self._holder, now):
+            dead = [held["run"]] if leases.is_dead(held, self._holder, self._living()) else []
+            if not leases.grants(held, self._holder, now, dead):
+                return False
+        server.lease = leases.lease(self._holder, now, LEASE_SECONDS)
+        return True
+
+    def _renew(self) -> str:
+        """Why the lock is not held; empty while it is."""
+        granted = {server.name for server in self.world.servers if self._lease(server)}
+        if leases.won(granted, [server.name for server in self.world.voters]):
+            return ""
+        return f"its lease is held on {len(granted)} hosts only"
+
+    def _release(self) -> None:
+        for server in self.world.servers:
+            if self._reaches(server) and server.lease and server.lease["run"] == self.name:
+                server.lease = {}
+
+    # Reading
+
+    def _read(self) -> list[Member]:
+        """Each reply may be late or lost; facts of the host and what the member says come from two questions."""
+        faults, choose = self.faults, self.world.random.random
+        members = []
+        kind = Member if self.defences.digest else _Always
+        for server in self.world.servers:
+            serves, leads, running, process, ends = server.now
+            if process:
+                process = self.world.process_of(server)
+            if faults.late and choose() < faults.late:
+                serves, leads = server.before[:2]
+            if faults.late and choose() < faults.late:
+                running, process, ends = server.before[2:]
+            if faults.lost and choose() < faults.lost:
+                serves = leads = False
+            state = READY if serves and process else UNREADY if process and not ends else DOWN
+            leads = leads and state == READY
+            if not self._reaches(server):
+                state, leads, running, process = UNREACHABLE, False, "", ""
+            members.append(
+                kind(
+                    server.name,
+                    server.id,
+                    state,
+                    running,
+                    self.wanted,
+                    server.votes,
+                    leads,
+                    process,
+                    self.asked.get(server.name, ""),
+                )
+            )
+        if self.force and not self.asked:
+            self.asked = {member.name: member.process for member in members}
+            members = [replace(member, restart_asked=member.process) for member in members]
+        if not self.defences.reread:
+            leaders = [member.name for member in members if member.leads]
+            if self._first_leader is None and leaders:
+                self._first_leader = leaders[0]
+            members = [replace(member, leads=member.name == self._first_leader) for member in members]
+        return members
+
+    def _view(self, members: list[Member], lost: str) -> View:
+        down = {member.id for member in members if not member.ready}
+        serves = any(member.leads for member in members) and survives(members, down)
+        self.waited -= {member.name for member in members if member.ready}
+        return View(members, serves, waited=self.waited, tried=self.tried, lost_lock=lost)
+
+    # Acting
+
+    def _stop(self, reason: str) -> None:
+        self.outcome, self.reason = STOP, reason
+        self._release()
+
+    def _life(self) -> Process:
+        random = self.world.random
+        yield random.uniform(1.0, 4.0)
+        if problem := self._renew():
+            self._stop(f"the lock is not to be had: {problem}")
+            return
+        for _turn in range(200):
+            yield random.uniform(0.2, 1.0)
+            lost = self._renew()
+            members = self._read()
+            yield random.uniform(0.2, 1.5)
+            step = next_step(self._view(members, lost), self._acting)
+            self.world.note(f"{self.name}: {step.kind} {' '.join(step.members)} ({step.reason})")
+            if step.kind == DONE:
+                self.outcome = DONE
+                self._release()
+                return
+            if step.kind == STOP:
+                self._stop(step.reason)
+                return
+            seen = {member.name: member for member in members}
+            if step.kind == WAIT:
+                if not (yield from self._await(step.members)):
+                    self.waited.update(step.members)
+                continue
+            problem = yield from self._act(step.kind, [seen[name] for name in step.members], members)
+            if problem:
+                self._stop(problem)
+                return
+        self._stop("it does not come to an end")
+
+    def _act(self, kind: str, targets: list[Member], members: list[Member]) -> Any:
+        """Sends the orders, takes the replies, waits until what was restarted serves. Why the run stops, if it does."""
+        world = self.world
+        replies: dict[str, str] = {}
+        unseen = frozenset(member.name for member in members if member.state == UNREACHABLE)
+        for target in targets:
+            mode = ""
+            if target.ready:
+                mode = "leader" if target.leads else "follower" if target.votes else "observer"
+            order = Order(self, self.wanted, target.process, mode, self.defences.swap, unseen)
+            self._send(world.names[target.name], order, replies)
+        deadline = world.time + LISTEN_SECONDS + 30.0
+        while len(replies) < len(targets) and world.time < deadline:
+            yield POLL_SECONDS
+        if len(replies) < len(targets):
+            return "no reply from the host of the step"
+        yield 0.1
+        for verdict in (REFUSED, FAILED):
+            names = [name for name, reply in replies.items() if reply == verdict]
+            if names:
+                return f"{', '.join(names)}: {verdict}"
+        done = tuple(name for name, reply in replies.items() if reply == OK)
+        self.tried.update(done)
+        self._overtaken = 0 if done else self._overtaken + 1
+        if self._overtaken > OVERTAKEN:
+            return f"the steps are overtaken again and again ({kind} {targets[0].name})"
+        if not done:
+            return ""
+        if (yield from self._await(done)):
+            for name in done:
+                if self._reaches(world.names[name]):
+                    world.names[name].served = self.wanted
+            return ""
+        return (yield from self._take_back(done))
+
+    def _take_back(self, names: tuple[str, ...]) -> Any:
+        """What listens and never serves goes back to what served before."""
+        replies: dict[str, str] = {}
+        sent = 0
+        for name in names:
+            server = self.world.names[name]
+            if self._reaches(server) and not server.serving and server.served != self.wanted == server.running:
+                self._send(server, Order(self, server.served, self.world.process_of(server), ""), replies)
+                sent += 1
+        deadline = self.world.time + LISTEN_SECONDS + 30.0
+        while len(replies) < sent and self.world.time < deadline:
+            yield POLL_SECONDS
+        return f"{', '.join(names)} did not come to serve; switched back: {sorted(replies.items())}"
+
+    def _await(self, names: tuple[str, ...]) -> Any:
+        """Whether they all come to serve, and lead where nobody did, in time."""
+        deadline = self.world.time + WAIT_SECONDS
+        while True:
+            yield POLL_SECONDS
+            members = self._read()
+            if all(member.ready for member in members if member.name in names) and any(
+                member.leads for member in members
+            ):
+                return True
+            if self.world.time >= deadline:
+                return False
+
+    def _send(self, server: Server, order: Order, replies: dict[str, str]) -> None:
+        """The order travels; what carries it out on the host lives on when the controller dies."""
+        random = self.world.random
+        if not self._reaches(server):
+            replies[server.name] = FAILED
+            return
+        self.world.at(random.uniform(0.1, 1.0), self._arrive, server, order, replies)
+
+    def _arrive(self, server: Server, order: Order, replies: dict[str, str]) -> None:
+        # A controller that is killed while its order travels: half of them arrive nevertheless.
+        if not server.powered or (not self.alive and self.world.random.random() < 0.5):
+            return
+        OnHost(self.world, server, order, replies).begin()
+
+
+class OnHost:
+    """The action on the host of the member: checked once more, switched, restarted, and switched back in need."""
+
+    def __init__(self, world: World, server: Server, order: Order, replies: dict[str, str]) -> None:
+        self.world = world
+        self.server = server
+        self.order = order
+        self._replies = replies
+
+    def _reply(self, outcome: str) -> None:
+        self.world.note(f"{self.server.name}: step of {self.order.run.name}: {outcome}")
+        self._replies[self.server.name] = outcome
+
+    def begin(self) -> None:
+        """The lease of this host, the process, what the others say; then the restart."""
+        world, server, order = self.world, self.server, self.order
+        defences = order.run.defences
+        if defences.lock and server.lease and server.lease["run"] != order.run.name:
+            self._reply(REFUSED)
+        elif order.swap and world.process_of(server) != order.process:
+            self._reply(MOVED)
+        else:
+            gap = world.random.uniform(0.0, 2.0) if defences.gate else 0.0
+            world.at(gap, self._guarded, server.process)
+
+    def _guarded(self, process: str) -> None:
+        world, server, order = self.world, self.server, self.order
+        defences = order.run.defences
+        if not server.powered:
+            return
+        if defences.gate:
+            lost = order.run.faults.lost
+            modes = {
+                other.id: world.mode(other)
+                for other in world.servers
+                if other is server or not lost or world.random.random() >= lost
+            }
+            expected = order.mode if defences.reread else world.mode(server)
+            if closed(world.servers, modes, server.id, expected, order.run.policy.accept_members_down):
+                self._reply(CLOSED)
+                return
+        self._switch()
+
+    def _switch(self) -> None:
+        world, server, generation = self.world, self.server, self.order.generation
+        judge(world, server, self.order)
+        if server.serving:
+            server.served = server.running
+        server.current = generation
+        if server.up:
+            world.stop(server)
+        world.start(server, by_hand=True)
+        crashes = world.broken.get(generation) == CRASH
+        world.at(world.random.uniform(0.5, 3.0), self._listens, server.process, crashes)
+
+    def _listens(self, process: str, crashes: bool) -> None:
+        world, server = self.world, self.server
+        if not server.powered:
+            return
+        if not crashes and server.process == process:
+            self._reply(OK)
+            return
+        if server.served != self.order.generation:
+            server.current = server.served
+            if server.up:
+                world.stop(server)
+            world.start(server, by_hand=True)
+        self._reply(FAILED)
+
+
+def judge(world: World, server: Server, order: Order) -> None:
+    """The invariants that a step of ours can break, at the moment when it stops the process."""
+    run = order.run
+    if not world.actors or world.actors[-1] != run.name:
+        if run.name in world.actors:
+            raise Violation("I6", f"{run.name} acts on {server.name} after {world.actors[-1]} did")
+        world.actors.append(run.name)
+    if order.generation == run.wanted:
+        run.touched[server.name] = run.touched.get(server.name, 0) + 1
+        if run.touched[server.name] > 1:
+            raise Violation("I3", f"{run.name} restarts {server.name} a second time")
+    if not server.serving:
+        return
+    if order.generation != run.wanted:
+        raise Violation("I3", f"{run.name} takes {server.name} back, which serves")
+    if server.votes and not run.policy.accept_outage:
+        gone = {other.id for other in world.servers if not other.serving} | {server.id}
+        if not survives(world.servers, gone):
+            raise Violation("I1", f"{run.name} restarts {server.name}: {world.serving_voters() - 1} voters are left")
+    if server is world.leader:
+        for other in world.voters:
+            if other is not server and other.serving and other.name not in order.unseen and needs(run, other):
+                raise Violation("I2", f"{run.name} restarts the leader {server.name} before {other.name}")
+    if not needs(run, server):
+        raise Violation("I3", f"{run.name} restarts {server.name}, which runs {run.wanted} and serves")
+
+
+def needs(run: Run, server: Server) -> bool:
+    """In truth, whatever was read."""
+    return server.running != run.wanted or run.asked.get(server.name, "") == server.process != ""

@@ -1,0 +1,188 @@
+"""One history: a world made from a seed, its faults, its runs, and what has to be true at the end."""
+
+from __future__ import annotations
+
+import random
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import DONE, STOP, Policy
+
+from simulation.controller import Defences, Faults, Run
+from simulation.world import CRASH, LEASE_SECONDS, MUTE, Violation, World
+
+#: (voters, observers) of the worlds; a seed chooses one.
+WORLDS = ((3, 0), (3, 1), (3, 2), (5, 0), (5, 1), (5, 2), (7, 0), (7, 1), (7, 2))
+#: So many runs without faults may be needed to finish: one may find the lock of a run that died elsewhere.
+RUNS_TO_FINISH = 4
+OLD, NEW, OTHER, CORRECTED = "old", "new", "other", "corrected"
+HORIZON = 3000.0
+
+
+class History:
+    """What happens is decided by `seed` alone.
+
+    Args:
+        seed: of this history.
+        defences: all of them, but for a mutation.
+        trace: keep a line for each event.
+    """
+
+    def __init__(self, seed: int, defences: Defences = Defences(), trace: bool = False) -> None:  # noqa: B008 - frozen
+        self.random = rng = random.Random(seed)
+        self.seed = seed
+        self.defences = defences
+        voters, observers = rng.choice(WORLDS)
+        self.broken = rng.choices(("", CRASH, MUTE), (0.8, 0.1, 0.1))[0]
+        base = rng.choice((OLD, OLD, OLD, ""))
+        self.world = World(rng, voters, observers, base, {NEW: self.broken} if self.broken else {})
+        if trace:
+            self.world.trace = [f"seed {seed}: {voters} voters, {observers} observers, new is {self.broken or 'good'}"]
+        self.policy = Policy(accept_members_down=rng.random() < 0.25, accept_unhealthy=rng.random() < 0.2)
+        self.faults = Faults()
+        self.runs: list[Run] = []
+
+    def run(self) -> None:
+        """The whole history.
+
+        Raises:
+            Violation: an invariant does not hold.
+        """
+        world, rng = self.world, self.random
+        for server in world.servers:
+            server.powered, server.up = True, False
+            world.start(server, by_hand=True)
+        world.advance(30.0)
+        self._damage()
+        self._storm()
+        self._calm()
+
+    # With faults
+
+    def _damage(self) -> None:
+        """What the first run finds."""
+        world, rng = self.world, self.random
+        for server in world.servers:
+            what = rng.random()
+            if what < 0.04:
+                world.hang(server)
+            elif what < 0.08:
+                world.power_off(server, rng.uniform(5.0, 200.0))
+            elif what < 0.12:
+                server.current = NEW
+        if rng.random() < 0.03:
+            for server in world.servers:
+                world.power_off(server, rng.uniform(1.0, 60.0))
+
+    def _storm(self) -> None:
+        world, rng = self.world, self.random
+        world.faults = True
+        quiet = rng.random() < 0.3
+        self.faults.late, self.faults.lost = rng.choice(((0.0, 0.0), (0.05, 0.0), (0.0, 0.02), (0.1, 0.03), (0.3, 0.0)))
+        self.faults.dies, self.faults.stands = rng.choice(((0.0, 0.0), (0.02, 0.0), (0.0, 0.02), (0.02, 0.02)))
+        until = world.time + rng.uniform(60.0, 400.0)
+        if not quiet:
+            pace = rng.choice((10.0, 30.0, 60.0))
+            moment = rng.expovariate(1 / pace)
+            while moment < until - world.time:
+                world.at(moment, self._fault, until)
+                moment += rng.expovariate(1 / pace)
+        for number in range(rng.choice((1, 1, 2, 2, 3))):
+            wanted = NEW if rng.random() < 0.8 else OTHER
+            host = "c1" if rng.random() < 0.5 else f"c{number + 1}"
+            self._start(wanted, host, rng.uniform(0.0, rng.choice((5.0, 60.0, 300.0))) if number else 0.0, force=rng.random() < 0.1)
+        world.advance(until)
+        # Those that were killed are run again at once, while faults go on.
+        if any(run.outcome == "killed" for run in self.runs):
+            self._start(NEW, "c1", 0.0)
+            world.advance(until + 200.0)
+        self.faults.late = self.faults.lost = self.faults.dies = self.faults.stands = 0.0
+        world.faults = False
+        world.advance(world.time + HORIZON, lambda: not any(run.alive for run in self.runs))
+
+    def _fault(self, until: float) -> None:
+        world, rng = self.world, self.random
+        server = rng.choice(world.servers)
+        what = rng.random()
+        if what < 0.35:
+            world.kill(server)
+        elif what < 0.45:
+            if world.leader:
+                world.kill(world.leader)
+        elif what < 0.6:
+            world.abdicate()
+        elif what < 0.7:
+            world.hang(server)
+        elif what < 0.8:
+            world.power_off(server, rng.uniform(5.0, 120.0))
+        else:
+            server.cut[rng.choice(("c1", "c2", "c3"))] = world.time + rng.uniform(2.0, 90.0)
+
+    def _start(self, wanted: str, host: str, delay: float, force: bool = False, policy: Policy | None = None) -> Run:
+        number = len(self.runs)
+        run = Run(
+            self.world,
+            f"r{number}",
+            host,
+            wanted,
+            policy or self.policy,
+            self.faults,
+            force=force,
+            defences=self.defences,
+        )
+        self.runs.append(run)
+        run.begin(
+            lambda: {int(each.name[1:]) + 1: each.name for each in self.runs if each.alive and each.host == host}, delay
+        )
+        return run
+
+    # Without faults
+
+    def _calm(self) -> None:
+        """Runs are repeated until one is done; a broken generation is corrected after it was shown to stop them."""
+        world = self.world
+        for run in self.runs:
+            self._judge_reason(run)
+        for server in world.servers:
+            world.power_on(server)
+            server.cut.clear()
+        world.advance(world.time + 150.0)
+        if self.broken:
+            self._stops_with_a_broken_one()
+        self._finish(CORRECTED if self.broken else NEW)
+
+    def _judge_reason(self, run: Run) -> None:
+        if run.alive:
+            raise Violation("I5", f"{run.name} does not end")
+        if run.outcome == STOP and not run.reason:
+            raise Violation("I5", f"{run.name} stops without a reason")
+
+    def _repeat(self, wanted: str) -> Run:
+        world = self.world
+        policy = Policy(accept_members_down=self.policy.accept_members_down, accept_unhealthy=True)
+        run = self._start(wanted, "c9", 0.0, policy=policy)
+        world.advance(world.time + HORIZON, lambda: not run.alive)
+        self._judge_reason(run)
+        # A lease that a dead run has left elsewhere ends by itself.
+        world.advance(world.time + (LEASE_SECONDS if "lock" in run.reason or "refused" in run.reason else 20.0))
+        return run
+
+    def _finish(self, wanted: str) -> None:
+        world = self.world
+        for _number in range(RUNS_TO_FINISH):
+            run = self._repeat(wanted)
+            if run.outcome == DONE:
+                break
+        else:
+            raise Violation("I4", f"{RUNS_TO_FINISH} runs without faults are not enough: {run.reason}")
+        wrong = [server.name for server in world.servers if server.running != wanted or not server.serving]
+        if wrong:
+            raise Violation("I4", f"{run.name} is done, and {', '.join(wrong)} not")
+
+    def _stops_with_a_broken_one(self) -> None:
+        """All of them serve again on something that works; then one member is tried, and is back on what it had."""
+        world = self.world
+        self._finish(OTHER)
+        before = {server.name: server.running for server in world.servers}
+        run = self._repeat(NEW)
+        after = {server.name: server.running for server in world.servers if server.serving}
+        if run.outcome != STOP or after != before or len(run.touched) != 1:
+            raise Violation("I4", f"a broken generation: {run.outcome}, tried {run.touched}, now {after}")
