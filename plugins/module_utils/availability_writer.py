@@ -376,6 +376,9 @@ class Writer:
             if found == number:
                 self._version = version
                 return zxid
+            if version < 0:
+                # Another probe that ended may have removed the parent just now.
+                self._make_parent(left)
             raise _TryAgain from None
         self._version = int(stat.version)
         return int(stat.mzxid)
@@ -399,9 +402,12 @@ class Writer:
         self._record.found(number)
         return number, int(stat.version), int(stat.mzxid)
 
-    def _make_room(self, left: float) -> None:
+    def _make_parent(self, left: float) -> None:
         with contextlib.suppress(self._errors.NodeExistsError):
             self._client.create_async(PARENT).get(timeout=left)
+
+    def _make_room(self, left: float) -> None:
+        self._make_parent(left)
         with contextlib.suppress(self._errors.NoNodeError):
             self._client.delete_async(self._node).get(timeout=left)
 
