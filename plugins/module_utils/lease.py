@@ -28,6 +28,15 @@ def grants(held: Lease, wanted: Lease, now: float, dead: Collection[str] = ()) -
     return not held or held["run"] == wanted["run"] or held["expires"] <= now or held["run"] in dead
 
 
+def kept(held: Lease, mine: Lease) -> bool:
+    """Whether the lease is still this run's, even if its time is over: nobody else has had it since.
+
+    A run goes on only while it kept a majority. A lease that was free to be had again proves nothing: a controller that
+    was suspended for an hour would go on with its old configuration after another run has rolled out a newer one.
+    """
+    return bool(held) and held["run"] == mine["run"]
+
+
 def lease(wanted: Lease, now: float, duration: float) -> dict[str, Any]:
     """What a host notes when it gives its lease, for `duration` seconds."""
     return {**{name: wanted[name] for name in HOLDER}, "renewed": now, "expires": now + duration}

@@ -192,19 +192,19 @@ def _fallen(view: View) -> list[Member]:
 def _revive(view: View, policy: Policy) -> Step:
     """The group does not serve: what is down costs nothing to start; what runs is left alone unless told otherwise."""
     down = _in_order(member for member in view.members if member.state == DOWN)
-    if down:
-        return Step(START, _named(down), "nothing serves, so nothing depends on them: all at once")
     waiting = _in_order(member for member in view.members if member.state == UNREADY)
     unwaited = [member for member in waiting if member.name not in view.waited]
+    # Those that hang keep those that are started from a quorum: all of them, or none comes to serve.
+    if down and not (waiting and policy.accept_unhealthy):
+        return Step(START, _named(down), "nothing serves, so nothing depends on them: all at once")
     if unwaited:
         return Step(WAIT, _named(unwaited), "they run, and do not serve yet")
-    wrong = [member for member in waiting if member.pending]
-    if wrong and policy.accept_unhealthy:
-        return Step(START, _named(wrong), "they run something else than they should, and nothing serves")
+    if waiting and policy.accept_unhealthy:
+        return Step(START, _named(_in_order([*down, *waiting])), "nothing serves, and a restart of what runs is accepted")
     return Step(
         STOP,
-        reason="the processes run, but the group does not serve. Their logs say why; to restart those that run something "
-        "else than they should nevertheless: rolling_accept_unhealthy=true",
+        reason="the processes run, but the group does not serve. Their logs say why; to restart them nevertheless: "
+        "rolling_accept_unhealthy=true",
     )
 
 

@@ -30,6 +30,8 @@ from simulation.world import CRASH, LEASE_SECONDS, Process, Server, Violation, W
 #: How long a run waits for a member to serve, and the step on the host for its port, in seconds.
 WAIT_SECONDS, LISTEN_SECONDS = 40.0, 20.0
 POLL_SECONDS = 2.0
+#: How much longer than until now a lease has to last for a step.
+MARGIN_SECONDS = 15.0
 #: How often in a row a run finds that a step was overtaken before it stops.
 OVERTAKEN = 12
 OK, MOVED, CLOSED, REFUSED, FAILED, LOST = "ok", "moved", "closed", "refused", "failed", "lost"
@@ -44,6 +46,10 @@ class Defences:
     digest: a member that runs what is wanted is passed over.
     swap: the step is for the process that was decided on.
     lock: leases are given to one run only, and the host of the member looks at its own.
+    kept: a lease that somebody else has had in between does not count as renewed.
+    own_lease: the host of a member has this run's lease, and it lasts for the step; else one that names nobody suffices.
+    guarded_back: a member is taken back only while it does not serve.
+    proof: what served last is what was seen to serve; else it is guessed from the links and systemd's restarts.
     """
 
     gate: bool = True
@@ -51,17 +57,21 @@ class Defences:
     digest: bool = True
     swap: bool = True
     lock: bool = True
+    kept: bool = True
+    own_lease: bool = True
+    guarded_back: bool = True
+    proof: bool = True
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a step on a host is asked to do. `mode`: what the member was when it was decided on."""
+    """What a step on a host is asked to do. `mode`: what the member was when it was decided on; `back`: to what served before."""
 
     run: Run
     generation: str
     process: str
     mode: str
-    swap: bool = True
+    back: bool = False
     unseen: frozenset[str] = frozenset()
 
 
@@ -94,6 +104,7 @@ class Run:
         policy: what the operator allows.
         faults: shared by all runs of the history.
         force: the operator wants every process restarted that runs now.
+        fresh: what runs on the hosts is read before each step; else at the start, and from the replies of the steps.
         defences: all of them, but for a mutation.
     """
 
@@ -107,6 +118,7 @@ class Run:
         faults: Faults,
         *,
         force: bool = False,
+        fresh: bool = False,
         defences: Defences = Defences(),  # noqa: B008 - frozen
     ) -> None:
         self.world = world
@@ -116,6 +128,7 @@ class Run:
         self.policy = policy
         self.faults = faults
         self.force = force
+        self.fresh = fresh
         self.defences = defences
         self.alive = True
         self.outcome = ""
@@ -126,6 +139,7 @@ class Run:
         self.touched: dict[str, int] = {}
         self._first_leader: str | None = None
         self._overtaken = 0
+        self._known: dict[str, tuple[str, str, bool]] = {}
         self._holder = {
             **dict.fromkeys(leases.HOLDER, ""),
             **{"run": name, "host": host, "machine": host, "boot": "b", "namespace": "n", "user": "op"},
@@ -157,7 +171,7 @@ class Run:
             self.world.note(f"{self.name} ends: {self.outcome} {self.reason}")
             return
         if faults.stands and choose() < faults.stands:
-            delay += self.world.random.choice((5.0, 30.0, LEASE_SECONDS + 10.0, LEASE_SECONDS - 1.0))
+            delay += self.world.random.choice((5.0, 30.0, LEASE_SECONDS - 1.0, 3.0 * LEASE_SECONDS))
         self.world.at(delay, self._resume)
 
     # The lock
@@ -165,21 +179,23 @@ class Run:
     def _reaches(self, server: Server) -> bool:
         return server.powered and server.cut.get(self.host, 0.0) <= self.world.time
 
-    def _lease(self, server: Server) -> bool:
+    def _lease(self, server: Server, renewal: bool) -> bool:
         """One host gives its lease, or not."""
         if not self._reaches(server):
             return False
         now, held = self.world.time + server.offset, server.lease
+        kept = leases.kept(held, self._holder) or not (renewal and self.defences.kept and self.defences.lock)
         if self.defences.lock and not leases.grants(held, self._holder, now):
             dead = [held["run"]] if leases.is_dead(held, self._holder, self._living()) else []
             if not leases.grants(held, self._holder, now, dead):
                 return False
         server.lease = leases.lease(self._holder, now, LEASE_SECONDS)
-        return True
+        return kept
 
-    def _renew(self) -> str:
+    def _renew(self, renewal: bool = True) -> str:
         """Why the lock is not held; empty while it is."""
-        granted = {server.name for server in self.world.servers if self._lease(server)}
+        hosts = self.world.servers if self.defences.own_lease else self.world.voters
+        granted = {server.name for server in hosts if self._lease(server, renewal)}
         if leases.won(granted, [server.name for server in self.world.voters]):
             return ""
         return f"its lease is held on {len(granted)} hosts only"
@@ -193,17 +209,15 @@ class Run:
 
     def _read(self) -> list[Member]:
         """Each reply may be late or lost; facts of the host and what the member says come from two questions."""
+        self._look()
         faults, choose = self.faults, self.world.random.random
         members = []
         kind = Member if self.defences.digest else _Always
         for server in self.world.servers:
-            serves, leads, running, process, ends = server.now
-            if process:
-                process = self.world.process_of(server)
+            serves, leads = server.now[:2]
+            running, process, ends = self._known[server.name]
             if faults.late and choose() < faults.late:
                 serves, leads = server.before[:2]
-            if faults.late and choose() < faults.late:
-                running, process, ends = server.before[2:]
             if faults.lost and choose() < faults.lost:
                 serves = leads = False
             state = READY if serves and process else UNREADY if process and not ends else DOWN
@@ -233,11 +247,23 @@ class Run:
             members = [replace(member, leads=member.name == self._first_leader) for member in members]
         return members
 
-    def _view(self, members: list[Member], lost: str) -> View:
+    def _look(self) -> None:
+        """What runs on the hosts that are reached."""
+        for server in self.world.servers:
+            late = self.faults.late and self.world.random.random() < self.faults.late
+            if self.fresh or server.name not in self._known:
+                self.learn(server, server.before if late else server.now)
+
+    def learn(self, server: Server, facts: tuple[bool, bool, str, str, bool]) -> None:
+        """What a host says of the process that it runs."""
+        running, process, ends = facts[2:]
+        self._known[server.name] = (running, self.world.process_of(server) if facts is server.now else process, ends)
+
+    def _view(self, members: list[Member]) -> View:
         down = {member.id for member in members if not member.ready}
         serves = any(member.leads for member in members) and survives(members, down)
         self.waited -= {member.name for member in members if member.ready}
-        return View(members, serves, waited=self.waited, tried=self.tried, lost_lock=lost)
+        return View(members, serves, waited=self.waited, tried=self.tried)
 
     # Acting
 
@@ -248,15 +274,14 @@ class Run:
     def _life(self) -> Process:
         random = self.world.random
         yield random.uniform(1.0, 4.0)
-        if problem := self._renew():
+        if problem := self._renew(renewal=False):
             self._stop(f"the lock is not to be had: {problem}")
             return
         for _turn in range(200):
             yield random.uniform(0.2, 1.0)
-            lost = self._renew()
             members = self._read()
             yield random.uniform(0.2, 1.5)
-            step = next_step(self._view(members, lost), self._acting)
+            step = next_step(self._view(members), self._acting)
             self.world.note(f"{self.name}: {step.kind} {' '.join(step.members)} ({step.reason})")
             if step.kind == DONE:
                 self.outcome = DONE
@@ -270,6 +295,11 @@ class Run:
                 if not (yield from self._await(step.members)):
                     self.waited.update(step.members)
                 continue
+            if lost := self._renew():
+                self._stop(f"the lock is lost: {lost}")
+                return
+            stands = self.faults.stands and random.random() < 0.1
+            yield LEASE_SECONDS + 30.0 if stands else random.uniform(0.2, 1.5)
             problem = yield from self._act(step.kind, [seen[name] for name in step.members], members)
             if problem:
                 self._stop(problem)
@@ -285,7 +315,7 @@ class Run:
             mode = ""
             if target.ready:
                 mode = "leader" if target.leads else "follower" if target.votes else "observer"
-            order = Order(self, self.wanted, target.process, mode, self.defences.swap, unseen)
+            order = Order(self, self.wanted, target.process, mode, unseen=unseen)
             self._send(world.names[target.name], order, replies)
         deadline = world.time + LISTEN_SECONDS + 30.0
         while len(replies) < len(targets) and world.time < deadline:
@@ -306,7 +336,7 @@ class Run:
             return ""
         if (yield from self._await(done)):
             for name in done:
-                if self._reaches(world.names[name]):
+                if self.defences.proof and self._reaches(world.names[name]):
                     world.names[name].served = self.wanted
             return ""
         return (yield from self._take_back(done))
@@ -317,9 +347,8 @@ class Run:
         sent = 0
         for name in names:
             server = self.world.names[name]
-            if self._reaches(server) and not server.serving and server.served != self.wanted == server.running:
-                self._send(server, Order(self, server.served, self.world.process_of(server), ""), replies)
-                sent += 1
+            self._send(server, Order(self, self.wanted, self._known[name][1], "", back=True), replies)
+            sent += 1
         deadline = self.world.time + LISTEN_SECONDS + 30.0
         while len(replies) < sent and self.world.time < deadline:
             yield POLL_SECONDS
@@ -363,6 +392,7 @@ class OnHost:
         self._replies = replies
 
     def _reply(self, outcome: str) -> None:
+        self.order.run.learn(self.server, self.server.now)
         self.world.note(f"{self.server.name}: step of {self.order.run.name}: {outcome}")
         self._replies[self.server.name] = outcome
 
@@ -370,20 +400,28 @@ class OnHost:
         """The lease of this host, the process, what the others say; then the restart."""
         world, server, order = self.world, self.server, self.order
         defences = order.run.defences
-        if defences.lock and server.lease and server.lease["run"] != order.run.name:
+        if defences.lock and not self._mine():
             self._reply(REFUSED)
-        elif order.swap and world.process_of(server) != order.process:
+        elif defences.swap and world.process_of(server) != order.process:
             self._reply(MOVED)
         else:
             gap = world.random.uniform(0.0, 2.0) if defences.gate else 0.0
-            world.at(gap, self._guarded, server.process)
+            world.at(gap, self._guarded)
 
-    def _guarded(self, process: str) -> None:
+    def _mine(self) -> bool:
+        """The lease of this host lets this run act."""
+        held = self.server.lease
+        if not self.order.run.defences.own_lease:
+            return not held or held["run"] == self.order.run.name
+        now = self.world.time + self.server.offset
+        return bool(held) and held["run"] == self.order.run.name and held["expires"] > now + MARGIN_SECONDS
+
+    def _guarded(self) -> None:
         world, server, order = self.world, self.server, self.order
         defences = order.run.defences
         if not server.powered:
             return
-        if defences.gate:
+        if defences.gate and (defences.guarded_back or not order.back):
             lost = order.run.faults.lost
             modes = {
                 other.id: world.mode(other)
@@ -397,16 +435,29 @@ class OnHost:
         self._switch()
 
     def _switch(self) -> None:
-        world, server, generation = self.world, self.server, self.order.generation
-        judge(world, server, self.order)
-        if server.serving:
-            server.served = server.running
+        world, server, order = self.world, self.server, self.order
+        served = self._served()
+        if order.back and served == order.generation:
+            self._reply(OK)
+            return
+        generation = served if order.back else order.generation
+        judge(world, server, order)
+        if not order.back:
+            server.previous = server.served = served
         server.current = generation
         if server.up:
             world.stop(server)
         world.start(server, by_hand=True)
         crashes = world.broken.get(generation) == CRASH
         world.at(world.random.uniform(0.5, 3.0), self._listens, server.process, crashes)
+
+    def _served(self) -> str:
+        """What served last, as far as the host knows."""
+        server, generation = self.server, self.order.generation
+        if self.order.run.defences.proof:
+            return server.running if self.order.mode else server.served
+        unproved = server.current == generation or (server.restarts > 0 and server.previous != "")
+        return server.previous if unproved or self.order.back else server.current
 
     def _listens(self, process: str, crashes: bool) -> None:
         world, server = self.world, self.server
@@ -430,13 +481,13 @@ def judge(world: World, server: Server, order: Order) -> None:
         if run.name in world.actors:
             raise Violation("I6", f"{run.name} acts on {server.name} after {world.actors[-1]} did")
         world.actors.append(run.name)
-    if order.generation == run.wanted:
+    if not order.back:
         run.touched[server.name] = run.touched.get(server.name, 0) + 1
         if run.touched[server.name] > 1:
             raise Violation("I3", f"{run.name} restarts {server.name} a second time")
     if not server.serving:
         return
-    if order.generation != run.wanted:
+    if order.back:
         raise Violation("I3", f"{run.name} takes {server.name} back, which serves")
     if server.votes and not run.policy.accept_outage:
         gone = {other.id for other in world.servers if not other.serving} | {server.id}

@@ -39,6 +39,7 @@ class History:
         self.policy = Policy(accept_members_down=rng.random() < 0.25, accept_unhealthy=rng.random() < 0.2)
         self.faults = Faults()
         self.runs: list[Run] = []
+        self._others: list[Run] = []
 
     def run(self) -> None:
         """The whole history.
@@ -78,7 +79,8 @@ class History:
         quiet = rng.random() < 0.3
         self.faults.late, self.faults.lost = rng.choice(((0.0, 0.0), (0.05, 0.0), (0.0, 0.02), (0.1, 0.03), (0.3, 0.0)))
         self.faults.dies, self.faults.stands = rng.choice(((0.0, 0.0), (0.02, 0.0), (0.0, 0.02), (0.02, 0.02)))
-        until = world.time + rng.uniform(60.0, 400.0)
+        # Time for somebody else to take over from a controller that stands still, and to be overtaken in turn.
+        until = world.time + rng.uniform(60.0, 400.0) + (4.0 * LEASE_SECONDS if self.faults.stands else 0.0)
         if not quiet:
             pace = rng.choice((10.0, 30.0, 60.0))
             moment = rng.expovariate(1 / pace)
@@ -88,7 +90,9 @@ class History:
         for number in range(rng.choice((1, 1, 2, 2, 3))):
             wanted = NEW if rng.random() < 0.8 else OTHER
             host = "c1" if rng.random() < 0.5 else f"c{number + 1}"
-            self._start(wanted, host, rng.uniform(0.0, rng.choice((5.0, 60.0, 300.0))) if number else 0.0, force=rng.random() < 0.1)
+            self._start(wanted, host, rng.uniform(0.0, 60.0) if number else 0.0, force=rng.random() < 0.1)
+        if rng.random() < (0.7 if self.faults.stands else 0.1):
+            self._try_again(NEW, until)
         world.advance(until)
         # Those that were killed are run again at once, while faults go on.
         if any(run.outcome == "killed" for run in self.runs):
@@ -97,6 +101,13 @@ class History:
         self.faults.late = self.faults.lost = self.faults.dies = self.faults.stands = 0.0
         world.faults = False
         world.advance(world.time + HORIZON, lambda: not any(run.alive for run in self.runs))
+
+    def _try_again(self, wanted: str, until: float) -> None:
+        """Somebody else who starts a run again and again."""
+        if not self._others or not self._others[-1].alive:
+            self._others.append(self._start(self.random.choice((wanted, OTHER)), "c8", 0.0))
+        if self.world.time < until - 30.0:
+            self.world.at(self.random.uniform(5.0, 40.0), self._try_again, wanted, until)
 
     def _fault(self, until: float) -> None:
         world, rng = self.world, self.random
@@ -126,6 +137,7 @@ class History:
             policy or self.policy,
             self.faults,
             force=force,
+            fresh=self.random.random() < 0.3,
             defences=self.defences,
         )
         self.runs.append(run)

@@ -48,6 +48,10 @@ MUTATIONS = {
     "without the digest": (Defences(digest=False), "I3"),
     "without comparing the process": (Defences(swap=False), "I3"),
     "without the lock": (Defences(lock=False), "I6"),
+    "without noticing that the lock was lost": (Defences(kept=False), "I6"),
+    "without an own lease on the host": (Defences(own_lease=False), "I6"),
+    "without asking before the way back": (Defences(guarded_back=False), "I3"),
+    "without a proof of what served last": (Defences(proof=False), "I4"),
 }
 
 

@@ -33,7 +33,8 @@ class Server:
         up: a process runs (a generation of kind CRASH: one that keeps ending).
         hung: the process stands still (SIGSTOP, a disk that hangs).
         serving: follower, leader or observer.
-        running: generation of the process; current, served: links of the host, to what is started and what served last.
+        running: generation of the process; current, served: links of the host, to what is started and what served last; previous: what was
+            current before, where that stands in for what served.
         restarts: starts by systemd itself since the last one by hand.
         lease: what the lease file says; `busy`: a step is under way on this host.
         cut: until when which controller's host does not reach this one.
@@ -52,6 +53,7 @@ class Server:
         "now",
         "offset",
         "powered",
+        "previous",
         "process",
         "restarts",
         "running",
@@ -72,6 +74,7 @@ class Server:
         self.running = ""
         self.current = generation
         self.served = generation
+        self.previous = ""
         self.process = ""
         self.started = 0.0
         self.restarts = 0
@@ -235,7 +238,7 @@ class World:
 
     def _join(self, server: Server) -> None:
         slow = self.faults and self.random.random() < 0.05
-        delay = self.random.uniform(30.0, 90.0) if slow else self.random.uniform(0.2, 5.0)
+        delay = self.random.uniform(30.0, 50.0) if slow else self.random.uniform(0.2, 5.0)
         self.at(delay, self._joined, server, server.process, self.leader)
 
     def _joined(self, server: Server, process: str, leader: Server) -> None:
