@@ -2,7 +2,10 @@
 
 What Flink's REST server answers is not of one moment (seen on 1.18.1, 1.20.5 and 2.3.0):
 
-- `/jobs/<id>` is kept for 3 s (`web.refresh-interval`), `/jobs/overview` is not. A job runs only where both say so.
+- `/jobs/overview` is of the moment; what `/jobs/<id>` and below answer is kept for 3 s (`web.refresh-interval`). So
+  what runs is taken from the former, and the restarts of a job that has changed since then count as unknown.
+- A TaskManager is missed by the cluster and by each job on its own: 1.18.1 listed jobs as RUNNING whose only
+  TaskManager was registered no more. What proves that a job runs is a checkpoint that was triggered afterwards.
 - Metrics are fetched in the background, at most every 10 s (`metrics.fetcher.update-interval`), and only when somebody
   asks: the first answer has none, a later one may be of the last question, however long ago. A count of restarts whose
   `uptime` does not fit to the job's last start is therefore of an earlier run, and counts as unknown.
@@ -21,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -74,6 +78,8 @@ NEVER = 2**63 - 1
 #: Releases that may hide a job's own strategy: 1.20.5 does, 1.18.1 and 2.3.0 do not, between them none was seen.
 HIDES_SINCE, HIDES_UNTIL = (1, 19), (2, 3)
 
+#: Default of `web.refresh-interval`, in milliseconds.
+REFRESH_KEY, REFRESH_MS = "web.refresh-interval", 3000
 #: Milliseconds that the clocks behind `now` and `uptime` may differ.
 CLOCK_SLACK = 500
 
@@ -143,17 +149,19 @@ class Job:
     checkpointing: bool
     completed_checkpoints: int
     latest_checkpoint_id: int | None
+    latest_checkpoint_at: int
     restored_checkpoint_id: int | None
     restart_strategy: Strategy
 
 
 @dataclass(frozen=True)
 class EndedJob:
-    """One job that is finished, cancelled or failed for good."""
+    """One job that is finished, cancelled or failed for good; `ended_at` in milliseconds of the leader's clock."""
 
     id: str
     name: str
     state: str
+    ended_at: int
 
 
 @dataclass(frozen=True)
@@ -176,6 +184,7 @@ class Cluster:
     task_managers: tuple[TaskManager, ...] = ()
     jobs: tuple[Job, ...] = ()
     ended: tuple[EndedJob, ...] = ()
+    clock_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,6 +206,7 @@ class Reading:
         return {
             "reachable": cluster is not None,
             "flink_version": cluster.overview.flink_version if cluster else "",
+            "clock_ms": cluster.clock_ms if cluster else 0,
             "slots_total": cluster.overview.slots_total if cluster else 0,
             "slots_available": cluster.overview.slots_available if cluster else 0,
             "task_managers": [asdict(each) for each in cluster.task_managers] if cluster else [],
@@ -248,9 +258,8 @@ def _job_id(value: object) -> str:
     return value
 
 
-def _identity(value: object) -> int | None:
-    found = _dict(value).get("id")
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+def _integer(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def parse_task_managers(body: bytes) -> tuple[TaskManager, ...]:
@@ -280,16 +289,24 @@ def parse_task_managers(body: bytes) -> tuple[TaskManager, ...]:
 
 @dataclass(frozen=True)
 class Listed:
-    """A job in `/jobs/overview`."""
+    """A job in `/jobs/overview`.
+
+    Attributes:
+        tasks: count of tasks by Flink's name of their state, without zeros.
+        changed_at: when a task last changed its state, in milliseconds of the leader's clock.
+        ended_at: when the job ended; 0 where it has not.
+    """
 
     id: str
     name: str
     state: str
     tasks: dict[str, int]
+    changed_at: int
+    ended_at: int = 0
 
 
 def parse_jobs(body: bytes) -> tuple[Listed, ...]:
-    """The body of `/jobs/overview`, sorted by id; tasks by Flink's names of their states, without zeros.
+    """The body of `/jobs/overview`, sorted by id.
 
     Raises:
         ValueError: it is not Flink's.
@@ -304,6 +321,8 @@ def parse_jobs(body: bytes) -> tuple[Listed, ...]:
                 _text(each.get("name")),
                 _text(each.get("state"), 20),
                 {state: count for state, count in sorted(tasks.items()) if count},
+                _count(each.get("last-modification"), "last-modification"),
+                max(0, _integer(each.get("end-time"))),
             )
         )
     return tuple(sorted(found, key=lambda each: each.id))
@@ -314,16 +333,14 @@ class Detail:
     """The part of `/jobs/<id>` that counts.
 
     Attributes:
-        vertices: status of each vertex.
         parts: see `unconnected_parts`.
         batch: a bounded job in batch mode, whose later tasks are created before they run.
         running_since: when it last began to run, in milliseconds of the JobManager's clock; 0 for never.
         restarted_at: when it last began to restart; 0 for never under this leader.
-        now: the JobManager's clock.
+        now: the clock of the JobManager that answers.
     """
 
     state: str
-    vertices: tuple[str, ...]
     parts: int
     batch: bool
     running_since: int
@@ -342,7 +359,6 @@ def parse_detail(body: bytes) -> Detail:
     vertices = _list(found.get("vertices"), "vertices")
     return Detail(
         _text(found.get("state"), 20),
-        tuple(_text(each.get("status"), 20) for each in vertices),
         unconnected_parts(
             {str(each.get("id")): _count(each.get("parallelism"), "parallelism") for each in vertices},
             [each for each in _dict(found.get("plan")).get("nodes") or () if isinstance(each, dict)],
@@ -386,18 +402,36 @@ def unconnected_parts(parallelism: Mapping[str, int], nodes: Iterable[Mapping[st
     return sum(1 if top in connected else max(1, parallelism[top]) for top in tops)
 
 
-def parse_checkpoints(body: bytes) -> tuple[int, int | None, int | None]:
-    """(completed since the leader took over, id of the latest completed, id of the latest restored) of `/checkpoints`.
+@dataclass(frozen=True)
+class Checkpoints:
+    """The part of `/jobs/<id>/checkpoints` that counts.
+
+    Attributes:
+        completed: checkpoints completed since the present leader took over.
+        latest: id of the last of them; None without one.
+        triggered_at: when that one was triggered, in milliseconds of the leader's clock; 0 without one.
+        restored: id of the checkpoint that was restored last; None for none.
+    """
+
+    completed: int
+    latest: int | None
+    triggered_at: int
+    restored: int | None
+
+
+def parse_checkpoints(body: bytes) -> Checkpoints:
+    """The body of `/jobs/<id>/checkpoints`.
 
     Raises:
         ValueError: it is not Flink's.
     """
     found = _object(body, dict)
-    latest = _dict(found.get("latest"))
-    return (
+    latest, restored = (_dict(_dict(found.get("latest")).get(name)) for name in ("completed", "restored"))
+    return Checkpoints(
         _count(_dict(found.get("counts")).get("completed"), "completed"),
-        _identity(latest.get("completed")),
-        _identity(latest.get("restored")),
+        _count(latest.get("id"), "id") if latest else None,
+        _count(latest.get("trigger_timestamp"), "trigger_timestamp") if latest else 0,
+        _count(restored.get("id"), "id") if restored else None,
     )
 
 
@@ -410,14 +444,22 @@ def parse_checkpointing(body: bytes) -> bool:
     return _count(_object(body, dict).get("interval"), "interval") < NEVER
 
 
-def parse_restarts(body: bytes, detail: Detail) -> int | None:
+def parse_restarts(body: bytes, detail: Detail, changed_at: int = 0, kept_ms: int = REFRESH_MS) -> int | None:
     """The count of restarts in `/metrics?get=numRestarts,fullRestarts,uptime`; None where it is not known (yet).
 
-    `fullRestarts` is what releases before 1.9 had alone. See the module's first lines for why `uptime` is asked.
+    `fullRestarts` is what releases before 1.9 had alone. See the module's first lines for the rest.
+
+    Args:
+        body: of the reply.
+        detail: of the job.
+        changed_at: when the job last changed.
+        kept_ms: how old `detail` can be, in milliseconds.
 
     Raises:
         ValueError: it is not Flink's.
     """
+    if detail.now - changed_at < kept_ms:
+        return None
     values = {str(each.get("id")): each.get("value") for each in _list(_object(body, list), "metrics")}
     counted = next((values[name] for name in ("numRestarts", "fullRestarts") if name in values), None)
     if not isinstance(counted, str) or not re.fullmatch(r"\d{1,18}", counted):
@@ -540,18 +582,10 @@ def hides_strategies(flink_version: str) -> bool:
     return not match or HIDES_SINCE <= (int(match[1]), int(match[2])) < HIDES_UNTIL
 
 
-def runs(listed: Listed, detail: Detail) -> bool:
-    """Every task of the job runs or has finished, as both of Flink's views of it say.
-
-    Of a batch job a later task may wait for an earlier one's result.
-    """
-    fine = {RUNNING, "FINISHED"} | ({"CREATED"} if detail.batch else set())
-    return (
-        listed.state == detail.state == RUNNING
-        and bool(listed.tasks)
-        and fine.issuperset(listed.tasks)
-        and fine.issuperset(detail.vertices)
-    )
+def runs(listed: Listed, batch: bool) -> bool:
+    """Every task of the job runs or has finished. Of a batch job, later tasks may wait for the result of earlier ones."""
+    fine = {RUNNING, "FINISHED"} | ({"CREATED"} if batch else set())
+    return listed.state == RUNNING and bool(listed.tasks) and fine.issuperset(listed.tasks)
 
 
 # --- Reading -------------------------------------------------------------------------------------------------------
@@ -607,7 +641,7 @@ class ClusterReader:
             scheme: `http` or `https`.
         """
         bases = [f"{scheme}://{each}" for each in job_managers]
-        options = within(self._timeout, [lambda base=base: self._options(base) for base in bases])  # type: ignore[misc]
+        options = within(self._timeout, [partial(self._options, base) for base in bases])
         states = tuple(_state(each, found) for each, found in zip(job_managers, options, strict=True))
         reasons = [
             f"JobManager {each} {state.detail}"
@@ -617,7 +651,9 @@ class ClusterReader:
         for index, base in enumerate(bases):
             if not states[index].reachable:
                 continue
-            (found,) = within(self._timeout, [lambda base=base: self._cluster(base)])  # type: ignore[misc]
+            own = options[index]
+            kept_ms = duration_ms(own.get(REFRESH_KEY, "")) if isinstance(own, dict) else None
+            (found,) = within(self._timeout, [partial(self._cluster, base, REFRESH_MS if kept_ms is None else kept_ms)])
             if isinstance(found, Cluster):
                 return Reading(states, found, tuple(reasons))
             reasons.append(f"JobManager {job_managers[index]} {_cause(found)}")
@@ -626,7 +662,7 @@ class ClusterReader:
     def _options(self, base: str) -> dict[str, str]:
         return parse_options(self._ask(base, "/jobmanager/config", self._clock() + self._timeout))
 
-    def _cluster(self, base: str) -> Cluster:
+    def _cluster(self, base: str, kept_ms: int) -> Cluster:
         deadline = self._clock() + self._timeout
 
         def ask(path: str) -> bytes:
@@ -640,34 +676,37 @@ class ClusterReader:
         overview = parse_overview(ask("/overview"))
         hides = hides_strategies(overview.flink_version)
         task_managers = parse_task_managers(ask("/taskmanagers"))
-        jobs = [self._job(ask, each, hides) for each in alive]
+        jobs = [self._job(ask, each, hides, kept_ms) for each in alive]
         return Cluster(
             overview,
             task_managers,
-            tuple(jobs),
-            tuple(EndedJob(each.id, each.name, each.state) for each in listed if each.state in ENDED),
+            tuple(job for job, _ in jobs),
+            tuple(EndedJob(each.id, each.name, each.state, each.ended_at) for each in listed if each.state in ENDED),
+            max((now for _, now in jobs), default=0),
         )
 
-    def _job(self, ask: Callable[[str], bytes], listed: Listed, hides: bool) -> Job:
+    def _job(self, ask: Callable[[str], bytes], listed: Listed, hides: bool, kept_ms: int) -> tuple[Job, int]:
         path = f"/jobs/{listed.id}"
         detail = parse_detail(ask(path))
-        completed, latest, restored = parse_checkpoints(ask(f"{path}/checkpoints"))
+        checkpoints = parse_checkpoints(ask(f"{path}/checkpoints"))
         config = _dict(_object(ask(f"{path}/config"), dict).get("execution-config"))
-        return Job(
+        job = Job(
             id=listed.id,
             name=listed.name,
             state=listed.state,
-            running=runs(listed, detail),
+            running=runs(listed, detail.batch),
             tasks_by_state=listed.tasks,
             parts=detail.parts,
             checkpointing=parse_checkpointing(ask(f"{path}/checkpoints/config")),
-            completed_checkpoints=completed,
-            latest_checkpoint_id=latest,
-            restored_checkpoint_id=restored,
+            completed_checkpoints=checkpoints.completed,
+            latest_checkpoint_id=checkpoints.latest,
+            latest_checkpoint_at=checkpoints.triggered_at,
+            restored_checkpoint_id=checkpoints.restored,
             restart_strategy=strategy_of_job(str(config.get("restart-strategy", "")), hides),
             restarted_at=detail.restarted_at,
-            restarts=parse_restarts(ask(_metrics(listed.id)), detail),
+            restarts=parse_restarts(ask(_metrics(listed.id)), detail, listed.changed_at, kept_ms),
         )
+        return job, detail.now
 
     def _ask(self, base: str, path: str, deadline: float) -> bytes:
         left = deadline - self._clock()
@@ -720,6 +759,8 @@ class Wish:
         jobs: every job runs fully.
         checkpoints: by job id, the count of completed checkpoints that must be exceeded.
         checkpoint_ids: by job id, the id of the latest checkpoint that must be exceeded.
+        checkpoints_since: every job that checkpoints has completed one that was triggered after this, in milliseconds of
+            the JobManager's clock; 0 for no such wish.
         restarts: go on reading until the restarts of running jobs are counted; not a wish of its own.
     """
 
@@ -728,12 +769,20 @@ class Wish:
     jobs: bool = False
     checkpoints: Mapping[str, int] = field(default_factory=dict)
     checkpoint_ids: Mapping[str, int] = field(default_factory=dict)
+    checkpoints_since: int = 0
     restarts: bool = True
 
     @property
     def waits(self) -> bool:
         """There is something to wait for."""
-        return bool(self.task_managers or self.gone or self.jobs or self.checkpoints or self.checkpoint_ids)
+        return bool(
+            self.task_managers
+            or self.gone
+            or self.jobs
+            or self.checkpoints
+            or self.checkpoint_ids
+            or self.checkpoints_since
+        )
 
 
 def _words(job: Job | EndedJob) -> str:
@@ -768,15 +817,21 @@ def unmet(reading: Reading, wish: Wish) -> list[str]:
             )
         if (last := wish.checkpoint_ids.get(job.id)) is not None and (job.latest_checkpoint_id or 0) <= last:
             missing.append(f"{_words(job)} has no checkpoint newer than {last}")
+        if job.checkpointing and wish.checkpoints_since and job.latest_checkpoint_at <= wish.checkpoints_since:
+            missing.append(f"{_words(job)} has completed no checkpoint since {wish.checkpoints_since}")
     return missing
 
 
 def lost(reading: Reading, wish: Wish) -> list[str]:
-    """Jobs of the wish that have failed for good: waiting on does not help."""
+    """Jobs of the wish, or ended since its time, that have failed for good: waiting on does not help."""
     if reading.cluster is None:
         return []
     asked = {*wish.checkpoints, *wish.checkpoint_ids}
-    return [f"{_words(job)} has FAILED" for job in reading.cluster.ended if job.state == FAILED and job.id in asked]
+    return [
+        f"{_words(job)} has FAILED"
+        for job in reading.cluster.ended
+        if job.state == FAILED and (job.id in asked or 0 < wish.checkpoints_since < job.ended_at)
+    ]
 
 
 def unsettled(reading: Reading) -> bool:

@@ -14,9 +14,9 @@ description:
     answer 500 or 503, as Flink gives it during a failover, is no error.
   - That no JobManager answers is a result (RV(reachable) is false), not a failure. The module fails when what it was told
     to wait for does not come.
-  - Flink keeps what it answers for up to 3 seconds (C(web.refresh-interval)) and its metrics for 10. So right after a
-    step, wait for something that can only be so after it, O(wait_for_task_managers_gone) or O(wait_for_checkpoint_ids),
-    and not for O(wait_for_jobs) alone.
+  - After a TaskManager has stopped, a job can be shown as running for a while, since it has not missed it yet. So read
+    once when it has stopped, and then wait with O(wait_for_checkpoints_since) for that reading's RV(clock_ms). A job
+    without checkpoints has no such proof.
   - Reads only. Run it on a host that reaches the JobManagers' REST ports.
 author: [StreamQuorum (@streamquorum)]
 attributes:
@@ -87,6 +87,13 @@ options:
       - With high availability the ids go on across leaders. Ended jobs count as in O(wait_for_checkpoints).
     type: dict
     default: {}
+  wait_for_checkpoints_since:
+    description:
+      - Wait until every job that checkpoints has completed a checkpoint that was triggered after this, in milliseconds
+        since 1970 by the JobManagers' clocks, as RV(clock_ms) of an earlier reading; V(0) does not.
+      - Such a checkpoint proves that all tasks of the job were alive then. A job that has failed since ends the wait.
+    type: int
+    default: 0
   wait_for_restarts:
     description:
       - Go on reading, for up to 11 seconds more, while RV(jobs[].restarts) of a running job is not known. That is so after
@@ -112,7 +119,15 @@ EXAMPLES = r"""
       - {address: jm2.example.org, rest_port: 8081}
   register: __flink_ha_before
 
-- name: After a TaskManager was restarted, wait until everything is whole again
+- name: After it was stopped, read the clock
+  streamquorum.ha.flink_jobs:
+    job_managers:
+      - {address: jm1.example.org, rest_port: 8081}
+      - {address: jm2.example.org, rest_port: 8081}
+    wait_for_restarts: false
+  register: __flink_ha_stopped
+
+- name: After it was started, wait until everything is whole again
   streamquorum.ha.flink_jobs:
     job_managers:
       - {address: jm1.example.org, rest_port: 8081}
@@ -120,8 +135,7 @@ EXAMPLES = r"""
     wait_for_task_managers: ["tm1.example.org:6122"]
     wait_for_task_managers_gone: ["tm1.example.org:6122-5f1c05"]
     wait_for_jobs: true
-    wait_for_checkpoint_ids:
-      282296e893bd86387faf33764ab86761: 63
+    wait_for_checkpoints_since: "{{ __flink_ha_stopped.clock_ms }}"
     wait_timeout: 300
 """
 
@@ -144,6 +158,11 @@ flink_version:
   type: str
   returned: always
   sample: 1.20.5
+clock_ms:
+  description:
+    - The clock of the JobManager that answered, in milliseconds since 1970; 0 where no job runs, since then none is told.
+  type: int
+  returned: always
 task_managers:
   description: The registered TaskManagers, by host and port.
   type: list
@@ -216,6 +235,9 @@ jobs:
     latest_checkpoint_id:
       description: Id of the latest completed checkpoint under the present leader; null without one.
       type: int
+    latest_checkpoint_at:
+      description: When that checkpoint was triggered, in milliseconds since 1970 by the leader's clock; 0 without one.
+      type: int
     restored_checkpoint_id:
       description: Id of the checkpoint that it last restored; null for none.
       type: int
@@ -227,10 +249,23 @@ jobs:
           as 1.20 does.
       type: dict
 ended_jobs:
-  description: Jobs that are finished, cancelled or failed (id, name, state), as far as the leader remembers them.
+  description: Jobs that are finished, cancelled or failed, as far as the leader remembers them.
   type: list
   elements: dict
   returned: always
+  contains:
+    id:
+      description: Job id.
+      type: str
+    name:
+      description: Its name.
+      type: str
+    state:
+      description: V(FINISHED), V(CANCELED) or V(FAILED).
+      type: str
+    ended_at:
+      description: When, in milliseconds since 1970 by the leader's clock.
+      type: int
 job_managers:
   description: What each of O(job_managers) says of itself, in their order.
   type: list
@@ -349,6 +384,7 @@ def wish_from(params: Mapping[str, Any]) -> Wish:
         jobs=params["wait_for_jobs"],
         checkpoints=_counts(params, "wait_for_checkpoints"),
         checkpoint_ids=_counts(params, "wait_for_checkpoint_ids"),
+        checkpoints_since=params["wait_for_checkpoints_since"],
         restarts=params["wait_for_restarts"],
     )
 
@@ -385,6 +421,7 @@ def main() -> None:
             "wait_for_jobs": {"type": "bool", "default": False},
             "wait_for_checkpoints": {"type": "dict", "default": {}},
             "wait_for_checkpoint_ids": {"type": "dict", "default": {}},
+            "wait_for_checkpoints_since": {"type": "int", "default": 0},
             "wait_for_restarts": {"type": "bool", "default": True},
             "wait_timeout": {"type": "float", "default": 120.0},
             "poll_interval": {"type": "float", "default": 0.5},
