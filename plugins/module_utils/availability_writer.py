@@ -15,6 +15,7 @@ import importlib
 import json
 import logging
 import os
+import random
 import signal
 import sys
 import threading
@@ -164,6 +165,7 @@ class Record:
             "token": self._token,
             "complete": complete,
             "error": error,
+            "znode_removed": False,
             "started": self._unix(0),
             "ended": self._unix(at),
             "interval_ms": round(self._interval * 1000, 3),
@@ -250,6 +252,7 @@ class Writer:
         stop: says when to stop.
         now: seconds since the start.
         save: keeps the record as it is.
+        sleep: waits for seconds.
     """
 
     def __init__(
@@ -265,6 +268,7 @@ class Writer:
         stop: threading.Event,
         now: Callable[[], float],
         save: Callable[[], None],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._errors = errors
@@ -276,6 +280,7 @@ class Writer:
         self._stop = stop
         self._now = now
         self._save = save
+        self._sleep = sleep
         self._passing = (
             errors.ConnectionLoss,
             errors.OperationTimeoutError,
@@ -344,7 +349,7 @@ class Writer:
                 zxid = self._attempt(number, left)
             except self._passing as error:
                 problem = f"not acknowledged in time ({type(error).__name__})"
-                time.sleep(PAUSE_SECONDS)
+                self._sleep(PAUSE_SECONDS)
                 continue
             except (self._errors.ConnectionClosedError, self._errors.AuthFailedError) as error:
                 raise Fatal(f"the client gave up: {type(error).__name__} {error}".rstrip()) from error
@@ -429,7 +434,7 @@ class Writer:
                     raise Fatal(f"{what}: no answer within {self._limit:g} s ({type(error).__name__})") from error
             except self._errors.KazooException as error:
                 raise Fatal(f"{what}: {type(error).__name__} {error}".rstrip()) from error
-            time.sleep(PAUSE_SECONDS)
+            self._sleep(PAUSE_SECONDS)
 
 
 class Watcher(threading.Thread):
@@ -465,7 +470,8 @@ class Watcher(threading.Thread):
 
     def _state(self, path: str) -> dict[str, Any] | None:
         try:
-            data, stat = self._client.get_async(path).get(timeout=WATCH_SECONDS * 10)
+            # Without a time limit: kazoo finds out that a server hangs only while nothing more is sent to it.
+            data, stat = self._client.get_async(path).get()
         except self._errors.NoNodeError:
             return {"exists": False, "czxid": 0, "mzxid": 0, "ephemeral_owner": "0x0", "data": ""}
         except Exception:  # the writer tells what is wrong with the session
@@ -519,7 +525,9 @@ def open_client(settings: Mapping[str, Any], record: Record, closing: threading.
     logger.propagate = False
     delay = settings["reconnect_delay_ms"] / 1000
     client = kazoo.KazooClient(
-        hosts=",".join(settings["servers"]),
+        # Shuffled once and then gone round, as the Java client does it: after a server that hangs comes another one.
+        hosts=",".join(random.sample(settings["servers"], len(settings["servers"]))),
+        randomize_hosts=False,
         timeout=limit,
         handler=handler,
         logger=logger,
@@ -595,10 +603,12 @@ def main(settings: Mapping[str, Any]) -> int:
         if settings["watch"]:
             Watcher(client, errors, list(settings["watch"]), record, stop, now).start()
         writer.run()
-        # Before the znode is removed: were the writer killed in between, its end would be unknown.
         complete = True
-        save(path, record.result(now(), complete))
+        ended = now()
+        # Before the znode is removed: were the writer killed in between, its end would be unknown.
+        save(path, record.result(ended, complete))
         writer.clean()
+        save(path, {**record.result(ended, complete), "znode_removed": True})
         closing.set()
         closer = threading.Thread(target=client.stop, daemon=True)
         closer.start()

@@ -366,8 +366,7 @@ class ProbeUnit:
         if result and not active and result["complete"]:
             notes.append(f"the probe had ended by itself before it was collected, {result['ended']:.0f} in unix time")
         removed = False
-        # A writer that came to its end has removed the znode itself.
-        if not result or not result["complete"] or result["error"]:
+        if not result or not result["znode_removed"]:
             try:
                 removed, data = self._remove_znode()
                 if result and result["missing"] is None:
