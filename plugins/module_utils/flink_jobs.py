@@ -632,6 +632,8 @@ class ClusterReader:
         self._timeout = timeout
         self._get = get
         self._clock = clock
+        #: By job id, what stays as it is: whether it checkpoints, and the words of its restart strategy.
+        self._constant: dict[str, tuple[bool, str]] = {}
 
     def read(self, job_managers: Sequence[JobManager], scheme: str = "http") -> Reading:
         """One look: every JobManager's own options, and the cluster from the first that answers with all.
@@ -671,8 +673,9 @@ class ClusterReader:
         listed = parse_jobs(ask("/jobs/overview"))
         alive = [each for each in listed if each.state not in ENDED]
         for each in alive:
-            # Flink begins to fetch metrics when they are asked for: the answer that counts is the one at the end.
-            ask(_metrics(each.id))
+            if each.id not in self._constant:
+                # Flink begins to fetch metrics when they are asked for: the answer that counts is the one at the end.
+                ask(_metrics(each.id))
         overview = parse_overview(ask("/overview"))
         hides = hides_strategies(overview.flink_version)
         task_managers = parse_task_managers(ask("/taskmanagers"))
@@ -689,7 +692,11 @@ class ClusterReader:
         path = f"/jobs/{listed.id}"
         detail = parse_detail(ask(path))
         checkpoints = parse_checkpoints(ask(f"{path}/checkpoints"))
-        config = _dict(_object(ask(f"{path}/config"), dict).get("execution-config"))
+        if listed.id not in self._constant:
+            config = _dict(_object(ask(f"{path}/config"), dict).get("execution-config"))
+            checkpointing = parse_checkpointing(ask(f"{path}/checkpoints/config"))
+            self._constant[listed.id] = checkpointing, str(config.get("restart-strategy", ""))
+        checkpointing, strategy = self._constant[listed.id]
         job = Job(
             id=listed.id,
             name=listed.name,
@@ -697,12 +704,12 @@ class ClusterReader:
             running=runs(listed, detail.batch),
             tasks_by_state=listed.tasks,
             parts=detail.parts,
-            checkpointing=parse_checkpointing(ask(f"{path}/checkpoints/config")),
+            checkpointing=checkpointing,
             completed_checkpoints=checkpoints.completed,
             latest_checkpoint_id=checkpoints.latest,
             latest_checkpoint_at=checkpoints.triggered_at,
             restored_checkpoint_id=checkpoints.restored,
-            restart_strategy=strategy_of_job(str(config.get("restart-strategy", "")), hides),
+            restart_strategy=strategy_of_job(strategy, hides),
             restarted_at=detail.restarted_at,
             restarts=parse_restarts(ask(_metrics(listed.id)), detail, listed.changed_at, kept_ms),
         )

@@ -52,8 +52,8 @@ options:
     default: http
   rest_timeout:
     description:
-      - Time limit for everything that one JobManager is asked, in seconds. Each job takes six questions of some
-        milliseconds each.
+      - Time limit for everything that one JobManager is asked, in seconds. Each job takes six questions
+        of some 25 milliseconds each, so raise it for more than 50 jobs.
     type: float
     default: 10.0
   wait_for_task_managers:

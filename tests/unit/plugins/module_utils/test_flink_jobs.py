@@ -176,13 +176,16 @@ def test_job_managers_options(release):
     assert (strategy.kind, strategy.attempts, strategy.delay_ms) == ("fixed-delay", 7, 2000)
 
 
-def test_metrics_are_asked_for_twice():
+def test_metrics_are_asked_for_twice_and_what_is_constant_once():
     transport = Recorded()
-    fj.ClusterReader(5, transport).read([ONE])
+    reader = fj.ClusterReader(5, transport)
+    first = reader.read([ONE])
     job = RECORDED["2.3.0"]["jobs"]["fixed"]
-    asked = [index for index, url in enumerate(transport.asked) if f"{job}/metrics" in url]
-    assert len(asked) == 2
+    assert len([url for url in transport.asked if f"{job}/metrics" in url]) == 2
     assert len(transport.asked) == 4 + 7 * 6
+    transport.asked.clear()
+    assert reader.read([ONE]) == first
+    assert len(transport.asked) == 4 + 7 * 3
 
 
 # --- Who answers ---------------------------------------------------------------------------------------------------
