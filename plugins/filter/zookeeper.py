@@ -30,4 +30,5 @@ class FilterModule:
             "zookeeper_membership_problems": config.membership_problems,
             "zookeeper_extra_problems": config.extra_problems,
             "zookeeper_identity_problems": config.identity_problems,
+            "zookeeper_voter_problems": config.voter_problems,
         }

@@ -6,6 +6,7 @@ with that of the probe's host.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -155,8 +156,8 @@ def _stall_end(result: Result, stall: Mapping[str, Any]) -> float:
 def _unlisted(result: Result, began: float, ended: float) -> float:
     """The longest stall too short for the list; a longer one in these seconds is listed, for another step."""
     gaps = result["per_second"]["longest_ms"]
-    first, last = (int(each - result["started"]) for each in (began, ended))
-    within = (gap for gap in gaps[max(0, first) : max(0, last + 1)] if gap <= result["stall_threshold_ms"])
+    first, end = math.floor(began - result["started"]), math.ceil(ended - result["started"])
+    within = (gap for gap in gaps[max(0, first) : max(0, end)] if gap <= result["stall_threshold_ms"])
     return max(within, default=0.0)
 
 

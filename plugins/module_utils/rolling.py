@@ -200,7 +200,9 @@ def _revive(view: View, policy: Policy) -> Step:
     if unwaited:
         return Step(WAIT, _named(unwaited), "they run, and do not serve yet")
     if waiting and policy.accept_unhealthy:
-        return Step(START, _named(_in_order([*down, *waiting])), "nothing serves, and a restart of what runs is accepted")
+        return Step(
+            START, _named(_in_order([*down, *waiting])), "nothing serves, and a restart of what runs is accepted"
+        )
     return Step(
         STOP,
         reason="the processes run, but the group does not serve. Their logs say why; to restart them nevertheless: "

@@ -36,6 +36,7 @@ class Target:
         process: identity of the process that was decided on; empty where none listened.
         ports: of which it listens on one when it is up.
         limit: seconds until then.
+        back: go back from this generation to what served before it.
     """
 
     unit: str
@@ -44,6 +45,7 @@ class Target:
     process: str
     ports: Sequence[int]
     limit: float
+    back: bool = False
 
 
 def holder_problem(text: str, run: str) -> str:
@@ -110,13 +112,17 @@ class ServiceStep:
             return self._reply(CLOSED, reason)
         if check_mode:
             return self._reply(OK, "")
-        before = self._links()
+        before = {name: find(f"{target.root}/{name}").target for name in ("current", "previous")}
         now = f"generations/{target.generation}"
         # What was switched to and kept ending never served: what served is the one before it.
         unproved = before["current"] == now or (unit["restarts"] > 0 and before["previous"])
         served = before["previous"] if unproved else before["current"]
+        if target.back:
+            return self._reply(OK, self._back(now, before["previous"]))
         if target.generation:
             self._switch(now, served)
+        if not unit["enabled"]:
+            self._run(["systemctl", "enable", target.unit])
         cause = self._restart(unit["active"])
         if not cause:
             return self._reply(OK, "", served)

@@ -260,3 +260,32 @@ def data_dir_problems(host: str, running_config: str, data_dir: str, data_log_di
                 f"data: stop this member, move {old} to {new}, and run again."
             )
     return problems
+
+
+def voter_problems(host: str, running_config: str, wanted_config: str) -> list[str]:
+    """Refuses another set of voters than the one that a live member runs with: name, ports or vote of any of them.
+
+    Two memberships at the same time can each find a quorum of their own. Observers may come and go.
+
+    Args:
+        running_config: text of the zoo.cfg that runs; empty where it is not known.
+        wanted_config: text of the zoo.cfg that is wanted.
+    """
+    before, after = (_voter_lines(parse_properties(text)) for text in (running_config, wanted_config))
+    if not before or before == after:
+        return []
+    lines = sorted(set(before.items()) ^ set(after.items()))
+    told = ", ".join(f"{key}={value}{'' if after.get(key) == value else ' (running)'}" for key, value in lines)
+    return [
+        f"{host}: the inventory has other voters than the ensemble that runs: {told}. The set of voters of a live ensemble is "
+        "not changed by this toolkit yet, since two sets at once can lose data. Take the inventory's members back; to "
+        "change it nevertheless, stop the whole ensemble first."
+    ]
+
+
+def _voter_lines(config: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: value.removesuffix(":participant")
+        for key, value in config.items()
+        if key.startswith("server.") and not value.endswith(":observer")
+    }

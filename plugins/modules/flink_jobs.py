@@ -42,7 +42,7 @@ options:
         type: int
         required: true
       name:
-        description: Another name of the same host, such as the inventory's.
+        description: Another name of the same host. Not used; it lets one list serve M(streamquorum.ha.leader_znode), too.
         type: str
         default: ""
   rest_scheme:
@@ -436,9 +436,7 @@ def main() -> None:
                 raise ValueError(f"{name} is {params[name]}: it must be more than 0 seconds")
         if not params["job_managers"]:
             raise ValueError("job_managers is empty: without one there is nobody to ask")
-        managers = [
-            JobManager(each["address"].strip("[]"), each["rest_port"], each["name"]) for each in params["job_managers"]
-        ]
+        managers = [JobManager(each["address"].strip("[]"), each["rest_port"]) for each in params["job_managers"]]
         for manager in managers:
             Server.parse(str(manager))
         wish = wish_from(params)

@@ -46,6 +46,14 @@ options:
     description: How long it may take until then, in seconds.
     type: float
     default: 120
+  back:
+    description: Go back from O(generation) to what served before it, since it was up and did not come to serve.
+    type: bool
+    default: false
+  reason:
+    description: Why, for the journal of the host.
+    type: str
+    default: ""
   run:
     description: Id of this run, which must hold the lease of this host if anyone does.
     type: str
@@ -161,6 +169,8 @@ def main() -> None:
             "process": {"type": "str", "required": True},
             "ports": {"type": "list", "elements": "int", "required": True},
             "timeout": {"type": "float", "default": 120},
+            "back": {"type": "bool", "default": False},
+            "reason": {"type": "str", "default": ""},
             "run": {"type": "str", "required": True},
             "lease": {"type": "path", "default": "/run/streamquorum/lease.json"},
             "guard": {
@@ -181,8 +191,15 @@ def main() -> None:
     if problem:
         module.fail_json(msg=f"Nothing was touched: {problem}.")
     target = Target(
-        params["unit"], params["root"], params["generation"], params["process"], params["ports"], params["timeout"]
+        params["unit"],
+        params["root"],
+        params["generation"],
+        params["process"],
+        params["ports"],
+        params["timeout"],
+        params["back"],
     )
+    module.log(f"run {params['run']}: step of {params['unit']}: {params['reason']}")
     step = ServiceStep(target, HostReader(module.run_command), module.run_command, lambda: ask_guard(params["guard"]))
     try:
         result = step.make(module.check_mode)

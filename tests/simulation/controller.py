@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils import lease as leases
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
     DONE,
     DOWN,
-    MEND,
     READY,
-    START,
     STOP,
     UNREACHABLE,
     UNREADY,
@@ -24,8 +22,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
     next_step,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import survives
-
-from simulation.world import CRASH, LEASE_SECONDS, Process, Server, Violation, World
+from simulation.world import CRASH, LEASE_SECONDS, InvariantError, Process, Server, World
 
 #: How long a run waits for a member to serve, and the step on the host for its port, in seconds.
 WAIT_SECONDS, LISTEN_SECONDS = 40.0, 20.0
@@ -142,14 +139,15 @@ class Run:
         self._known: dict[str, tuple[str, str, bool]] = {}
         self._holder = {
             **dict.fromkeys(leases.HOLDER, ""),
-            **{"run": name, "host": host, "machine": host, "boot": "b", "namespace": "n", "user": "op"},
-            **{"pid": int(name[1:]) + 1, "started": name, "purpose": "roll"},
+            "run": name,
+            "host": host,
+            "machine": host,
+            "pid": int(name[1:]) + 1,
+            "started": name,
         }
         self._acting = policy
         if not defences.gate:
-            self._acting = replace(
-                policy, bears=lambda members, down: "", accept_members_down=True, accept_outage=True
-            )
+            self._acting = replace(policy, bears=lambda members, down: "", accept_members_down=True, accept_outage=True)
 
     def begin(self, living: Callable[[], dict[int, str]], delay: float = 0.0) -> None:
         """Starts it; `living` has the start times of the processes of its host, by pid."""
@@ -256,8 +254,7 @@ class Run:
 
     def learn(self, server: Server, facts: tuple[bool, bool, str, str, bool]) -> None:
         """What a host says of the process that it runs."""
-        running, process, ends = facts[2:]
-        self._known[server.name] = (running, self.world.process_of(server) if facts is server.now else process, ends)
+        self._known[server.name] = facts[2:]
 
     def _view(self, members: list[Member]) -> View:
         down = {member.id for member in members if not member.ready}
@@ -402,7 +399,7 @@ class OnHost:
         defences = order.run.defences
         if defences.lock and not self._mine():
             self._reply(REFUSED)
-        elif defences.swap and world.process_of(server) != order.process:
+        elif defences.swap and server.now[3] != order.process:
             self._reply(MOVED)
         else:
             gap = world.random.uniform(0.0, 2.0) if defences.gate else 0.0
@@ -479,26 +476,28 @@ def judge(world: World, server: Server, order: Order) -> None:
     run = order.run
     if not world.actors or world.actors[-1] != run.name:
         if run.name in world.actors:
-            raise Violation("I6", f"{run.name} acts on {server.name} after {world.actors[-1]} did")
+            raise InvariantError("I6", f"{run.name} acts on {server.name} after {world.actors[-1]} did")
         world.actors.append(run.name)
     if not order.back:
         run.touched[server.name] = run.touched.get(server.name, 0) + 1
         if run.touched[server.name] > 1:
-            raise Violation("I3", f"{run.name} restarts {server.name} a second time")
+            raise InvariantError("I3", f"{run.name} restarts {server.name} a second time")
     if not server.serving:
         return
     if order.back:
-        raise Violation("I3", f"{run.name} takes {server.name} back, which serves")
+        raise InvariantError("I3", f"{run.name} takes {server.name} back, which serves")
     if server.votes and not run.policy.accept_outage:
         gone = {other.id for other in world.servers if not other.serving} | {server.id}
         if not survives(world.servers, gone):
-            raise Violation("I1", f"{run.name} restarts {server.name}: {world.serving_voters() - 1} voters are left")
+            raise InvariantError(
+                "I1", f"{run.name} restarts {server.name}: {world.serving_voters() - 1} voters are left"
+            )
     if server is world.leader:
         for other in world.voters:
             if other is not server and other.serving and other.name not in order.unseen and needs(run, other):
-                raise Violation("I2", f"{run.name} restarts the leader {server.name} before {other.name}")
+                raise InvariantError("I2", f"{run.name} restarts the leader {server.name} before {other.name}")
     if not needs(run, server):
-        raise Violation("I3", f"{run.name} restarts {server.name}, which runs {run.wanted} and serves")
+        raise InvariantError("I3", f"{run.name} restarts {server.name}, which runs {run.wanted} and serves")
 
 
 def needs(run: Run, server: Server) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import DONE, STOP, Policy
-
-from simulation.controller import Defences, Faults, Run
-from simulation.world import CRASH, LEASE_SECONDS, MUTE, Violation, World
+from simulation.controller import REFUSED, Defences, Faults, Run
+from simulation.world import CRASH, LEASE_SECONDS, MUTE, InvariantError, World
 
 #: (voters, observers) of the worlds; a seed chooses one.
 WORLDS = ((3, 0), (3, 1), (3, 2), (5, 0), (5, 1), (5, 2), (7, 0), (7, 1), (7, 2))
@@ -45,11 +44,10 @@ class History:
         """The whole history.
 
         Raises:
-            Violation: an invariant does not hold.
+            InvariantError: an invariant does not hold.
         """
-        world, rng = self.world, self.random
+        world = self.world
         for server in world.servers:
-            server.powered, server.up = True, False
             world.start(server, by_hand=True)
         world.advance(30.0)
         self._damage()
@@ -163,9 +161,9 @@ class History:
 
     def _judge_reason(self, run: Run) -> None:
         if run.alive:
-            raise Violation("I5", f"{run.name} does not end")
+            raise InvariantError("I5", f"{run.name} does not end")
         if run.outcome == STOP and not run.reason:
-            raise Violation("I5", f"{run.name} stops without a reason")
+            raise InvariantError("I5", f"{run.name} stops without a reason")
 
     def _repeat(self, wanted: str) -> Run:
         world = self.world
@@ -174,20 +172,23 @@ class History:
         world.advance(world.time + HORIZON, lambda: not run.alive)
         self._judge_reason(run)
         # A lease that a dead run has left elsewhere ends by itself.
-        world.advance(world.time + (LEASE_SECONDS if "lock" in run.reason or "refused" in run.reason else 20.0))
+        world.advance(world.time + (LEASE_SECONDS if locked(run) else 20.0))
         return run
 
     def _finish(self, wanted: str) -> None:
         world = self.world
         for _number in range(RUNS_TO_FINISH):
+            whole = all(server.serving for server in world.servers)
             run = self._repeat(wanted)
             if run.outcome == DONE:
                 break
+            if whole and not locked(run):
+                raise InvariantError("I4", f"{run.name} finds all serving, and stops: {run.reason}")
         else:
-            raise Violation("I4", f"{RUNS_TO_FINISH} runs without faults are not enough: {run.reason}")
+            raise InvariantError("I4", f"{RUNS_TO_FINISH} runs without faults are not enough: {run.reason}")
         wrong = [server.name for server in world.servers if server.running != wanted or not server.serving]
         if wrong:
-            raise Violation("I4", f"{run.name} is done, and {', '.join(wrong)} not")
+            raise InvariantError("I4", f"{run.name} is done, and {', '.join(wrong)} not")
 
     def _stops_with_a_broken_one(self) -> None:
         """All of them serve again on something that works; then one member is tried, and is back on what it had."""
@@ -197,4 +198,9 @@ class History:
         run = self._repeat(NEW)
         after = {server.name: server.running for server in world.servers if server.serving}
         if run.outcome != STOP or after != before or len(run.touched) != 1:
-            raise Violation("I4", f"a broken generation: {run.outcome}, tried {run.touched}, now {after}")
+            raise InvariantError("I4", f"a broken generation: {run.outcome}, tried {run.touched}, now {after}")
+
+
+def locked(run: Run) -> bool:
+    """It stopped for the lease of a run that died elsewhere."""
+    return "lock" in run.reason or REFUSED in run.reason

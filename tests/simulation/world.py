@@ -17,7 +17,7 @@ CRASH, MUTE = "crash", "mute"
 LEASE_SECONDS = 120.0
 
 
-class Violation(Exception):
+class InvariantError(Exception):
     """An invariant does not hold; `invariant` is its name in README.md."""
 
     def __init__(self, invariant: str, text: str) -> None:
@@ -44,8 +44,8 @@ class Server:
     __slots__ = (
         "before",
         "busy",
-        "cut",
         "current",
+        "cut",
         "hung",
         "id",
         "lease",
@@ -143,15 +143,16 @@ class World:
 
     def check(self) -> None:
         """What holds after every event, whoever caused it (I6: the leases; a model that contradicts itself)."""
+        if len({server.lease["run"] for server in self.voters if server.lease}) < 2:
+            return
         held: dict[str, set[str]] = {}
         for server in self.voters:
             if server.lease and server.lease["expires"] > self.time + server.offset:
                 held.setdefault(server.lease["run"], set()).add(server.name)
-        if len(held) > 1:
-            everyone = {server.name for server in self.voters}
-            winners = [run for run, hosts in held.items() if leases.won(hosts, everyone)]
-            if len(winners) > 1:
-                raise Violation("I6", f"{' and '.join(winners)} hold the lock")
+        everyone = {server.name for server in self.voters}
+        winners = [run for run, hosts in held.items() if leases.won(hosts, everyone)]
+        if len(winners) > 1:
+            raise InvariantError("I6", f"{' and '.join(winners)} hold the lock")
 
     # Members
 
@@ -161,15 +162,6 @@ class World:
     def serves(self) -> bool:
         """A quorum serves."""
         return self.leader is not None
-
-    def process_of(self, server: Server) -> str:
-        """Identity of its process; one that keeps ending has another one every few seconds, and none in between."""
-        if not server.up:
-            return ""
-        if self.broken.get(server.running) == CRASH:
-            turn, rest = divmod(self.time - server.started, 4.0)
-            return f"{server.process}.{turn:.0f}" if rest < 1.5 else ""
-        return server.process
 
     def start(self, server: Server, by_hand: bool) -> None:
         """A process, with the generation that `current` names at this moment."""
@@ -248,7 +240,9 @@ class World:
 
     def remember(self, server: Server) -> None:
         """Keeps what a reply would have said until now: a late one says it still."""
-        seen = (server.serving, server is self.leader, server.running, server.process, server.restarts > 0)
+        listens = server.up and self.broken.get(server.running) != CRASH
+        process = server.process if listens else ""
+        seen = (server.serving, server is self.leader, server.running, process, server.restarts > 0)
         if seen != server.now:
             server.before, server.now = server.now, seen
 

@@ -1,0 +1,23 @@
+"""Filters of the rolling role; the logic stands in module_utils/rolling_groups.py and lease.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils import diagnostics, lease
+from ansible_collections.streamquorum.ha.plugins.module_utils import rolling_groups as groups
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "journal_file": diagnostics.journal_file,
+            "lease_won": lease.won,
+            "masked": diagnostics.masked,
+            "restart_file": groups.restart_file,
+            "rolling_after": groups.after,
+            "rolling_member": groups.describe,
+            "rolling_plan": groups.plan_lines,
+            "rolling_step": groups.step,
+        }

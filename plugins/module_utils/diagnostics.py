@@ -1,0 +1,23 @@
+"""What a run that stops leaves behind: files without secrets. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+#: The value behind a key that names a secret, in properties, YAML, JSON, JAAS and command lines.
+SECRET = re.compile(
+    r"(?i)([\w.-]*(?:password|passwd|passphrase|secret|token|credential)[\w.-]*[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;]+)"
+)
+
+
+def masked(text: str) -> str:
+    """The text with the values of keys that name secrets left out."""
+    return SECRET.sub(r"\1***", text)
+
+
+def journal_file(result: Mapping[str, Any]) -> dict[str, str]:
+    """A member's journal as a file: name and content, from the result of a loop over the members."""
+    name = re.sub(r"[^\w.@-]+", "_", f"{result['item']['host']}-{result['item']['unit']}")
+    return {"name": f"{name}.log", "content": str(result.get("stdout") or result.get("msg") or "") + "\n"}

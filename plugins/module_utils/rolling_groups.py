@@ -1,0 +1,253 @@
+"""The groups that are changed member by member, as `rolling` sees them: from what the modules read to a view. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils import rolling
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
+    DOWN,
+    READY,
+    STOP,
+    UNREADY,
+    Member,
+    Policy,
+    Step,
+    View,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import LOST, lagging
+
+#: What a role says of a member (`__zookeeper_member`, `__flink_ha_members`): name, host, kind, id, votes, unit, root, ports,
+#: address, wanted, running, process, live, restart_asked.
+Described = Mapping[str, Any]
+Reply = Mapping[str, Any]
+
+
+def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) -> dict[str, Any]:
+    """A member for the roll, from what a role knows of its service and its unit.
+
+    Args:
+        service: name, host, kind, id, votes, unit, root, ports, address, wanted and live.
+        unit: as `host_state` returns it.
+        asked: content of the file that asks for a restart of one process.
+    """
+    return {
+        **service,
+        "running": unit["generation"] if service["live"] else "",
+        "process": unit["process"] if service["live"] else "",
+        "restart_asked": asked.strip(),
+    }
+
+
+def restart_file(unit: str) -> str:
+    """Where the operator's wish to restart a unit's process is noted: it ends with that process, or with the host's boot."""
+    return f"/run/streamquorum/{unit}.restart"
+
+
+def to_do(member: Described) -> bool:
+    """Whether a roll has something to do with it."""
+    return not member["live"] or member["running"] != member["wanted"] or asked_for(member)
+
+
+def asked_for(member: Described) -> bool:
+    """Whether the operator asked for a restart of the process that runs."""
+    return bool(member["process"]) and member["restart_asked"] == member["process"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is special to a kind of members.
+
+    Attributes:
+        ready: names of members that serve, by the reply of the module that read the group.
+        leader: name of the member that leads; empty where none does.
+        serves: whether the group as a whole serves.
+        doubts: what speaks against any step, in words.
+        bears: whether the group bears the loss of members; made from the reply.
+        has_leader: whether one leads.
+    """
+
+    ready: Callable[[Sequence[Described], Reply], Collection[str]]
+    leader: Callable[[Sequence[Described], Reply], str]
+    serves: Callable[[Reply], bool]
+    doubts: Callable[[Reply], Sequence[str]]
+    bears: Callable[[Sequence[Described], Reply], rolling.Bears]
+    has_leader: bool = True
+
+
+def _ensemble_ready(members: Sequence[Described], reply: Reply) -> list[str]:
+    return [member["name"] for member in members if not lagging(reply, [member["id"]])]
+
+
+def _ensemble_leader(members: Sequence[Described], reply: Reply) -> str:
+    leader = reply["leader"]
+    alone = [server["id"] for server in reply["servers"] if server["mode"] == "standalone"]
+    lead = leader["id"] if leader else alone[0] if alone else None
+    return next((member["name"] for member in members if member["id"] == lead), "")
+
+
+def _managers_ready(members: Sequence[Described], reply: Reply) -> list[str]:
+    answers = {(answer["address"], answer["rest_port"]): answer["status"] for answer in reply["rest"]}
+    return [member["name"] for member in members if answers.get((member["address"], member["ports"][0])) == 200]
+
+
+def _managers_leader(members: Sequence[Described], reply: Reply) -> str:
+    found = (reply["leader"]["host"], reply["leader"]["port"])
+    return next((member["name"] for member in members if (member["address"], member["ports"][0]) == found), "")
+
+
+def _managers_doubts(reply: Reply) -> list[str]:
+    if reply["foreign"]:
+        return [f"{reply['leader']['address']} leads, which is no JobManager of this inventory"]
+    if reply["verdict"] == "led" and reply["contenders"] > len(reply["rest"]):
+        return [f"{reply['contenders']} JobManagers stand, and the inventory has {len(reply['rest'])}"]
+    return []
+
+
+def _workers(members: Sequence[Described], reply: Reply) -> dict[int, Mapping[str, Any]]:
+    """The registered TaskManagers of the inventory, by the member's id."""
+    return {
+        member["id"]: worker
+        for member in members
+        for worker in reply["task_managers"]
+        if worker["host"] == member["address"] and worker["port"] in member["ports"]
+    }
+
+
+def _workers_ready(members: Sequence[Described], reply: Reply) -> list[str]:
+    registered = _workers(members, reply)
+    return [member["name"] for member in members if member["id"] in registered]
+
+
+def _workers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
+    workers = _workers(members, reply)
+
+    def bears(_members: Sequence[Member], down: Collection[int]) -> str:
+        used = sum(worker["slots"] - worker["free_slots"] for number, worker in workers.items() if number in down)
+        free = sum(worker["free_slots"] for number, worker in workers.items() if number not in down)
+        if used <= free:
+            return ""
+        return f"its tasks need {used} slots, and the other TaskManagers have {free} free"
+
+    return bears
+
+
+GROUPS = {
+    "zookeeper": Group(
+        _ensemble_ready,
+        _ensemble_leader,
+        lambda reply: reply["verdict"] != LOST,
+        lambda reply: reply["voter_differences"],
+        lambda members, reply: rolling.quorum_bears,
+    ),
+    "jobmanager": Group(
+        _managers_ready,
+        _managers_leader,
+        lambda reply: reply["verdict"] == "led",
+        _managers_doubts,
+        lambda members, reply: rolling.standby_bears,
+    ),
+    "taskmanager": Group(
+        _workers_ready,
+        lambda members, reply: "",
+        lambda reply: reply["reachable"],
+        lambda reply: reply["problems"],
+        _workers_bear,
+        has_leader=False,
+    ),
+}
+
+
+def view(kind: str, members: Sequence[Described], reply: Reply, run: Mapping[str, Any]) -> View:
+    """The group as it was just read.
+
+    Args:
+        kind: a key of `GROUPS`.
+        members: what is known of each; their processes as of the last step.
+        reply: what the module that reads the group returned.
+        run: tried and waited (names), lost_lock (text).
+    """
+    group = GROUPS[kind]
+    ready, leader = group.ready(members, reply), group.leader(members, reply)
+    return View(
+        members=[
+            Member(
+                name=member["name"],
+                id=member["id"],
+                state=READY if member["name"] in ready else UNREADY if member["live"] else DOWN,
+                running=member["running"],
+                wanted=member["wanted"],
+                votes=member["votes"],
+                leads=member["name"] == leader,
+                process=member["process"],
+                restart_asked=member["restart_asked"],
+            )
+            for member in members
+        ],
+        serves=group.serves(reply),
+        has_leader=group.has_leader,
+        waited=run["waited"],
+        tried=run["tried"],
+        lost_lock=run["lost_lock"],
+        doubts=group.doubts(reply),
+    )
+
+
+def policy(kind: str, members: Sequence[Described], reply: Reply, allowed: Mapping[str, bool]) -> Policy:
+    """What the operator allows, with the group's own rule."""
+    return Policy(bears=GROUPS[kind].bears(members, reply), **allowed)
+
+
+def step(
+    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, bool]
+) -> dict[str, Any]:
+    """The next step, as `rolling.next_step` decides it, with the descriptions of its members and their roles."""
+    seen = view(kind, members, reply, run)
+    chosen = rolling.next_step(seen, policy(kind, members, reply, allowed))
+    roles = {member.name: _role(kind, member, reply) for member in seen.members}
+    return {
+        **chosen.as_dict(),
+        "targets": [
+            {**member, "mode": roles[member["name"]]} for member in members if member["name"] in chosen.members
+        ],
+    }
+
+
+def plan_lines(
+    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, bool]
+) -> list[str]:
+    """Every step that is to come, in words."""
+    steps = rolling.plan(view(kind, members, reply, run), policy(kind, members, reply, allowed))
+    if [each.kind for each in steps] == [rolling.DONE]:
+        return [f"{kind}: nothing to do, every member runs what it should"]
+    return [f"{kind}: {number}. {line(each)}" for number, each in enumerate(steps, 1) if each.kind != rolling.DONE]
+
+
+def line(chosen: Step) -> str:
+    """A step in words."""
+    if chosen.kind == STOP:
+        return f"stop: {chosen.reason}"
+    return f"{chosen.kind} {', '.join(chosen.members)} ({chosen.reason})"
+
+
+def _role(kind: str, member: Member, reply: Reply) -> str:
+    """What it was when it was decided on, as its host will be asked again; empty where it did not serve."""
+    if kind != "zookeeper" or member.state != READY:
+        return ""
+    return str(next(server["mode"] for server in reply["servers"] if server["id"] == member.id))
+
+
+def after(
+    members: Sequence[Described], names: Collection[str], results: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The members with what runs on them after a step, by the results of `service_step` in the order of the targets."""
+    by_name = dict(zip([member["name"] for member in members if member["name"] in names], results, strict=True))
+    return [
+        {**member, **_now(by_name[member["name"]])} if member["name"] in by_name else dict(member) for member in members
+    ]
+
+
+def _now(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {"running": result["running"], "process": result["process"], "live": bool(result["process"])}

@@ -1,0 +1,13 @@
+"""Tests of the roles; the logic stands in module_utils/rolling_groups.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling_groups import to_do
+
+
+class TestModule:
+    def tests(self) -> dict[str, Callable[..., Any]]:
+        return {"rolling_to_do": to_do}
