@@ -358,17 +358,12 @@ class Writer:
                 break
             self._record.acknowledged(self._now(), self._now() - began, number, zxid)
             return
-        self._version = None
         self._record.failed(self._now(), number, problem)
 
     def _attempt(self, number: int, left: float) -> int:
         """The zxid of the write."""
         if self._version is None:
-            found, version, zxid = self._read(left)
-            self._version = version
-            if found == number:
-                # The attempt whose answer was lost had been carried out.
-                return zxid
+            _found, self._version, _zxid = self._read(left)
         data = f"{self._token} {number}".encode()
         try:
             if self._version < 0:
@@ -379,6 +374,7 @@ class Writer:
             self._version = None
             found, version, zxid = self._read(left)
             if found == number:
+                # The attempt whose answer was lost had been carried out.
                 self._version = version
                 return zxid
             if version < 0:

@@ -233,6 +233,11 @@ def test_lost_writes_are_found_at_the_next_write(change, missing):
     assert result["writes"] == 5
 
 
+def test_what_was_never_acknowledged_is_not_missing():
+    result, _ensemble = ran(troubles={3: [errors.NoAuthError], 5: [truncate(2, 1)]})
+    assert (result["failures"], result["missing"]) == (1, 1)
+
+
 def test_lost_writes_are_found_at_the_end():
     result, _ensemble = ran(troubles={"sync": [truncate(3, 2)]})
     assert result["missing"] == 2
