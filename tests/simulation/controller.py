@@ -295,7 +295,7 @@ class Run:
             if lost := self._renew():
                 self._stop(f"the lock is lost: {lost}")
                 return
-            stands = self.faults.stands and random.random() < 0.1
+            stands = self.faults.stands and random.random() < 0.3
             yield LEASE_SECONDS + 30.0 if stands else random.uniform(0.2, 1.5)
             problem = yield from self._act(step.kind, [seen[name] for name in step.members], members)
             if problem:

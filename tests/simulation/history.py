@@ -103,7 +103,9 @@ class History:
     def _try_again(self, wanted: str, until: float) -> None:
         """Somebody else who starts a run again and again."""
         if not self._others or not self._others[-1].alive:
-            self._others.append(self._start(self.random.choice((wanted, OTHER)), "c8", 0.0))
+            self._others.append(
+                self._start(self.random.choice((wanted, OTHER)), "c8", 0.0, self.random.random() < 0.15)
+            )
         if self.world.time < until - 30.0:
             self.world.at(self.random.uniform(5.0, 40.0), self._try_again, wanted, until)
 

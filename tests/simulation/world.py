@@ -36,14 +36,13 @@ class Server:
         running: generation of the process; current, served: links of the host, to what is started and what served last; previous: what was
             current before, where that stands in for what served.
         restarts: starts by systemd itself since the last one by hand.
-        lease: what the lease file says; `busy`: a step is under way on this host.
+        lease: what the lease file says.
         cut: until when which controller's host does not reach this one.
         now, before: what a reply says, and what one says that is late: (serves, leads, running, process, keeps_ending).
     """
 
     __slots__ = (
         "before",
-        "busy",
         "current",
         "cut",
         "hung",
@@ -59,7 +58,6 @@ class Server:
         "running",
         "served",
         "serving",
-        "started",
         "up",
         "votes",
         "zxid",
@@ -76,11 +74,9 @@ class Server:
         self.served = generation
         self.previous = ""
         self.process = ""
-        self.started = 0.0
         self.restarts = 0
         self.zxid = 0
         self.lease: dict[str, Any] = {}
-        self.busy = False
         self.offset = offset
         self.cut: dict[str, float] = {}
         self.now = self.before = (False, False, "", "", False)
@@ -168,7 +164,6 @@ class World:
         self._processes += 1
         server.process = f"p{self._processes}"
         server.running = server.current
-        server.started = self.time
         server.up, server.hung, server.serving = True, False, False
         server.restarts = 0 if by_hand else server.restarts + 1
         self.note(f"{server.name} starts {server.running or 'its own installation'}")
@@ -292,7 +287,7 @@ class World:
         if not server.powered:
             return
         self.note(f"{server.name}: power off")
-        server.powered, server.lease, server.busy = False, {}, False
+        server.powered, server.lease = False, {}
         self.stop(server)
         self.at(seconds, self.power_on, server)
 
