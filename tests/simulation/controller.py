@@ -130,6 +130,8 @@ class Run:
         self.alive = True
         self.outcome = ""
         self.reason = ""
+        #: Its controller is suspended once: in which of its steps, where in it, for how long.
+        self.suspended = (0, "", 0.0)
         self.asked: dict[str, str] = {}
         self.tried: set[str] = set()
         self.waited: set[str] = set()
@@ -160,8 +162,7 @@ class Run:
             return
         faults, choose = self.faults, self.world.random.random
         if faults.dies and choose() < faults.dies:
-            self.world.note(f"{self.name} is killed")
-            self.alive, self.outcome = False, "killed"
+            self.kill()
             return
         delay = next(self._process, None)
         if delay is None:
@@ -171,6 +172,12 @@ class Run:
         if faults.stands and choose() < faults.stands:
             delay += self.world.random.choice((5.0, 30.0, LEASE_SECONDS - 1.0, 3.0 * LEASE_SECONDS))
         self.world.at(delay, self._resume)
+
+    def kill(self) -> None:
+        """Its process dies; what it has sent goes on."""
+        if self.alive:
+            self.world.note(f"{self.name} is killed")
+            self.alive, self.outcome = False, "killed"
 
     # The lock
 
@@ -274,6 +281,7 @@ class Run:
         if problem := self._renew(renewal=False):
             self._stop(f"the lock is not to be had: {problem}")
             return
+        acts = 0
         for _turn in range(200):
             yield random.uniform(0.2, 1.0)
             members = self._read()
@@ -292,11 +300,13 @@ class Run:
                 if not (yield from self._await(step.members)):
                     self.waited.update(step.members)
                 continue
+            acts += 1
+            if self.suspended[:2] == (acts, "before the lock"):
+                yield self.suspended[2]
             if lost := self._renew():
                 self._stop(f"the lock is lost: {lost}")
                 return
-            stands = self.faults.stands and random.random() < 0.3
-            yield LEASE_SECONDS + 30.0 if stands else random.uniform(0.2, 1.5)
+            yield self.suspended[2] if self.suspended[:2] == (acts, "before the step") else random.uniform(0.2, 1.5)
             problem = yield from self._act(step.kind, [seen[name] for name in step.members], members)
             if problem:
                 self._stop(problem)

@@ -62,7 +62,7 @@ class History:
         for server in world.servers:
             what = rng.random()
             if what < 0.04:
-                world.hang(server)
+                world.hang(server, rng.choice((0.0, rng.uniform(3.0, 60.0))))
             elif what < 0.08:
                 world.power_off(server, rng.uniform(5.0, 200.0))
             elif what < 0.12:
@@ -78,18 +78,21 @@ class History:
         self.faults.late, self.faults.lost = rng.choice(((0.0, 0.0), (0.05, 0.0), (0.0, 0.02), (0.1, 0.03), (0.3, 0.0)))
         self.faults.dies, self.faults.stands = rng.choice(((0.0, 0.0), (0.02, 0.0), (0.0, 0.02), (0.02, 0.02)))
         # Time for somebody else to take over from a controller that stands still, and to be overtaken in turn.
-        until = world.time + rng.uniform(60.0, 400.0) + (4.0 * LEASE_SECONDS if self.faults.stands else 0.0)
+        until = world.time + rng.uniform(60.0, 400.0) + (2.0 * LEASE_SECONDS if self.faults.stands else 0.0)
         if not quiet:
             pace = rng.choice((10.0, 30.0, 60.0))
             moment = rng.expovariate(1 / pace)
             while moment < until - world.time:
                 world.at(moment, self._fault, until)
                 moment += rng.expovariate(1 / pace)
-        for number in range(rng.choice((1, 1, 2, 2, 3))):
+        if rng.random() < 0.15:
+            self._suspend()
+            until += 4.0 * LEASE_SECONDS
+        for number in range(rng.choice((1, 1, 2, 2, 3)) if not self.runs else 0):
             wanted = NEW if rng.random() < 0.8 else OTHER
             host = "c1" if rng.random() < 0.5 else f"c{number + 1}"
             self._start(wanted, host, rng.uniform(0.0, 60.0) if number else 0.0, force=rng.random() < 0.1)
-        if rng.random() < (0.7 if self.faults.stands else 0.1):
+        if rng.random() < (0.5 if self.faults.stands else 0.1):
             self._try_again(NEW, until)
         world.advance(until)
         # Those that were killed are run again at once, while faults go on.
@@ -99,6 +102,18 @@ class History:
         self.faults.late = self.faults.lost = self.faults.dies = self.faults.stands = 0.0
         world.faults = False
         world.advance(world.time + HORIZON, lambda: not any(run.alive for run in self.runs))
+
+    def _suspend(self) -> None:
+        """A controller is suspended in the middle, and somebody else takes over, and may die in turn."""
+        rng = self.random
+        first = self._start(NEW, "c1", 0.0)
+        place = rng.choice(("before the lock", "before the step"))
+        first.suspended = (rng.randrange(1, 4), place, rng.uniform(1.0, 3.0) * LEASE_SECONDS)
+        second = self._start(OTHER, "c8", rng.uniform(1.0, 1.5) * LEASE_SECONDS)
+        if rng.random() < 0.5:
+            self.world.at(rng.uniform(1.1, 2.0) * LEASE_SECONDS, second.kill)
+        if rng.random() < 0.5:
+            rng.choice(self.world.servers).cut["c8"] = self.world.time + 3.0 * LEASE_SECONDS
 
     def _try_again(self, wanted: str, until: float) -> None:
         """Somebody else who starts a run again and again."""
@@ -121,11 +136,13 @@ class History:
         elif what < 0.6:
             world.abdicate()
         elif what < 0.7:
-            world.hang(server)
+            world.hang(server, rng.choice((0.0, rng.uniform(3.0, 60.0))))
         elif what < 0.8:
             world.power_off(server, rng.uniform(5.0, 120.0))
         else:
-            server.cut[rng.choice(("c1", "c2", "c3"))] = world.time + rng.uniform(2.0, 90.0)
+            server.cut[rng.choice(("c1", "c2", "c8"))] = world.time + rng.uniform(
+                2.0, rng.choice((90.0, 3.0 * LEASE_SECONDS))
+            )
 
     def _start(self, wanted: str, host: str, delay: float, force: bool = False, policy: Policy | None = None) -> Run:
         number = len(self.runs)
@@ -156,6 +173,9 @@ class History:
         for server in world.servers:
             world.power_on(server)
             server.cut.clear()
+        if self.random.random() < 0.03:
+            for server in self.random.sample(world.voters, len(world.voters) // 2 + 1):
+                world.hang(server, 0.0)
         world.advance(world.time + 150.0)
         if self.broken:
             self._stops_with_a_broken_one()

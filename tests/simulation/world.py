@@ -261,8 +261,8 @@ class World:
         if server.powered and not server.up:
             self.start(server, by_hand=False)
 
-    def hang(self, server: Server) -> None:
-        """Its process stands still, for good or for a while."""
+    def hang(self, server: Server, seconds: float) -> None:
+        """Its process stands still, for a while or (0) for good."""
         if not server.up or server.hung:
             return
         self.note(f"{server.name} hangs")
@@ -272,8 +272,8 @@ class World:
         server.hung = True
         self.settle()
         self.remember(server)
-        if self.random.random() < 0.7:
-            self.at(self.random.uniform(3.0, 60.0), self._wake, server, server.process)
+        if seconds:
+            self.at(seconds, self._wake, server, server.process)
 
     def _wake(self, server: Server, process: str) -> None:
         if server.process == process and server.hung:
