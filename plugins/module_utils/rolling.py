@@ -162,7 +162,9 @@ def plan(view: View, policy: Policy) -> list[Step]:
                 running=members[name].running if step.kind == WAIT else members[name].wanted,
                 restart_asked=members[name].restart_asked if step.kind == WAIT else "",
             )
-        view = replace(view, serves=True)
+        # Who leads after an election is not known before it: such a plan has its members by id.
+        known = any(member.leads for member in members.values())
+        view = replace(view, serves=True, has_leader=view.has_leader and known)
     return steps
 
 

@@ -1,0 +1,101 @@
+"""The lock of a roll: who gets a lease, who keeps it, and when its holder counts as dead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils.lease import (
+    HOLDER,
+    grants,
+    is_dead,
+    kept,
+    lease,
+    told,
+    won,
+)
+
+MINE: dict[str, Any] = {
+    "run": "r1",
+    "host": "controller",
+    "machine": "m1",
+    "boot": "b1",
+    "namespace": "pid:[1]",
+    "pid": 100,
+    "started": "5000",
+    "user": "alice",
+    "purpose": "roll",
+}
+HELD = {**MINE, "run": "r0", "pid": 99, "started": "4000", "renewed": 0.0, "expires": 900.0}
+
+
+@pytest.mark.parametrize(
+    ("held", "now", "dead", "given"),
+    [
+        pytest.param({}, 0.0, (), True, id="nobody-has-it"),
+        pytest.param(HELD, 10.0, (), False, id="somebody-has-it"),
+        pytest.param({**HELD, "run": "r1"}, 10.0, (), True, id="it-is-mine"),
+        pytest.param(HELD, 899.9, (), False, id="not-over-yet"),
+        pytest.param(HELD, 900.0, (), True, id="over"),
+        pytest.param(HELD, 10.0, ("r0",), True, id="its-holder-is-dead"),
+        pytest.param(HELD, 10.0, ("r9",), False, id="somebody-else-is-dead"),
+    ],
+)
+def test_a_host_gives_its_lease(held: dict[str, Any], now: float, dead: tuple[str, ...], given: bool) -> None:
+    assert grants(held, MINE, now, dead) is given
+
+
+def test_a_lease_has_its_holder_and_the_clock_of_the_host() -> None:
+    found = lease({**MINE, "more": 1}, 100.0, 900.0)
+    assert set(found) == {*HOLDER, "renewed", "expires"}
+    assert (found["run"], found["renewed"], found["expires"]) == ("r1", 100.0, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("held", "mine"),
+    [({}, False), (HELD, False), ({**HELD, "run": "r1"}, True), ({**HELD, "run": "r1", "expires": 0.0}, True)],
+)
+def test_a_lease_is_kept_while_it_names_this_run(held: dict[str, Any], mine: bool) -> None:
+    assert kept(held, MINE) is mine
+
+
+@pytest.mark.parametrize(
+    ("granted", "voters", "majority"),
+    [
+        ({"a", "b"}, {"a", "b", "c"}, True),
+        ({"a"}, {"a", "b", "c"}, False),
+        ({"a", "b"}, {"a", "b", "c", "d"}, False),
+        ({"a", "x", "y"}, {"a", "b", "c"}, False),
+        ({"a"}, {"a"}, True),
+        (set(), set(), False),
+        (["a", "a"], ["a", "b", "c"], False),
+    ],
+)
+def test_a_majority_of_the_voters_hosts_is_the_lock(granted: set[str], voters: set[str], majority: bool) -> None:
+    assert won(granted, voters) is majority
+
+
+@pytest.mark.parametrize(
+    ("held", "living", "dead"),
+    [
+        pytest.param(HELD, {}, True, id="no-such-process"),
+        pytest.param(HELD, {99: "4000"}, False, id="it-lives"),
+        pytest.param(HELD, {99: "4001"}, True, id="its-number-is-another-process-now"),
+        pytest.param({**HELD, "started": 4000}, {99: "4000"}, False, id="a-number-is-its-text"),
+        pytest.param({**HELD, "host": "laptop"}, {}, False, id="another-controller"),
+        pytest.param({**HELD, "machine": "m2"}, {}, False, id="another-machine-of-that-name"),
+        pytest.param({**HELD, "boot": "b0"}, {99: "4000"}, True, id="before-the-last-boot"),
+        pytest.param({**HELD, "namespace": "pid:[2]"}, {}, False, id="in-a-container-that-is-not-seen"),
+    ],
+)
+def test_only_its_own_controller_knows_that_a_holder_is_dead(
+    held: dict[str, Any], living: dict[int, str], dead: bool
+) -> None:
+    assert is_dead(held, MINE, living) is dead
+
+
+def test_the_holder_is_told() -> None:
+    text = told(HELD, 300.0)
+    assert "alice@controller, process 99, run r0, for roll" in text
+    assert "600 s" in text
+    assert "it ends in 0 s" in told(HELD, 5000.0)
