@@ -13,6 +13,9 @@ from typing import Any
 #: controller's process, the user, and what for.
 HOLDER = ("run", "host", "machine", "boot", "namespace", "pid", "started", "user", "purpose")
 
+#: How much longer a lease has to last when a step begins, in seconds: more than the last look at the others takes.
+STEP_SECONDS = 30.0
+
 Lease = Mapping[str, Any]
 
 
@@ -63,6 +66,25 @@ def is_dead(held: Lease, mine: Lease, started_of: Mapping[int, str]) -> bool:
     if held["namespace"] != mine["namespace"]:
         return False
     return started_of.get(int(held["pid"]), "") != str(held["started"])
+
+
+def forbids(held: Lease, run: str, now: float) -> str:
+    """Why the lease of a host forbids this run to begin a step there; empty where it may.
+
+    A controller may have stood still since it renewed its leases. So a host without a lease does not let it act either:
+    it has been booted since, and others may have the lock.
+
+    Args:
+        held: what the host's file says; empty without one.
+        run: who wants to act.
+        now: the host's clock, seconds since 1970.
+    """
+    if not held:
+        return "this host has no lease of this run: it was taken back, or the host has been booted since"
+    if held["run"] != run:
+        return f"another run holds this host's lease: {told(held, now)}"
+    left = held["expires"] - now
+    return "" if left >= STEP_SECONDS else f"this run's lease of this host ends in {left:.0f} s, too soon for a step"
 
 
 def told(held: Lease, now: float) -> str:

@@ -27,8 +27,6 @@ from simulation.world import CRASH, LEASE_SECONDS, InvariantError, Process, Serv
 #: How long a run waits for a member to serve, and the step on the host for its port, in seconds.
 WAIT_SECONDS, LISTEN_SECONDS = 40.0, 20.0
 POLL_SECONDS = 2.0
-#: How much longer than until now a lease has to last for a step.
-MARGIN_SECONDS = 15.0
 #: How often in a row a run finds that a step was overtaken before it stops.
 OVERTAKEN = 12
 OK, MOVED, CLOSED, REFUSED, FAILED, LOST = "ok", "moved", "closed", "refused", "failed", "lost"
@@ -420,8 +418,7 @@ class OnHost:
         held = self.server.lease
         if not self.order.run.defences.own_lease:
             return not held or held["run"] == self.order.run.name
-        now = self.world.time + self.server.offset
-        return bool(held) and held["run"] == self.order.run.name and held["expires"] > now + MARGIN_SECONDS
+        return not leases.forbids(held, self.order.run.name, self.world.time + self.server.offset)
 
     def _guarded(self) -> None:
         world, server, order = self.world, self.server, self.order

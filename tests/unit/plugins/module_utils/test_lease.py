@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.lease import (
     HOLDER,
+    STEP_SECONDS,
+    forbids,
     grants,
     is_dead,
     kept,
@@ -92,6 +94,22 @@ def test_only_its_own_controller_knows_that_a_holder_is_dead(
     held: dict[str, Any], living: dict[int, str], dead: bool
 ) -> None:
     assert is_dead(held, MINE, living) is dead
+
+
+@pytest.mark.parametrize(
+    ("held", "now", "words"),
+    [
+        pytest.param({**HELD, "run": "r1"}, 0.0, "", id="mine"),
+        pytest.param({**HELD, "run": "r1"}, 900.0 - STEP_SECONDS, "", id="mine-for-just-long-enough"),
+        pytest.param({**HELD, "run": "r1"}, 899.0, "ends in 1 s", id="mine-and-nearly-over"),
+        pytest.param(HELD, 0.0, "alice@controller", id="of-somebody-else"),
+        pytest.param(HELD, 5000.0, "alice@controller", id="of-somebody-else-and-over"),
+        pytest.param({}, 0.0, "no lease of this run", id="none"),
+    ],
+)
+def test_a_step_needs_a_lease_of_its_own_that_lasts(held: dict[str, Any], now: float, words: str) -> None:
+    answer = forbids(held, "r1", now)
+    assert answer == "" if not words else words in answer
 
 
 def test_the_holder_is_told() -> None:
