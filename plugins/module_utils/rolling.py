@@ -279,7 +279,12 @@ def _names(names: Sequence[str]) -> str:
 
 
 def closed(
-    members: Sequence[Voting], modes: Mapping[int, str], me: int, expected_mode: str, accept_members_down: bool
+    members: Sequence[Voting],
+    modes: Mapping[int, str],
+    me: int,
+    expected_mode: str,
+    accept_members_down: bool,
+    accept_outage: bool = False,
 ) -> str:
     """Why a server of an ensemble must not be stopped right now, asked once more on its own host; empty where it may.
 
@@ -290,8 +295,9 @@ def closed(
         members: all servers.
         modes: what those that answer say that they are, by id.
         me: the one that is to be stopped.
-        expected_mode: what it was when it was decided on; empty for one that did not serve.
+        expected_mode: what it said that it was when it was decided on; empty for one that did not serve.
         accept_members_down: not all others have to serve, as long as a quorum is left.
+        accept_outage: no quorum has to be left.
     """
     mode = modes.get(me, "")
     if mode != expected_mode:
@@ -302,4 +308,4 @@ def closed(
     if any(member.votes for member in members if member.id in down) and not accept_members_down:
         return f"another voter does not serve now (id {', '.join(str(number) for number in sorted(down))})"
     alone = sum(member.votes for member in members) == 1
-    return "" if alone or survives(members, down | {me}) else "no quorum would be left now"
+    return "" if alone or accept_outage or survives(members, down | {me}) else "no quorum would be left now"

@@ -196,6 +196,12 @@ def test_the_last_question_before_a_stop(
     assert answer == "" if not words else words in answer
 
 
+def test_an_outage_that_is_accepted_is_borne_on_the_host_too() -> None:
+    two = {1: "leader", 2: "follower"}
+    assert "no quorum" in closed(group("rr"), two, 2, "follower", False)
+    assert closed(group("rr"), two, 2, "follower", False, accept_outage=True) == ""
+
+
 def test_an_observer_that_is_down_does_not_count() -> None:
     assert closed(group("rrrr", observers=1), ALL, 2, "follower", False) == ""
 
