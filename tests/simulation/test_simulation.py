@@ -14,7 +14,7 @@ from simulation.controller import Defences
 from simulation.history import History
 from simulation.world import InvariantError
 
-HISTORIES = int(os.environ.get("SIMULATION_HISTORIES", "8000"))
+HISTORIES = int(os.environ.get("SIMULATION_HISTORIES", "6000"))
 #: Where they start: another one shows other histories.
 FIRST = int(os.environ.get("SIMULATION_SEED", "1"))
 #: So many histories are enough to notice that a defence is missing.
