@@ -82,8 +82,13 @@ molecule-full: lab-requirements setup ## Every scenario
 	@for scenario in $(SCENARIOS); do molecule test --scenario-name $$scenario; done
 
 .PHONY: bench
-bench: lab-requirements setup ## Wall time and module executions per host of a first, a second and a --check run
+bench: lab-requirements setup ## Cost of a first, a second and a --check run, then of 5 rolls under writes (about 10 minutes)
 	@python3 tests/bench/bench.py
+	@python3 tests/bench/roll.py
+
+.PHONY: bench-stops
+bench-stops: lab-requirements setup ## Proof that ZooKeeper's stop is safe: 100 leader stops under writes (about 12 minutes)
+	@python3 tests/bench/stops.py
 
 .PHONY: docs
 docs: setup ## Write docs/variables.md from the roles' own argument_specs

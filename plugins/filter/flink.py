@@ -37,6 +37,7 @@ class FilterModule:
             "flink_has_secrets": options.has_secrets,
             "flink_generations": cluster.with_generations,
             "flink_client_config": cluster.client_config,
+            "flink_members": cluster.members,
             "flink_pending": cluster.pending,
             "flink_plan": cluster.plan,
             "flink_steps": cluster.steps,

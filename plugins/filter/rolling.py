@@ -12,11 +12,14 @@ from ansible_collections.streamquorum.ha.plugins.module_utils import rolling_gro
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "flink_intolerant": groups.intolerant,
+            "flink_moved": groups.flink_moved,
             "journal_file": diagnostics.journal_file,
             "lease_won": lease.won,
             "masked": diagnostics.masked,
             "restart_file": groups.restart_file,
             "rolling_after": groups.after,
+            "rolling_endpoint": groups.endpoint,
             "rolling_member": groups.describe,
             "rolling_plan": groups.plan_lines,
             "rolling_step": groups.step,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_options, generation, preflight
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling_groups import describe, restart_file
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_config import HOST_NAME
 
 Service = dict[str, Any]
@@ -257,15 +258,59 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
                 **service,
                 **generation.place(state, f"{config_dir}/{service['name']}"),
                 "running": unit["generation"],
+                "process": unit["process"],
                 "exists": unit["exists"],
                 "enabled": unit["enabled"],
                 "active": unit["active"],
                 "live": live,
-                "restart_needed": live and not runs_it,
+                "restart_needed": live
+                and (not runs_it or state["contents"][restart_file(service["unit"])].strip() == unit["process"]),
                 "start": not live and not runs_it,
             }
         )
     return result
+
+
+def members(
+    services: Iterable[Service],
+    host: str,
+    managers: Sequence[Mapping[str, Any]],
+    addresses: Sequence[str],
+    state: Mapping[str, Any],
+    timeout: int,
+) -> list[dict[str, Any]]:
+    """The services of a host as the rolling role sees them, from their plan.
+
+    Args:
+        managers: all JobManagers, as `job_managers` gave them; the place among them is the order of a roll.
+        addresses: all TaskManagers, as `workers` gave them.
+        state: what `host_state` returned.
+        timeout: seconds in which a service has to come up.
+    """
+    ends = [(manager["address"], manager["rest_port"]) for manager in managers]
+    found = []
+    for service in services:
+        manages = service["kind"] == JOB_MANAGER
+        ports = parse_ports(service[MAIN_PORT[service["kind"]]])
+        place = ends.index((service["address"], ports[0])) if manages else list(addresses).index(service["address"])
+        alone = service["name"] in ("flink-jobmanager", "flink-taskmanager")
+        described = {
+            "name": host if alone else f"{host} ({service['name']})",
+            "host": host,
+            "kind": service["kind"],
+            "id": place + 1,
+            "votes": True,
+            "unit": service["unit"],
+            "root": service["root"],
+            "ports": ports,
+            "address": service["address"],
+            "wanted": service["digest"],
+            "live": service["live"],
+            "timeout": timeout,
+        }
+        asked = state["contents"][restart_file(service["unit"])]
+        found.append(describe(described, state["units"][service["unit"]], asked))
+    return found
 
 
 def entries(services: Iterable[Service], group: str) -> list[dict[str, Any]]:

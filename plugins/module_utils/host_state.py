@@ -168,6 +168,10 @@ class HostReader:
         """Text of small files; empty for one that is missing."""
         return {path: self._text(path) for path in paths}
 
+    def lines(self, wanted: Mapping[str, str]) -> dict[str, list[str]]:
+        """Lines that contain a text, by path; none for a file that is missing."""
+        return {path: [line for line in self._text(path).splitlines() if text in line] for path, text in wanted.items()}
+
     def resolve(self, names: Iterable[str]) -> dict[str, list[str]]:
         """Addresses by name, as this host's resolver gives them; an empty list for a name that it does not know."""
         return {name: self._addresses(name) for name in names}
@@ -288,6 +292,7 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "units": reader.units(params["units"]),
         "paths": reader.paths(params["paths"]),
         "contents": reader.contents(params["contents"]),
+        "lines": reader.lines(params["lines"]),
         "resolved": reader.resolve(params["resolve"]),
         "accounts": reader.accounts(params["accounts"]),
         "listening": reader.listening(),

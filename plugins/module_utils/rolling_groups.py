@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils import rolling
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink_jobs import absorbs, cluster_default
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
     DOWN,
     READY,
@@ -41,6 +42,11 @@ def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) ->
     }
 
 
+def endpoint(member: Described) -> str:
+    """host:port under which others know it."""
+    return f"{member['address']}:{member['ports'][0]}"
+
+
 def restart_file(unit: str) -> str:
     """Where the operator's wish to restart a unit's process is noted: it ends with that process, or with the host's boot."""
     return f"/run/streamquorum/{unit}.restart"
@@ -72,7 +78,7 @@ class Group:
     ready: Callable[[Sequence[Described], Reply], Collection[str]]
     leader: Callable[[Sequence[Described], Reply], str]
     serves: Callable[[Reply], bool]
-    doubts: Callable[[Reply], Sequence[str]]
+    doubts: Callable[[Sequence[Described], Reply], Sequence[str]]
     bears: Callable[[Sequence[Described], Reply], rolling.Bears]
     has_leader: bool = True
 
@@ -98,7 +104,7 @@ def _managers_leader(members: Sequence[Described], reply: Reply) -> str:
     return next((member["name"] for member in members if (member["address"], member["ports"][0]) == found), "")
 
 
-def _managers_doubts(reply: Reply) -> list[str]:
+def _managers_doubts(members: Sequence[Described], reply: Reply) -> list[str]:
     if reply["foreign"]:
         return [f"{reply['leader']['address']} leads, which is no JobManager of this inventory"]
     if reply["verdict"] == "led" and reply["contenders"] > len(reply["rest"]):
@@ -121,6 +127,13 @@ def _workers_ready(members: Sequence[Described], reply: Reply) -> list[str]:
     return [member["name"] for member in members if member["id"] in registered]
 
 
+def _workers_doubts(members: Sequence[Described], reply: Reply) -> list[str]:
+    """Jobs that the roll would end: each step restarts those that run on that TaskManager, at worst all of them."""
+    steps = sum(to_do(member) and bool(member["live"]) for member in members)
+    default = cluster_default(reply["job_managers"])
+    return [why for why in (absorbs(job, default, steps) for job in reply["jobs"]) if why]
+
+
 def _workers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
     workers = _workers(members, reply)
 
@@ -139,7 +152,7 @@ GROUPS = {
         _ensemble_ready,
         _ensemble_leader,
         lambda reply: reply["verdict"] != LOST,
-        lambda reply: reply["voter_differences"],
+        lambda members, reply: reply["voter_differences"],
         lambda members, reply: rolling.quorum_bears,
     ),
     "jobmanager": Group(
@@ -153,7 +166,7 @@ GROUPS = {
         _workers_ready,
         lambda members, reply: "",
         lambda reply: reply["reachable"],
-        lambda reply: reply["problems"],
+        _workers_doubts,
         _workers_bear,
         has_leader=False,
     ),
@@ -191,7 +204,7 @@ def view(kind: str, members: Sequence[Described], reply: Reply, run: Mapping[str
         waited=run["waited"],
         tried=run["tried"],
         lost_lock=run["lost_lock"],
-        doubts=group.doubts(reply),
+        doubts=group.doubts(members, reply),
     )
 
 
@@ -207,8 +220,16 @@ def step(
     seen = view(kind, members, reply, run)
     chosen = rolling.next_step(seen, policy(kind, members, reply, allowed))
     roles = {member.name: _role(kind, member, reply) for member in seen.members}
+    registered = _workers(members, reply) if kind == "taskmanager" else {}
     return {
         **chosen.as_dict(),
+        # What has to stand after the step, and who must have gone: a TaskManager that comes back has a new id.
+        "standing": len({member.name for member in seen.members if member.ready} | set(chosen.members)),
+        "registered": [
+            registered[member["id"]]["id"]
+            for member in members
+            if member["name"] in chosen.members and member["id"] in registered
+        ],
         "targets": [
             {**member, "mode": roles[member["name"]]} for member in members if member["name"] in chosen.members
         ],
@@ -251,3 +272,45 @@ def after(
 
 def _now(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"running": result["running"], "process": result["process"], "live": bool(result["process"])}
+
+
+def flink_moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What a step in the ensemble did to Flink, which should not have noticed: another leadership, restarted or lost jobs.
+
+    Args:
+        before: leader (reply of `leader_znode`) and jobs (reply of `flink_jobs`) before the step.
+        now: the same, after it.
+    """
+    told = []
+    was, is_ = before["leader"]["leader"]["session_id"], now["leader"]["leader"]["session_id"]
+    if was != is_:
+        told.append(f"Flink's leader session was {was or 'none'} and is {is_ or 'none'}")
+    present = {job["id"]: job for job in now["jobs"]["jobs"]}
+    ended = {job["id"]: job for job in now["jobs"]["ended_jobs"]}
+    for job in before["jobs"]["jobs"]:
+        name, found = f"job {job['id']} ({job['name']})", present.get(job["id"])
+        if found is None:
+            if ended.get(job["id"], {}).get("state") != "FINISHED":
+                told.append(f"{name} is gone, or {ended.get(job['id'], {}).get('state', 'not listed')}")
+        elif found["restarted_at"] != job["restarted_at"] or _more(job["restarts"], found["restarts"]):
+            told.append(f"{name} was restarted")
+    return told
+
+
+def _more(before: int | None, now: int | None) -> bool:
+    return before is not None and now is not None and now > before
+
+
+def intolerant(jobs: Reply, workers: Mapping[str, bool]) -> list[str]:
+    """Flink processes that run without tolerate-suspended-connections: a step in the ensemble restarts their jobs.
+
+    Args:
+        jobs: reply of `flink_jobs`.
+        workers: by host, whether what runs there has it on.
+    """
+    managers = [
+        f"JobManager {manager['address']}:{manager['rest_port']}"
+        for manager in jobs["job_managers"]
+        if manager["reachable"] and not manager["tolerates_suspended_connections"]
+    ]
+    return managers + [f"Flink on {host}" for host, tolerates in workers.items() if not tolerates]

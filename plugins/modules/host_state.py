@@ -38,6 +38,11 @@ options:
     type: list
     elements: path
     default: []
+  lines:
+    description:
+      - By path, a text that a line must contain to be returned. For one setting of a file whose others may be secrets.
+    type: dict
+    default: {}
   resolve:
     description: Host names to resolve with this host's resolver.
     type: list
@@ -82,6 +87,10 @@ contents:
   description: Text by path; empty for a missing file.
   type: dict
   returned: always
+lines:
+  description: Lines by path; an empty list for a missing file.
+  type: dict
+  returned: always
 resolved:
   description: Addresses by name; an empty list for an unknown name.
   type: dict
@@ -110,6 +119,7 @@ def main() -> None:
             "units": names,
             "paths": paths,
             "contents": paths,
+            "lines": {"type": "dict", "default": {}},
             "resolve": names,
             "accounts": names,
         },
