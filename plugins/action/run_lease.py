@@ -52,7 +52,11 @@ class ActionModule(ActionBase):
         arguments = {**self._task.args, "holder": mine}
         reply = self._ask(arguments, task_vars)
         held = reply.get("held_by") or {}
-        if held and is_dead(held, mine, {int(held["pid"]): process_started(int(held["pid"]))}):
+        if (
+            held
+            and not arguments.get("renew")
+            and is_dead(held, mine, {int(held["pid"]): process_started(int(held["pid"]))})
+        ):
             reply = self._ask({**arguments, "dead": [held["run"]]}, task_vars)
         return reply
 

@@ -12,6 +12,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils import rolling_gro
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "client_endpoint": groups.client_endpoint,
             "flink_intolerant": groups.intolerant,
             "flink_moved": groups.flink_moved,
             "journal_file": diagnostics.journal_file,
@@ -20,7 +21,9 @@ class FilterModule:
             "restart_file": groups.restart_file,
             "rolling_after": groups.after,
             "rolling_endpoint": groups.endpoint,
+            "rolling_forced": groups.forced,
             "rolling_member": groups.describe,
             "rolling_plan": groups.plan_lines,
             "rolling_step": groups.step,
+            "shifted_steps": groups.shifted_steps,
         }

@@ -47,6 +47,16 @@ def endpoint(member: Described) -> str:
     return f"{member['address']}:{member['ports'][0]}"
 
 
+def client_endpoint(member: Mapping[str, Any]) -> str:
+    """host:port of a server's client port."""
+    return f"{member['address']}:{member['client_port']}"
+
+
+def shifted_steps(steps: Sequence[Mapping[str, Any]], ahead: float) -> list[dict[str, Any]]:
+    """Steps as the clock of another host tells their times, which is so many seconds ahead."""
+    return [{**each, "began": each["began"] + ahead, "ended": each["ended"] + ahead} for each in steps]
+
+
 def restart_file(unit: str) -> str:
     """Where the operator's wish to restart a unit's process is noted: it ends with that process, or with the host's boot."""
     return f"/run/streamquorum/{unit}.restart"
@@ -60,6 +70,15 @@ def to_do(member: Described) -> bool:
 def asked_for(member: Described) -> bool:
     """Whether the operator asked for a restart of the process that runs."""
     return bool(member["process"]) and member["restart_asked"] == member["process"]
+
+
+def forced(members: Sequence[Described], force: bool) -> list[dict[str, Any]]:
+    """The members, with a restart asked for of every process, unless an earlier wish is not fulfilled everywhere yet."""
+    unfinished = any(asked_for(member) for member in members)
+    return [
+        {**member, "restart_asked": member["process"]} if force and not unfinished else dict(member)
+        for member in members
+    ]
 
 
 @dataclass(frozen=True)

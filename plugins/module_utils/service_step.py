@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -46,21 +45,6 @@ class Target:
     ports: Sequence[int]
     limit: float
     back: bool = False
-
-
-def holder_problem(text: str, run: str) -> str:
-    """Why the lease on this host forbids the step; a host without one does not.
-
-    Args:
-        text: content of the lease file; empty without one.
-        run: id of this run.
-    """
-    if not text:
-        return ""
-    held = json.loads(text)
-    if held["run"] == run:
-        return ""
-    return f"{held['user']}@{held['host']} (process {held['pid']}, run {held['run']}) holds the lock of this host now"
 
 
 class ServiceStep:
@@ -114,9 +98,11 @@ class ServiceStep:
             return self._reply(OK, "")
         before = {name: find(f"{target.root}/{name}").target for name in ("current", "previous")}
         now = f"generations/{target.generation}"
-        # What was switched to and kept ending never served: what served is the one before it.
+        # What runs has served. Where nothing does, `current` has, unless it is new or its process kept ending.
         unproved = before["current"] == now or (unit["restarts"] > 0 and before["previous"])
         served = before["previous"] if unproved else before["current"]
+        if process and unit["generation"]:
+            served = f"generations/{unit['generation']}"
         if target.back:
             return self._reply(OK, self._back(now, before["previous"]))
         if target.generation:

@@ -37,6 +37,12 @@ options:
     description: Seconds until it ends by itself.
     type: float
     default: 900
+  renew:
+    description:
+      - Give it only to the run that has had it since. What was free in between proves nothing, since another run may have
+        worked meanwhile.
+    type: bool
+    default: false
   take_over:
     description: Take it from whoever holds it.
     type: bool
@@ -89,7 +95,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import apply, find
-from ansible_collections.streamquorum.ha.plugins.module_utils.lease import grants, lease, told
+from ansible_collections.streamquorum.ha.plugins.module_utils.lease import grants, kept, lease, told
 
 
 def main() -> None:
@@ -99,6 +105,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
             "purpose": {"type": "str", "default": ""},
             "duration": {"type": "float", "default": 900},
+            "renew": {"type": "bool", "default": False},
             "take_over": {"type": "bool", "default": False},
             "path": {"type": "path", "default": "/run/streamquorum/lease.json"},
             "holder": {"type": "dict", "default": {}},
@@ -124,8 +131,10 @@ def main() -> None:
         if mine and not module.check_mode:
             apply({"path": params["path"], "state": "absent"})
         module.exit_json(changed=mine, granted=False, held_by={}, told="")
-    if not params["take_over"] and not grants(held, wanted, now, params["dead"]):
-        module.exit_json(changed=False, granted=False, held_by=held, told=told(held, now))
+    free = kept(held, wanted) if params["renew"] else params["take_over"] or grants(held, wanted, now, params["dead"])
+    if not free:
+        lost = told(held, now) if held else "nobody, since this host was booted or the lease taken back"
+        module.exit_json(changed=False, granted=False, held_by=held, told=lost)
     if not module.check_mode:
         entry = {"path": params["path"], "state": "file", "owner": "root", "group": "root", "mode": "0644"}
         apply({**entry, "content": json.dumps(lease(wanted, now, params["duration"]), sort_keys=True) + "\n"})

@@ -10,7 +10,7 @@ description:
   - Restarts one service with one of its staged generations, and waits until it listens. A generation whose process
     ends, or does not listen in time, is switched back to the one that served before.
   - Nothing is touched when another process runs than the one that was decided on (RV(outcome=moved)), when the
-    ensemble would not bear it at this moment (RV(outcome=closed)), or when another run holds this host's lease (a
+    ensemble would not bear it at this moment (RV(outcome=closed)), or when this run does not hold this host's lease (a
     failure).
 author: [StreamQuorum (@streamquorum)]
 attributes:
@@ -55,7 +55,7 @@ options:
     type: str
     default: ""
   run:
-    description: Id of this run, which must hold the lease of this host if anyone does.
+    description: Id of this run, which must hold the lease of this host.
     type: str
     required: true
   lease:
@@ -81,6 +81,10 @@ options:
         default: ""
       accept_members_down:
         description: Not all other voters have to serve, as long as a quorum is left.
+        type: bool
+        default: false
+      accept_outage:
+        description: No quorum has to be left.
         type: bool
         default: false
       timeout:
@@ -130,11 +134,14 @@ journal:
   returned: always
 """
 
+import json
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import find
 from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import HostReader
+from ansible_collections.streamquorum.ha.plugins.module_utils.lease import forbids
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import closed
 from ansible_collections.streamquorum.ha.plugins.module_utils.service_step import (
     FAILED,
@@ -142,7 +149,6 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.service_step impor
     ServiceStep,
     StepError,
     Target,
-    holder_problem,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import Connection, Server
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe import EnsembleProbe
@@ -157,7 +163,7 @@ def ask_guard(given: dict[str, Any] | None) -> str:
     members = [Member(**{name: each[name] for name in fields}) for each in given["members"]]
     servers = tuple(Server(member.address, member.client_port) for member in members)
     modes = EnsembleProbe(Connection(servers, given["timeout"]), members, None).modes()
-    return closed(members, modes, given["id"], given["mode"], given["accept_members_down"])
+    return closed(members, modes, given["id"], given["mode"], given["accept_members_down"], given["accept_outage"])
 
 
 def main() -> None:
@@ -180,6 +186,7 @@ def main() -> None:
                     "members": {"type": "list", "elements": "dict", "required": True},
                     "mode": {"type": "str", "default": ""},
                     "accept_members_down": {"type": "bool", "default": False},
+                    "accept_outage": {"type": "bool", "default": False},
                     "timeout": {"type": "float", "default": 5},
                 },
             },
@@ -187,7 +194,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    problem = holder_problem(find(params["lease"]).content, params["run"])
+    problem = forbids(json.loads(find(params["lease"]).content or "{}"), params["run"], time.time())
     if problem:
         module.fail_json(msg=f"Nothing was touched: {problem}.")
     target = Target(

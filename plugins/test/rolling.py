@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling_groups import to_do
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling_groups import asked_for, to_do
 
 
 class TestModule:
     def tests(self) -> dict[str, Callable[..., Any]]:
-        return {"rolling_to_do": to_do}
+        return {"rolling_asked_for": asked_for, "rolling_to_do": to_do}
