@@ -29,7 +29,7 @@ from kazoo.retry import KazooRetry
 
 # The plugins resolve as the collection that `make setup` links.
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
-from ansible_collections.streamquorum.ha.plugins.module_utils.availability import attribute, problems
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability import problems
 
 INVENTORY = "tests/bench/inventory"
 UNIT = "zookeeper.service"
@@ -225,9 +225,18 @@ def probing(name: str, servers: list[str]) -> Iterator[Probe]:
 
 
 def stalls_ms(result: dict[str, Any], steps: list[dict[str, Any]]) -> list[float]:
-    """The longest stall of each step, in milliseconds."""
-    numbered = [{**step, "member": str(index)} for index, step in enumerate(steps)]
-    return [float(each["longest_stall_ms"]) for each in attribute(result, numbered).values()]
+    """The longest stall of each step, in milliseconds; at least the threshold from which the probe lists stalls.
+
+    A stall belongs to the step that it overlaps most: it may begin with the very write that ended the step before.
+    """
+    longest = [float(result["stall_threshold_ms"])] * len(steps)
+    for stall in result["stalls"]:
+        ends = stall["at"] + stall["seconds"]
+        overlaps = [min(ends, step["ended"]) - max(stall["at"], step["began"]) for step in steps]
+        index = overlaps.index(max(overlaps))
+        if overlaps[index] > 0:
+            longest[index] = max(longest[index], round(stall["seconds"] * 1000, 1))
+    return longest
 
 
 def summary(result: dict[str, Any]) -> dict[str, Any]:
