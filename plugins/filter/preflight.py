@@ -19,4 +19,7 @@ class FilterModule:
             "port_problems": preflight.port_problems,
             "occupied_problems": preflight.occupied_problems,
             "limit_problems": preflight.limit_problems,
+            "upgrade_problems": preflight.upgrade_problems,
+            "space_problems": preflight.space_problems,
+            "release_in": preflight.release_in,
         }

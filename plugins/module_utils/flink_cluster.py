@@ -441,6 +441,20 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[
     return problems
 
 
+def upgrade_problems(
+    running: str, host: str, wanted: str, pairs: Sequence[Mapping[str, str]], upgrade: bool
+) -> list[str]:
+    """As `preflight.upgrade_problems`, with Flink's own rule: releases are mixed only within what was tested."""
+    otherwise = (
+        "Flink does not support JobManagers and TaskManagers of mixed releases, so this is not rolled. The way is: a "
+        "savepoint of every job (flink stop --savepointPath), playbooks/stop.yml, the new release, playbooks/start.yml, and "
+        "the jobs from their savepoints"
+    )
+    return preflight.upgrade_problems(
+        host, "Flink", "flink_ha_version", running, wanted, pairs, upgrade, False, otherwise
+    )
+
+
 def _identity_problems(given: Mapping[str, Any]) -> list[str]:
     problems = []
     cluster_id, root, quorum = (

@@ -116,3 +116,56 @@ def limit_problems(group: Sequence[str], play_hosts: Sequence[str], what: str) -
         f"--limit leaves out {', '.join(missing)} of {what}, whose state this run would not know. "
         "Run without --limit, or with --limit that names the whole group (for example --limit zookeeper)."
     ]
+
+
+def upgrade_problems(
+    host: str,
+    what: str,
+    variable: str,
+    running: str,
+    wanted: str,
+    pairs: Sequence[Mapping[str, Any]],
+    upgrade: bool,
+    across_minor: bool,
+    otherwise: str = "that pair was never tested",
+) -> list[str]:
+    """Refuses a change of release that was not asked for, was not tested, or has to be confirmed.
+
+    Args:
+        running: release that stands behind `current`; empty where it is not known.
+        pairs: {from, to, tested}: series (as `3.8`) that may follow each other in a roll.
+        upgrade: playbooks/upgrade.yml asks.
+        across_minor: the operator has confirmed a change across minor releases.
+        otherwise: why a pair that is not among them is refused.
+    """
+    if running in ("", wanted):
+        return []
+    before, after = (".".join(release.split(".")[:2]) for release in (running, wanted))
+    change = f"{host}: runs {what} {running}, and {variable} is {wanted}"
+    if (before, after) not in [(pair["from"], pair["to"]) for pair in pairs]:
+        known = ", ".join(f"{pair['from']}.x to {pair['to']}.x" for pair in pairs)
+        return [f"{change}: {otherwise}. What may be rolled: {known}."]
+    if not upgrade:
+        return [
+            f"{change}. A release is changed by playbooks/upgrade.yml, which looks at more than a change of configuration "
+            "needs to."
+        ]
+    if before != after and not across_minor:
+        return [
+            f"{change}: a change across minor releases may not be undone once something new is used. Read its notes, then "
+            f"confirm it with {variable.removesuffix('_version')}_upgrade_across_minor=true."
+        ]
+    return []
+
+
+def space_problems(host: str, path: str, free_mb: int, needed_mb: int, what: str) -> list[str]:
+    """Refuses to unpack a release where it does not fit."""
+    if free_mb >= needed_mb:
+        return []
+    return [f"{host}: {path} has {free_mb} MB free, and {what} needs {needed_mb} MB. Make room there."]
+
+
+def release_in(path: str, name: str) -> str:
+    """The release in the path of a directory `<name>-<release>`; empty for any other path."""
+    last = path.rstrip("/").rpartition("/")[2]
+    return last.removeprefix(f"{name}-") if last.startswith(f"{name}-") else ""

@@ -242,6 +242,8 @@ def step(
     registered = _workers(members, reply) if kind == "taskmanager" else {}
     return {
         **chosen.as_dict(),
+        # A wait in vain counts until the member is seen to serve again.
+        "waited": [name for name in run["waited"] if name not in {each.name for each in seen.members if each.ready}],
         # What has to stand after the step, and who must have gone: a TaskManager that comes back has a new id.
         "standing": len({member.name for member in seen.members if member.ready} | set(chosen.members)),
         "registered": [
@@ -273,10 +275,10 @@ def line(chosen: Step) -> str:
 
 
 def _role(kind: str, member: Member, reply: Reply) -> str:
-    """What it was when it was decided on, as its host will be asked again; empty where it did not serve."""
-    if kind != "zookeeper" or member.state != READY:
+    """What it said that it was when it was decided on, as its host will be asked again; empty where it did not serve."""
+    if kind != "zookeeper":
         return ""
-    return str(next(server["mode"] for server in reply["servers"] if server["id"] == member.id))
+    return next(server["mode"] for server in reply["servers"] if server["id"] == member.id) or ""
 
 
 def after(

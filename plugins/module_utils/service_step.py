@@ -36,6 +36,7 @@ class Target:
         ports: of which it listens on one when it is up.
         limit: seconds until then.
         back: go back from this generation to what served before it.
+        serves: it served when the step was decided on.
     """
 
     unit: str
@@ -45,6 +46,28 @@ class Target:
     ports: Sequence[int]
     limit: float
     back: bool = False
+    serves: bool = True
+
+
+def served_before(now: str, current: str, previous: str, running: str, serves: bool, live: bool, restarts: int) -> str:
+    """The generation to go back to (`generations/<digest>`); empty where there is none, or nothing was switched.
+
+    Args:
+        now: the generation that is switched to.
+        current: of the link, before the switch.
+        previous: of the link, before the switch.
+        running: digest that the process was started with; empty where none runs.
+        serves: it served when the step was decided on.
+        live: its process listens.
+        restarts: how often systemd has started its process anew by itself.
+    """
+    if live and serves and running:
+        return f"generations/{running}"
+    if current == now:
+        # A process that runs it already is not switched; one that keeps ending never served.
+        return "" if live else previous
+    doubtful = live or restarts > 0
+    return previous if doubtful and previous else current
 
 
 class ServiceStep:
@@ -82,10 +105,8 @@ class ServiceStep:
             StepError: the generation is not staged on this host.
         """
         target = self._target
-        unit = self._unit()
-        process = unit["process"] if self._listens() else ""
-        if process != target.process:
-            return self._reply(MOVED, f"the process is {process or 'gone'}, not {target.process or 'gone'}")
+        if self._process() != target.process:
+            return self._reply(MOVED, self._moved())
         if target.generation and not os.path.isdir(f"{target.root}/generations/{target.generation}"):
             raise StepError(
                 f"{target.root}/generations/{target.generation} is not there: another run has staged something else "
@@ -94,15 +115,23 @@ class ServiceStep:
         reason = self._guard()
         if reason:
             return self._reply(CLOSED, reason)
+        # The answers may have taken seconds.
+        unit, process = self._unit(), self._process()
+        if process != target.process:
+            return self._reply(MOVED, self._moved())
         if check_mode:
             return self._reply(OK, "")
         before = {name: find(f"{target.root}/{name}").target for name in ("current", "previous")}
         now = f"generations/{target.generation}"
-        # What runs has served. Where nothing does, `current` has, unless it is new or its process kept ending.
-        unproved = before["current"] == now or (unit["restarts"] > 0 and before["previous"])
-        served = before["previous"] if unproved else before["current"]
-        if process and unit["generation"]:
-            served = f"generations/{unit['generation']}"
+        served = served_before(
+            now,
+            before["current"],
+            before["previous"],
+            unit["generation"],
+            target.serves,
+            bool(process),
+            unit["restarts"],
+        )
         if target.back:
             return self._reply(OK, self._back(now, before["previous"]))
         if target.generation:
@@ -111,13 +140,20 @@ class ServiceStep:
             self._run(["systemctl", "enable", target.unit])
         cause = self._restart(unit["active"])
         if not cause:
-            return self._reply(OK, "", served)
+            foreign = FOREIGN_UNIT if not before["current"] and find(f"{target.root}/{FOREIGN_UNIT}").content else ""
+            return self._reply(OK, "", served or foreign)
         journal = self._journal()
         back = self._back(now, served) if target.generation else "it was not switched"
         return self._reply(FAILED, f"{cause}; {back}", served, journal)
 
     def _unit(self) -> dict[str, Any]:
         return self._reader.units([self._target.unit])[self._target.unit]
+
+    def _process(self) -> str:
+        return str(self._unit()["process"]) if self._listens() else ""
+
+    def _moved(self) -> str:
+        return f"the process is {self._process() or 'gone'}, not {self._target.process or 'gone'}"
 
     def _listens(self) -> bool:
         target = self._target
@@ -200,7 +236,7 @@ class ServiceStep:
         return {
             "outcome": outcome,
             "reason": reason,
-            "process": unit["process"] if self._listens() else "",
+            "process": self._process(),
             "running": unit["generation"],
             "before": before.rpartition("/")[2],
             "journal": list(journal),

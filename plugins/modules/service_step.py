@@ -124,7 +124,7 @@ running:
   type: str
   returned: always
 before:
-  description: Digest of the generation that was current before.
+  description: Digest of the generation that served before; C(foreign-unit) for an installation of its own; empty for none.
   type: str
   returned: always
 journal:
@@ -134,7 +134,9 @@ journal:
   returned: always
 """
 
+import fcntl
 import json
+import os
 import time
 from typing import Any
 
@@ -194,9 +196,16 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    problem = forbids(json.loads(find(params["lease"]).content or "{}"), params["run"], time.time())
-    if problem:
-        module.fail_json(msg=f"Nothing was touched: {problem}.")
+    os.makedirs(os.path.dirname(params["lease"]), mode=0o755, exist_ok=True)
+    # A step goes on when its controller dies: the next run's step on this host waits for its end.
+    lock = os.open(f"{params['lease']}.step", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def lease_problem() -> str:
+        return forbids(json.loads(find(params["lease"]).content or "{}"), params["run"], time.time())
+
+    if lease_problem():
+        module.fail_json(msg=f"Nothing was touched: {lease_problem()}.")
     target = Target(
         params["unit"],
         params["root"],
@@ -205,9 +214,15 @@ def main() -> None:
         params["ports"],
         params["timeout"],
         params["back"],
+        params["guard"] is None or params["guard"]["mode"] != "",
     )
     module.log(f"run {params['run']}: step of {params['unit']}: {params['reason']}")
-    step = ServiceStep(target, HostReader(module.run_command), module.run_command, lambda: ask_guard(params["guard"]))
+    step = ServiceStep(
+        target,
+        HostReader(module.run_command),
+        module.run_command,
+        lambda: ask_guard(params["guard"]) or lease_problem(),
+    )
     try:
         result = step.make(module.check_mode)
     except StepError as error:

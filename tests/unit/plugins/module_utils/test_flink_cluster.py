@@ -174,7 +174,7 @@ def test_the_client_has_neither():
     )
 
 
-def state_of(services, running=None, listening=None, active=True):
+def state_of(services, running=None, listening=None, active=True, asked=""):
     """A host on which the services run the generation given by name."""
     return {
         "units": {
@@ -183,9 +183,11 @@ def state_of(services, running=None, listening=None, active=True):
                 "enabled": active,
                 "active": active,
                 "generation": (running or {}).get(s["name"], ""),
+                "process": "100@5" if active else "",
             }
             for s in services
         },
+        "contents": {f"/run/streamquorum/{s['unit']}.restart": asked for s in services},
         "paths": {
             path: {"target": target, "entries": entries}
             for s in services
@@ -265,6 +267,15 @@ def test_an_unknown_installation_that_is_live_is_not_restarted_either():
     services = planned(listening=[("flink-taskmanager.service", 6122)])
     assert services[2]["restart_needed"]
     assert cluster.pending(services).startswith("flink-taskmanager: an installation of its own -> ")
+
+
+@pytest.mark.parametrize(("asked", "needed"), [("100@5\n", True), ("99@5\n", False), ("", False)])
+def test_a_restart_that_was_asked_for_is_about_one_process(asked, needed):
+    services = wanted()
+    running = {s["name"]: s["digest"] for s in services}
+    listening = [(s["unit"], cluster.parse_ports(s[cluster.MAIN_PORT[s["kind"]]])[0]) for s in services]
+    state = state_of(services, running, listening, asked=asked)
+    assert {s["restart_needed"] for s in cluster.plan(services, state, "/etc/flink")} == {needed}
 
 
 def test_any_service_looks_at_hosts_that_left_a_plan():
