@@ -38,6 +38,8 @@ class FilterModule:
             "flink_generations": cluster.with_generations,
             "flink_client_config": cluster.client_config,
             "flink_members": cluster.members,
+            "flink_settings": cluster.settings,
+            "flink_cluster_id_problems": cluster.cluster_id_problems,
             "flink_upgrade_problems": cluster.upgrade_problems,
             "flink_pending": cluster.pending,
             "flink_plan": cluster.plan,

@@ -21,5 +21,6 @@ class FilterModule:
             "limit_problems": preflight.limit_problems,
             "upgrade_problems": preflight.upgrade_problems,
             "space_problems": preflight.space_problems,
+            "unknown_variables": preflight.unknown_variables,
             "release_in": preflight.release_in,
         }

@@ -455,6 +455,31 @@ def upgrade_problems(
     )
 
 
+def settings(lines: Sequence[str]) -> dict[str, str]:
+    """The last part of each key -> its value, from single lines of a configuration file.
+
+    The option's name has changed in its first parts only, so the last one is the same in all releases.
+    """
+    found = flink_options.parse("config.yaml", "\n".join(lines))
+    return {key.rpartition(".")[2]: value.strip("'\"") for key, value in found.items()}
+
+
+def cluster_id_problems(host: str, found: Sequence[Mapping[str, str]], wanted: str) -> list[str]:
+    """Refuses another cluster-id than that of the installation: its jobs are found under it.
+
+    Args:
+        found: what `settings` gave for each service that was installed before.
+        wanted: flink_ha_cluster_id.
+    """
+    before = {each["cluster-id"] for each in found if each.get("cluster-id")} - {wanted}
+    return [
+        f"{host}: runs under flink_ha_cluster_id {other}, and the inventory says {wanted}. The jobs and their checkpoints are "
+        f"found under that name: set flink_ha_cluster_id: {other}. For another cluster, take a savepoint of every job, run "
+        f"playbooks/stop.yml, and move {host}'s flink_ha_config_dir away."
+        for other in sorted(before)
+    ]
+
+
 def _identity_problems(given: Mapping[str, Any]) -> list[str]:
     problems = []
     cluster_id, root, quorum = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -169,3 +170,28 @@ def release_in(path: str, name: str) -> str:
     """The release in the path of a directory `<name>-<release>`; empty for any other path."""
     last = path.rstrip("/").rpartition("/")[2]
     return last.removeprefix(f"{name}-") if last.startswith(f"{name}-") else ""
+
+
+def unknown_variables(hostvars: Mapping[str, Mapping[str, Any]], known: Sequence[str]) -> list[str]:
+    """Variables of the inventory that begin like the inputs of the roles and are none: a misspelt one takes no effect.
+
+    Args:
+        hostvars: of all hosts.
+        known: names of all inputs.
+    """
+    prefixes = tuple(sorted({f"{name.split('_')[0]}_" for name in known} - {"flink_"} | {"flink_ha_"}))
+    found: dict[str, list[str]] = {}
+    for host, given in hostvars.items():
+        for name in given:
+            if name.startswith(prefixes) and name not in known:
+                found.setdefault(name, []).append(host)
+    return [
+        f"{name} (of {', '.join(sorted(hosts)[:3])}{' and others' if len(hosts) > 3 else ''}) is no input of this "
+        f"toolkit, so it would take no effect. {_meant(name, known)}"
+        for name, hosts in sorted(found.items())
+    ]
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"Is {close[0]} meant?" if close else "docs/variables.md lists them."

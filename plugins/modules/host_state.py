@@ -40,7 +40,8 @@ options:
     default: []
   lines:
     description:
-      - By path, a text that a line must contain to be returned. For one setting of a file whose others may be secrets.
+      - By path, a list of texts, one of which a line must contain to be returned. For settings of a file whose others may
+        be secrets.
     type: dict
     default: {}
   resolve:

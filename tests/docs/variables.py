@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("zookeeper", "flink_ha")
+ROLES = ("zookeeper", "flink_ha", "rolling")
 SECTION = re.compile(r"^# --- (.+?) -+$")
 NAME = re.compile(r"^#? ?([a-z_]+):")
 #: Who has to reach each port; a firewall lets exactly these pass.

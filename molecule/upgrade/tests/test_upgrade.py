@@ -1,0 +1,65 @@
+"""Releases change on a live cluster, member by member, under writes. In the order of the file."""
+
+from __future__ import annotations
+
+import json
+
+import cluster
+import pytest
+
+HOSTS = cluster.group("zookeeper")
+NEW = ["-e", "zookeeper_version=3.9.5", "-e", "flink_ha_version=1.20.5"]
+CONFIRMED = ["-e", "zookeeper_upgrade_across_minor=true"]
+
+
+def releases():
+    return {cluster.word(host, "srvr").split("version: ", 1)[1].split("-")[0] for host in HOSTS}
+
+
+def flink_release():
+    return cluster.rest_any("/config")["flink-version"]
+
+
+def started():
+    units = "zookeeper flink-jobmanager flink-taskmanager"
+    return {host: cluster.shell(host, f"systemctl show -p ExecMainStartTimestampMonotonic {units}") for host in HOSTS}
+
+
+@pytest.mark.parametrize(
+    ("playbook", "change", "words"),
+    [
+        ("site.yml", NEW, "A release is changed by playbooks/upgrade.yml"),
+        ("upgrade.yml", NEW, "zookeeper_upgrade_across_minor=true"),
+        ("upgrade.yml", ["-e", "zookeeper_version=3.7.2"], "What may be rolled: "),
+        ("upgrade.yml", ["-e", "zookeeper_version=3.9.99"], "no release that this toolkit knows"),
+        ("upgrade.yml", ["-e", "flink_ha_version=2.3.0"], "flink stop --savepointPath"),
+    ],
+)
+def test_what_is_not_asked_for_or_not_tested_is_refused_before_a_change(playbook, change, words):
+    before = started()
+    code, output = cluster.playbook(f"playbooks/{playbook}", *change)
+    assert code != 0
+    assert words in " ".join(output.split()), output
+    assert started() == before
+
+
+@pytest.mark.parametrize(("zookeeper", "flink"), [("3.9.5", "1.20.5"), ("3.8.6", "1.20.4")])
+def test_there_and_back_under_writes(tmp_path, zookeeper, flink):
+    wanted = ["-e", f"zookeeper_version={zookeeper}", "-e", f"flink_ha_version={flink}"]
+    code, output = cluster.playbook(
+        "playbooks/upgrade.yml", *wanted, *CONFIRMED,
+        "-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}",
+    )  # fmt: skip
+    assert code == 0, output
+    assert (releases(), flink_release()) == ({zookeeper}, flink)
+    evidence = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*/availability.json"))]
+    assert len(evidence) == 3, "one for each group"
+    for each in evidence:
+        result = each["probe"]["result"]
+        assert each["probe"]["problems"] == []
+        assert (result["missing"], result["sessions_lost"]) == (0, 0)
+        cluster.told(f"to {zookeeper} and {flink}: longest stall of a writer", result["longest_stall_ms"] / 1000)
+    before = started()
+    code, output = cluster.playbook("playbooks/upgrade.yml", *wanted, *CONFIRMED)
+    assert code == 0, output
+    assert started() == before, "a second run has nothing to do"
