@@ -168,9 +168,12 @@ class HostReader:
         """Text of small files; empty for one that is missing."""
         return {path: self._text(path) for path in paths}
 
-    def lines(self, wanted: Mapping[str, str]) -> dict[str, list[str]]:
-        """Lines that contain a text, by path; none for a file that is missing."""
-        return {path: [line for line in self._text(path).splitlines() if text in line] for path, text in wanted.items()}
+    def lines(self, wanted: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """Lines that contain one of some texts, by path; none for a file that is missing."""
+        return {
+            path: [line for line in self._text(path).splitlines() if any(text in line for text in texts)]
+            for path, texts in wanted.items()
+        }
 
     def resolve(self, names: Iterable[str]) -> dict[str, list[str]]:
         """Addresses by name, as this host's resolver gives them; an empty list for a name that it does not know."""

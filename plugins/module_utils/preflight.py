@@ -193,5 +193,5 @@ def unknown_variables(hostvars: Mapping[str, Mapping[str, Any]], known: Sequence
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
+    close = difflib.get_close_matches(name, known, 1, 0.8)
     return f"Is {close[0]} meant?" if close else "docs/variables.md lists them."

@@ -494,3 +494,47 @@ def test_a_unit_of_an_earlier_inventory_is_refused():
 def test_our_own_service_on_its_port_is_no_problem():
     state = STATE | {"listening": [{"address": "0.0.0.0", "port": 8081, "pid": 7, "unit": "flink-jobmanager.service"}]}
     assert cluster.flink_problems(given(), HOSTVARS, state) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (["high-availability.cluster-id: /a"], {"cluster-id": "/a"}),
+        (['high-availability.cluster-id: "/a"'], {"cluster-id": "/a"}),
+        (["x.tolerate-suspended-connections: true"], {"tolerate-suspended-connections": "true"}),
+        ([], {}),
+    ],
+)
+def test_settings_by_the_last_part_of_their_key(lines, found):
+    assert cluster.settings(lines) == found
+
+
+def test_another_cluster_id_than_the_one_that_runs_is_refused():
+    assert cluster.cluster_id_problems("h", [{"cluster-id": "/a"}, {}], "/a") == []
+    problems = cluster.cluster_id_problems("h", [{"cluster-id": "/a"}], "/b")
+    assert "set flink_ha_cluster_id: /a" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"), [("1.20.5", ""), ("2.3.0", "savepoint of every job"), ("1.19.3", "savepoint")]
+)
+def test_flink_is_rolled_only_within_what_was_tested(wanted, words):
+    problems = cluster.upgrade_problems("1.20.4", "h", wanted, [{"from": "1.20", "to": "1.20", "tested": ""}], True)
+    assert bool(problems) == bool(words)
+    assert all(words in problem for problem in problems)
+
+
+def test_members_as_a_roll_sees_them():
+    services = planned(listening=[("flink-taskmanager.service", 6122)], active=True)
+    state = state_of(services)
+    managers = [
+        {"address": service["address"], "rest_port": cluster.parse_ports(service["rest_port"])[0]}
+        for service in services
+        if service["kind"] == "jobmanager"
+    ]
+    found = cluster.members(services, "host", managers, ["another", services[-1]["address"]], state, 60)
+    assert [member["kind"] for member in found] == [service["kind"] for service in services]
+    last = found[-1]
+    assert (last["name"], last["id"], last["ports"]) == ("host", 2, [6122])
+    assert last["process"] == ("100@5" if last["live"] else "")
+    assert found[0]["wanted"] == services[0]["digest"]

@@ -106,3 +106,13 @@ def test_listening_survives_what_it_cannot_read(text):
 )
 def test_unit_of_cgroup(text, unit):
     assert host_state.unit_of_cgroup(text) == unit
+
+
+def test_lines_of_a_file_without_the_rest_of_it(tmp_path):
+    path, missing = str(tmp_path / "config.yaml"), str(tmp_path / "none")
+    (tmp_path / "config.yaml").write_text("a.cluster-id: /x\npassword: hidden\nb.tolerate: true\n")
+    reader = host_state.HostReader(lambda _command: (0, "", ""))
+    assert reader.lines({path: ["cluster-id", "tolerate"], missing: ["x"]}) == {
+        path: ["a.cluster-id: /x", "b.tolerate: true"],
+        missing: [],
+    }

@@ -84,3 +84,67 @@ def test_an_unknown_release_is_refused():
     (problem,) = preflight.release_problems("3.9", releases, "ZooKeeper", "zookeeper_version")
     assert "zookeeper_version is '3.9'" in problem
     assert "3.9.5, 3.8.6" in problem
+
+
+PAIRS = [{"from": "3.8", "to": "3.9", "tested": ""}, {"from": "3.9", "to": "3.9", "tested": ""}]
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted", "upgrade", "across", "words"),
+    [
+        ("", "3.9.5", False, False, ""),
+        ("3.9.5", "3.9.5", False, False, ""),
+        ("3.9.4", "3.9.5", True, False, ""),
+        ("3.8.6", "3.9.5", True, True, ""),
+        ("3.9.4", "3.9.5", False, False, "playbooks/upgrade.yml"),
+        ("3.8.6", "3.9.5", True, False, "zookeeper_upgrade_across_minor=true"),
+        (
+            "3.9.5",
+            "3.8.6",
+            True,
+            True,
+            "that pair was never tested. What may be rolled: 3.8.x to 3.9.x, 3.9.x to 3.9.x",
+        ),
+    ],
+)
+def test_a_release_changes_only_where_it_was_asked_for_and_tested(running, wanted, upgrade, across, words):
+    problems = preflight.upgrade_problems(
+        "h", "ZooKeeper", "zookeeper_version", running, wanted, PAIRS, upgrade, across
+    )
+    assert bool(problems) == bool(words)
+    assert all(words in problem and problem.startswith("h: runs ZooKeeper") for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("path", "release"),
+    [("/opt/zookeeper-3.9.5", "3.9.5"), ("/usr/share/zookeeper", ""), ("/opt/flink-1.20.5", ""), ("", "")],
+)
+def test_the_release_of_a_directory(path, release):
+    assert preflight.release_in(path, "zookeeper") == release
+
+
+def test_a_release_needs_room():
+    assert not preflight.space_problems("h", "/opt", 100, 100, "ZooKeeper")
+    assert (
+        "/opt has 99 MB free, and ZooKeeper needs 100 MB"
+        in preflight.space_problems("h", "/opt", 99, 100, "ZooKeeper")[0]
+    )
+
+
+def test_a_misspelt_variable_is_named_with_what_is_meant():
+    hosts = {
+        "a": {
+            "zookeeper_heapp_mb": 1,
+            "zookeeper_id": 1,
+            "__zookeeper_wanted": {},
+            "ansible_host": "x",
+            "lab_name": "y",
+        },
+        "b": {"zookeeper_heapp_mb": 1, "flink_version": "2", "flink_ha_slotz": 3},
+    }
+    known = ["zookeeper_id", "zookeeper_heap_mb", "flink_ha_cluster_id", "rolling_kind"]
+    problems = preflight.unknown_variables(hosts, known)
+    assert [problem.split()[0] for problem in problems] == ["flink_ha_slotz", "zookeeper_heapp_mb"]
+    assert "(of a, b)" in problems[1]
+    assert problems[1].endswith("Is zookeeper_heap_mb meant?")
+    assert problems[0].endswith("docs/variables.md lists them.")

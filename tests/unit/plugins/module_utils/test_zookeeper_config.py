@@ -166,3 +166,29 @@ def test_a_package_that_is_not_there_is_refused(platform, version, word):
 
 def test_the_platforms_own_package_is_taken():
     assert config.package_problems("zk1", "debian 12", "3.8.0", PACKAGES) == []
+
+
+RUNNING = "dataDir=/d\nserver.1=a:2888:3888:participant\nserver.2=b:2888:3888\nserver.9=o:2888:3888:observer\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"),
+    [
+        (RUNNING, ""),
+        (RUNNING.replace(":participant", ""), ""),
+        (RUNNING.replace("server.9=o:2888:3888:observer\n", ""), ""),
+        (RUNNING.replace("/d", "/e"), ""),
+        (RUNNING + "server.3=c:2888:3888\n", "server.3=c:2888:3888"),
+        (RUNNING.replace("server.2=b:2888:3888\n", ""), "server.2=b:2888:3888 (running)"),
+        (RUNNING.replace("b:2888", "b:2889"), "server.2=b:2888:3888 (running), server.2=b:2889:3888"),
+        (RUNNING.replace("server.2=b:2888:3888", "server.2=b:2888:3888:observer"), "server.2=b:2888:3888 (running)"),
+    ],
+)
+def test_trap_06_the_voters_of_a_live_ensemble_stay(wanted, named):
+    problems = config.voter_problems("h", RUNNING, wanted)
+    assert bool(problems) == bool(named)
+    assert all(named in problem for problem in problems)
+
+
+def test_what_runs_without_our_configuration_is_compared_by_its_servers_instead():
+    assert config.voter_problems("h", "", RUNNING) == []

@@ -30,6 +30,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict 
     Proof,
     Verdict,
     judge,
+    lagging,
     survives,
     tolerance,
 )
@@ -426,3 +427,31 @@ def test_survives_is_more_than_half_of_the_voters() -> None:
 
 def test_unknown_ids_do_not_count() -> None:
     assert survives([Member(1, "zk1", 2181, 2888)], {7})
+
+
+def test_servers_that_are_in_step_and_one_that_is_gone() -> None:
+    members, observed = ensemble("3.9.5/written")
+    assert lagging(judge(members, observed).as_dict(), [1, 2, 3, 4]) == []
+    gone = judge(members, lose(observed, 2)).as_dict()
+    assert lagging(gone, [1, 3]) == []
+    assert lagging(gone, [1, 2]) == ["127.0.0.1 (id 2) does not serve"]
+
+
+def test_a_server_without_the_proofs_write_or_in_an_older_epoch_is_not_in_step() -> None:
+    members, observed = ensemble("3.9.5/written")
+    follower = next(i for i in (1, 2, 3) if i != leader_of(observed))
+    unread = judge(members, observed, proof=Proof(accepted=True, unread={follower: "late"})).as_dict()
+    assert "does not show a write" in lagging(unread, [1, 2, 3])[0]
+    old = judge(members, with_srvr(observed, follower, zxid=5)).as_dict()
+    assert "is in epoch 0" in lagging(old, [follower])[0]
+
+
+def test_trap_06_voters_that_a_running_server_knows_and_the_inventory_does_not() -> None:
+    members, observed = ensemble("3.9.5/written")
+    assert judge(members, observed).voter_differences == []
+    fewer = [member for member in members if member.id != 3]
+    told_now = judge(fewer, {i: seen for i, seen in observed.items() if i != 3}).voter_differences
+    assert told_now
+    assert all("server.3 (127.0.0.1) is not in the inventory" in text for text in told_now)
+    without_observer = judge(members[:3], {i: observed[i] for i in (1, 2, 3)})
+    assert without_observer.voter_differences == [], "observers may come and go"
