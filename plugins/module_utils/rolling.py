@@ -86,12 +86,14 @@ class Policy:
         accept_members_down: change a ready member although others do not serve, as long as the group bears it.
         accept_outage: change a member although the group does not bear it (a group of one).
         accept_unhealthy: restart members that run while none serves.
+        batch: how many ready members one step may change; more than one only where the group has no leader.
     """
 
     bears: Bears = quorum_bears
     accept_members_down: bool = False
     accept_outage: bool = False
     accept_unhealthy: bool = False
+    batch: int = 1
 
 
 @dataclass(frozen=True)
@@ -246,13 +248,15 @@ def _change(view: View, policy: Policy) -> Step:
             reason=f"{member.name} serves, and is touched only while all others do: {_names(missing)} not. Mend them, or "
             "go on with rolling_accept_members_down=true, as long as the others bear it",
         )
-    refusal = policy.bears(view.members, down | {member.id})
+    chosen = pending[: 1 if view.has_leader else policy.batch]
+    refusal = policy.bears(view.members, down | _ids(chosen))
     if refusal and not policy.accept_outage:
         return Step(
             STOP,
-            reason=f"{member.name} cannot be restarted: {refusal}. Where that is to be borne: rolling_accept_outage=true",
+            reason=f"{_names(_named(chosen))} cannot be restarted: {refusal}. Where that is to be borne: "
+            "rolling_accept_outage=true",
         )
-    return Step(CHANGE, (member.name,), _why(member))
+    return Step(CHANGE, _named(chosen), _why(member))
 
 
 def _why(member: Member) -> str:

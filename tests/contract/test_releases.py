@@ -14,7 +14,19 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Releases whose official sum was read in no publication: they install with the operator's own sum or from a bundle.
 WITHOUT_SUM = {
     "zookeeper": {"3.9.6", "3.8.6", "3.8.0", "3.5.10"},
-    "flink": {"2.2.1", "2.1.3", "2.0.2", "1.20.5", "1.20.4", "1.19.3", "1.17.2", "1.16.3", "1.15.4", "1.14.6", "1.13.6"},
+    "flink": {
+        "2.2.1",
+        "2.1.3",
+        "2.0.2",
+        "1.20.5",
+        "1.20.4",
+        "1.19.3",
+        "1.17.2",
+        "1.16.3",
+        "1.15.4",
+        "1.14.6",
+        "1.13.6",
+    },
 }
 
 ARCHIVES = {"zookeeper": "apache-zookeeper-{}-bin.tar.gz", "flink": "flink-{}-bin-scala_2.12.tgz"}

@@ -65,6 +65,11 @@ ACCEPTS_UNHEALTHY = Policy(accept_unhealthy=True)
         pytest.param(
             view(group("rrr", leader=2, running="noo")), Policy(), CHANGE, ("zk3",), id="goes-on-where-it-was"
         ),
+        pytest.param(
+            view(group("rrrr"), has_leader=False), Policy(batch=2), CHANGE, ("zk1", "zk2"), id="workers-in-a-batch"
+        ),
+        pytest.param(view(group("rrrrr", leader=5)), Policy(batch=2), CHANGE, ("zk1",), id="never-where-one-leads"),
+        pytest.param(view(group("rrr"), has_leader=False), Policy(batch=2), STOP, (), id="a-batch-that-is-not-borne"),
         pytest.param(view(group("rru", leader=1)), Policy(), WAIT, ("zk3",), id="unready-is-waited-for"),
         pytest.param(view(group("rru", leader=1), waited=["zk3"]), Policy(), MEND, ("zk3",), id="then-mended"),
         pytest.param(view(group("rrd", leader=1)), Policy(), MEND, ("zk3",), id="down-is-mended-at-once"),
