@@ -66,7 +66,7 @@ ACCEPTS_UNHEALTHY = Policy(accept_unhealthy=True)
             view(group("rrr", leader=2, running="noo")), Policy(), CHANGE, ("zk3",), id="goes-on-where-it-was"
         ),
         pytest.param(
-            view(group("rrrr"), has_leader=False), Policy(batch=2), CHANGE, ("zk1", "zk2"), id="workers-in-a-batch"
+            view(group("rrrrr"), has_leader=False), Policy(batch=2), CHANGE, ("zk1", "zk2"), id="workers-in-a-batch"
         ),
         pytest.param(view(group("rrrrr", leader=5)), Policy(batch=2), CHANGE, ("zk1",), id="never-where-one-leads"),
         pytest.param(view(group("rrr"), has_leader=False), Policy(batch=2), STOP, (), id="a-batch-that-is-not-borne"),
