@@ -45,6 +45,8 @@ class Audit(threading.Thread):
         self.gone: set[str] = set()
 
     def run(self) -> None:
+        # Hosts that were kept may have the names of an earlier run: what was there before would prove nothing.
+        self._client.delete(self._tree, recursive=True)
         self._client.retry(self._client.ensure_path, self._tree)
         number = 0
         while not self._stopped.wait(AUDIT_SECONDS):
