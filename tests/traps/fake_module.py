@@ -1,0 +1,194 @@
+#!/usr/bin/python
+"""Stands in for a module of the collection, on a host that exists only as a file. WANT_JSON: Ansible gives arguments as JSON.
+
+A world is a directory (FAKE_WORLD) with `hosts/<name>.json` (what would be true of that host), `events.json` (what goes
+wrong, and when) and `log.jsonl` (each call, in the order of their ends). The conftest writes it and reads it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+MODULE = "@MODULE@"
+WORLD = Path(os.environ["FAKE_WORLD"])
+SERVING = ("leader", "follower", "observer")
+
+
+def host_file(name):
+    return WORLD / "hosts" / f"{name}.json"
+
+
+def hosts():
+    return {path.stem: json.loads(path.read_text()) for path in sorted((WORLD / "hosts").glob("*.json"))}
+
+
+def change(name, **fields):
+    path = host_file(name)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def host_state(me, given, _check):
+    unit = {
+        "exists": me["installed"], "active": me["live"], "enabled": me["installed"], "state": "", "sub_state": "", "fragment": "",
+        "main_pid": 1, "started_at": 1, "restarts": 0, "result": "success",
+        "generation": me["generation"], "process": me["process"],
+    }  # fmt: skip
+    nothing = {
+        "exists": me["installed"], "type": "", "owner": "", "group": "", "mode": "", "target": "", "entries": [],
+        "free_mb": 10000,
+    }  # fmt: skip
+    paths = {path: dict(nothing) for path in given["paths"]}
+    for path, entry in paths.items():
+        if path.endswith("/version-2") and me["data"]:
+            entry["entries"] = ["snapshot.1"]
+        elif path.endswith("/current") and me["generation"]:
+            entry["target"] = f"generations/{me['generation']}"
+    contents = {path: "" for path in given["contents"]}
+    for path in contents:
+        if path.endswith("/myid") and me["data"]:
+            contents[path] = f"{me['id']}\n"
+        elif path.endswith("/.streamquorum-release") and me["installed"]:
+            contents[path] = me["marker"]
+        elif path.endswith("/zoo.cfg"):
+            contents[path] = me["zoo_cfg"]
+        elif path.endswith(".restart"):
+            contents[path] = me["restart"]
+    return {
+        "os": {"id": "debian", "version": "12", "codename": "", "name": "Debian 12", "machine": "x86_64", "memory_mb": 1},
+        "javas": {given["java_home"]: {"version": "17", "major": 17}},
+        "units": {name: unit for name in given["units"]},
+        "paths": paths,
+        "contents": contents,
+        "lines": {path: [] for path in given.get("lines", {})},
+        "resolved": {name: ["192.0.2.1"] for name in given["resolve"]},
+        "accounts": {
+            name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]
+        },
+        "listening": [{"address": "", "port": 2181, "pid": 1, "unit": "zookeeper.service"}] if me["live"] else [],
+    }  # fmt: skip
+
+
+def host_files(me, given, check):
+    for entry in given["entries"]:
+        if entry["path"].endswith(".restart") and not check:
+            change(me["name"], restart=entry["content"])
+    return {"changes": []}
+
+
+def service_step(me, given, check):
+    wanted = given["generation"]
+    before = {"running": me["generation"], "process": me["process"], "before": me["generation"], "journal": []}
+    if given["process"] != me["process"]:
+        return {"outcome": "moved", "reason": "another process runs", **before}
+    if check:
+        return {"outcome": "ok", "reason": "", **before}
+    back = given.get("back", False)
+    now = {"generation": me["before"] if back else wanted, "process": me["process"] + "+", "before": me["generation"]}
+    change(me["name"], live=True, data=True, **now)
+    if me["mode"] == "leader":
+        others = [each for each in hosts().values() if each["name"] != me["name"] and each["mode"] == "follower"]
+        if others:
+            change(others[-1]["name"], mode="leader")
+            change(me["name"], mode="follower")
+    elif not me["mode"]:
+        change(me["name"], mode="follower")
+    return {
+        "outcome": "ok", "reason": "back to what served" if back else "", "running": now["generation"],
+        "process": now["process"], "before": me["generation"], "journal": [], "changed": True,
+    }  # fmt: skip
+
+
+def zookeeper_quorum(_me, given, _check):
+    by_id = {each["id"]: each for each in hosts().values() if each["id"]}
+    servers = []
+    for member in given["members"]:
+        each = by_id[member["id"]]
+        mode = each["mode"] if each["live"] else ""
+        servers.append(
+            {
+                "id": each["id"], "address": member["address"], "client_port": 2181, "mode": mode or None,
+                "serving": mode in SERVING, "epoch": 1, "counter": 1, "write_read": mode in SERVING or None,
+                "failures": {},
+            }
+        )  # fmt: skip
+    serving = [server for server in servers if server["serving"]]
+    leaders = [server for server in servers if server["mode"] == "leader"]
+    quorum = len(leaders) == 1 and 2 * len(serving) > len(servers)
+    verdict = "lost" if not quorum else "healthy" if len(serving) == len(servers) else "degraded"
+    reply = {
+        "verdict": verdict, "reasons": [], "cautions": [], "servers": servers, "voter_differences": [],
+        "leader": {"id": leaders[0]["id"], "address": leaders[0]["address"]} if len(leaders) == 1 else None,
+        "epoch": 1, "voters": len(servers), "serving_voters": len(serving), "fault_tolerance_left": 1,
+        "write_proof": "accepted" if given.get("prove_write") and quorum else "not_asked", "attempts": 1,
+        "duration_ms": 1.0,
+    }  # fmt: skip
+    wanted = {"any": ("healthy", "degraded", "lost"), "serving": ("healthy", "degraded"), "healthy": ("healthy",)}
+    awaited = given.get("wait_for_members", [])
+    if verdict not in wanted[given.get("wait_for", "any")] or set(awaited) - {server["id"] for server in serving}:
+        reply |= {"failed": True, "msg": f"the verdict is {verdict}, and not what was waited for"}
+    return reply
+
+
+def run_lease(me, given, check):
+    if given.get("state") == "released":
+        return {"granted": False, "held_by": {}, "told": ""}
+    if me["lease"]:
+        return {"granted": False, "held_by": {}, "told": f"held by {me['lease']}"}
+    return {"granted": True, "held_by": {}, "told": ""}
+
+
+def other(_me, _given, _check):
+    """Modules that matter to a test only in that they are called, or not."""
+    return {}
+
+
+def happen(when, name):
+    """Events of this call: they happen once. Gives the reply of the first that replaces the module's own."""
+    path = WORLD / "events.json"
+    events = json.loads(path.read_text())
+    reply = None
+    for event in list(events):
+        if (event["when"], event["module"], event["host"]) != (when, MODULE, name):
+            continue
+        events.remove(event)
+        path.write_text(json.dumps(events))
+        for host, fields in event.get("set", {}).items():
+            change(host, **fields)
+        for file, text in event.get("write", {}).items():
+            (WORLD / file).write_text(text)
+        if event.get("hang"):
+            (WORLD / "hangs").write_text(str(os.getpid()))
+            # Until the test ends it, and in any case some time.
+            signal.alarm(60)
+            signal.pause()
+        reply = reply or event.get("reply")
+    return reply
+
+
+def main():
+    given = json.loads(Path(sys.argv[1]).read_text())
+    name = Path(given["_ansible_remote_tmp"]).name
+    check = given["_ansible_check_mode"]
+    began = time.time()
+    guard = os.open(WORLD, os.O_RDONLY)
+    fcntl.flock(guard, fcntl.LOCK_EX)
+    arguments = {key: value for key, value in given.items() if not key.startswith("_ansible")}
+    reply = happen("before", name)
+    if reply is None:
+        me = json.loads(host_file(name).read_text())
+        reply = globals().get(MODULE, other)(me, {"java_home": "", "generation": "", **arguments}, check)
+    happen("after", name)
+    entry = {"host": name, "module": MODULE, "args": arguments, "check": check, "began": began, "ended": time.time()}
+    with (WORLD / "log.jsonl").open("a") as log:
+        log.write(json.dumps(entry) + "\n")
+    print(json.dumps({"changed": False, **reply}))
+
+
+if __name__ == "__main__":
+    main()
