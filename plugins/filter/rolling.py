@@ -25,5 +25,6 @@ class FilterModule:
             "rolling_member": groups.describe,
             "rolling_plan": groups.plan_lines,
             "rolling_step": groups.step,
+            "rolling_title": groups.title,
             "shifted_steps": groups.shifted_steps,
         }

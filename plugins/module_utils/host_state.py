@@ -195,15 +195,19 @@ class HostReader:
     def _owners(self, inodes: set[str]) -> dict[str, dict[str, Any]]:
         owners: dict[str, dict[str, Any]] = {}
         for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                links = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
-            except OSError:  # the process ended meanwhile
-                continue
-            for link in links:
+            for entry in self._directory(f"/proc/{pid}/fd"):
+                link = self._link(entry.path)
                 inode = link[8:-1] if link.startswith("socket:[") else ""
                 if inode in inodes:
                     owners[inode] = {"pid": int(pid), "unit": unit_of_cgroup(self._text(f"/proc/{pid}/cgroup"))}
         return owners
+
+    @staticmethod
+    def _link(path: str) -> str:
+        try:
+            return os.readlink(path)
+        except OSError:  # a connection that was closed meanwhile; the process has others
+            return ""
 
     @staticmethod
     def _text(path: str, limit: int = READ_LIMIT) -> str:

@@ -26,6 +26,14 @@ Described = Mapping[str, Any]
 Reply = Mapping[str, Any]
 
 
+TITLES = {"zookeeper": "ensemble", "jobmanager": "JobManagers", "taskmanager": "TaskManagers"}
+
+
+def title(kind: str) -> str:
+    """A group in the words of an operator."""
+    return TITLES.get(kind, kind)
+
+
 def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) -> dict[str, Any]:
     """A member for the roll, from what a role knows of its service and its unit.
 

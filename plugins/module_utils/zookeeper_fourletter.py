@@ -199,11 +199,7 @@ def parse_conf(reply: str) -> Conf:
     """
     lines = _pairs(reply, "=")
     server_id = int(_match(lines, "serverId", r"\d{1,19}")[0])
-    members: dict[int, ServerLine] = {}
-    for key, value in lines.items():
-        number = re.fullmatch(r"server\.(\d{1,19})", key)
-        if number:
-            members[int(number[1])] = _server_line(key, value)
+    members = _server_lines(lines)
     # A member's reply ends with the version of its membership; only a standalone server, whose id is 0, has neither.
     if (server_id or "initLimit" in lines) and "version" not in lines:
         raise ReplyError("a reply to conf that is cut off")
@@ -213,6 +209,24 @@ def parse_conf(reply: str) -> Conf:
         members=members,
         hierarchical=any(re.fullmatch(r"(group|weight)\.\d+", key) for key in lines),
     )
+
+
+def parse_config(identity: int, client_port: int, data: str) -> Conf:
+    """The membership in the znode /zookeeper/config, for a server whose conf is not in the whitelist.
+
+    The node has no id of the server that was asked: it counts as the expected one.
+
+    Raises:
+        ReplyError: a server line that is none.
+    """
+    lines = _pairs(data, "=")
+    weighted = any(re.fullmatch(r"(group|weight)\.\d+", key) for key in lines)
+    return Conf(identity, client_port, _server_lines(lines), weighted)
+
+
+def _server_lines(lines: dict[str, str]) -> dict[int, ServerLine]:
+    numbers = {key: re.fullmatch(r"server\.(\d{1,19})", key) for key in lines}
+    return {int(number[1]): _server_line(key, lines[key]) for key, number in numbers.items() if number}
 
 
 def _server_line(key: str, value: str) -> ServerLine:

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,12 +24,14 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
     connect,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_fourletter import (
+    Conf,
     NotServing,
     ReplyError,
     Srvr,
     WordRefused,
     ask,
     parse_conf,
+    parse_config,
     parse_mntr,
     parse_srvr,
 )
@@ -41,6 +44,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict 
 
 #: Parent of the proof's own znode; removed with it unless another proof is at work.
 PROBE_PARENT = "/streamquorum-probe"
+#: The membership as every server has it, readable for all since 3.5 (DataTree.java), also without reconfiguration.
+CONFIG_NODE = "/zookeeper/config"
 PARSERS: dict[str, Callable[[str], Any]] = {"srvr": parse_srvr, "mntr": parse_mntr, "conf": parse_conf}
 #: What a job may take beyond the time limit of its call (a name that resolves slowly is not under that limit).
 GRACE = 0.5
@@ -115,6 +120,34 @@ class EnsembleProbe:
             )
             for member in self._members
         }
+
+    def with_config(self, observed: Mapping[int, Observation]) -> dict[int, Observation]:
+        """The observations, with the membership read from /zookeeper/config where a serving server refuses conf.
+
+        Raises:
+            LibraryMissing: kazoo is not usable on this host.
+        """
+        jobs = {
+            member.id: partial(self._config, member)
+            for member in self._members
+            if isinstance(observed[member.id].srvr, Srvr)
+            and isinstance(conf := observed[member.id].conf, Failure)
+            and conf.kind == "refused"
+        }
+        found = in_parallel(jobs, 3 * self._connection.timeout + GRACE)
+        for result in found.values():
+            if isinstance(result, LibraryMissing):
+                raise result
+        confs = {identity: result for identity, result in found.items() if isinstance(result, Conf)}
+        return {
+            identity: replace(seen, conf=confs[identity]) if identity in confs else seen
+            for identity, seen in observed.items()
+        }
+
+    def _config(self, member: Member) -> Conf:
+        with self._connection.to(Server(member.address, member.client_port)).session() as session:
+            node = session.read(CONFIG_NODE)
+        return parse_config(member.id, member.client_port, node.data.decode("utf-8", "replace") if node else "")
 
     def modes(self) -> dict[int, str]:
         """What each server that answers says that it is, by id: who can take part in a write proof."""

@@ -62,6 +62,10 @@ options:
     description: The lease file.
     type: path
     default: /run/streamquorum/lease.json
+  lease_seconds:
+    description: Seconds for which this host's lease is renewed before the step.
+    type: float
+    default: 900
   guard:
     description: For a server of an ensemble, whom to ask before it is stopped.
     type: dict
@@ -141,9 +145,9 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import find
+from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import apply, find
 from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import HostReader
-from ansible_collections.streamquorum.ha.plugins.module_utils.lease import forbids
+from ansible_collections.streamquorum.ha.plugins.module_utils.lease import forbids, kept, lease
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import closed
 from ansible_collections.streamquorum.ha.plugins.module_utils.service_step import (
     FAILED,
@@ -168,6 +172,19 @@ def ask_guard(given: dict[str, Any] | None) -> str:
     return closed(members, modes, given["id"], given["mode"], given["accept_members_down"], given["accept_outage"])
 
 
+def renewed(path: str, run: str, seconds: float) -> str:
+    """Renews this host's lease where it is still this run's; why the run must not act here, empty where it may."""
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # as run_lease does
+    held = json.loads(find(path).content or "{}")
+    if kept(held, {"run": run}):
+        held |= lease(held, time.time(), seconds)
+        entry = {"path": path, "state": "file", "owner": "root", "group": "root", "mode": "0644"}
+        apply({**entry, "content": json.dumps(held, sort_keys=True) + "\n"})
+    os.close(folder)
+    return forbids(held, run, time.time())
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -181,6 +198,7 @@ def main() -> None:
             "reason": {"type": "str", "default": ""},
             "run": {"type": "str", "required": True},
             "lease": {"type": "path", "default": "/run/streamquorum/lease.json"},
+            "lease_seconds": {"type": "float", "default": 900},
             "guard": {
                 "type": "dict",
                 "options": {
@@ -202,7 +220,7 @@ def main() -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
 
     def lease_problem() -> str:
-        return forbids(json.loads(find(params["lease"]).content or "{}"), params["run"], time.time())
+        return renewed(params["lease"], params["run"], params["lease_seconds"])
 
     if lease_problem():
         module.fail_json(msg=f"Nothing was touched: {lease_problem()}.")

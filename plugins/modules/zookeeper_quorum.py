@@ -75,6 +75,12 @@ options:
         runs every minute.
     type: bool
     default: true
+  read_config:
+    description:
+      - Where a server that serves does not answer C(conf), read its membership from C(/zookeeper/config) instead. Needs
+        kazoo on this host.
+    type: bool
+    default: false
   prove_write:
     description:
       - Prove a write. Needs kazoo on this host.
@@ -300,9 +306,10 @@ def one_verdict(probe: Any, members: list[Member], params: Mapping[str, Any], wr
             proof = probe.prove_write([member for member in members if member.id in serving])
             proof_state = "accepted" if proof.accepted else "failed"
     # Asked after the proof: with a transaction of this epoch, the epochs can be compared.
+    observed = probe.observe()
     verdict = judge(
         members,
-        probe.observe(),
+        probe.with_config(observed) if params["read_config"] else observed,
         standalone=params["standalone"],
         strict=params["strict"],
         thresholds=params["thresholds"],
@@ -361,6 +368,7 @@ def argument_spec() -> dict[str, Any]:
         "quorum_port": {"type": "int", "default": 2888},
         "standalone": {"type": "bool", "default": False},
         "probe_quorum_ports": {"type": "bool", "default": True},
+        "read_config": {"type": "bool", "default": False},
         "prove_write": {"type": "bool", "default": False},
         "thresholds": {
             "type": "dict",

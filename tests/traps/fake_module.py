@@ -49,7 +49,7 @@ def host_state(me, given, _check):
             entry["entries"] = ["snapshot.1"]
         elif path.endswith("/current") and me["generation"]:
             entry["target"] = f"generations/{me['generation']}"
-    contents = {path: "" for path in given["contents"]}
+    contents = dict.fromkeys(given["contents"], "")
     for path in contents:
         if path.endswith("/myid") and me["data"]:
             contents[path] = f"{me['id']}\n"
@@ -62,7 +62,7 @@ def host_state(me, given, _check):
     return {
         "os": {"id": "debian", "version": "12", "codename": "", "name": "Debian 12", "machine": "x86_64", "memory_mb": 1},
         "javas": {given["java_home"]: {"version": "17", "major": 17}},
-        "units": {name: unit for name in given["units"]},
+        "units": dict.fromkeys(given["units"], unit),
         "paths": paths,
         "contents": contents,
         "lines": {path: [] for path in given.get("lines", {})},

@@ -22,6 +22,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_fourlett
     ask,
     check,
     parse_conf,
+    parse_config,
     parse_mntr,
     parse_srvr,
 )
@@ -250,3 +251,14 @@ def test_random_bytes_raise_nothing_but_reply_errors(word: str, parse: Callable[
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         with suppress(ReplyError):
             parse(check(word, damaged.decode("utf-8", "replace")))
+
+
+def test_the_membership_in_the_znode() -> None:
+    """Recorded from ZooKeeper 3.9.5: three voters, an observer."""
+    text = "".join(f"server.{i}=zk{i}.test:2888:3888:participant\n" for i in (1, 2, 3))
+    text += "server.4=zk4.test:2888:3888:observer\nversion=0"
+    conf = parse_config(2, 2181, text)
+    assert (conf.server_id, conf.client_port, conf.hierarchical) == (2, 2181, False)
+    assert [line.peer_type for line in conf.members.values()] == ["participant"] * 3 + ["observer"]
+    assert conf.members[3].address == "zk3.test"
+    assert parse_config(2, 2181, "").members == {}

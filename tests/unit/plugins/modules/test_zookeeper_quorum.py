@@ -25,7 +25,13 @@ from ansible_collections.streamquorum.ha.plugins.modules.zookeeper_quorum import
 
 MEMBERS = [Member(identity, f"zk{identity}", 2181, 2888) for identity in (1, 2, 3)]
 DOWN = Failure("unreachable", "Connection refused")
-PARAMS: dict[str, Any] = {"standalone": False, "strict": False, "thresholds": {}, "prove_write": True}
+PARAMS: dict[str, Any] = {
+    "standalone": False,
+    "strict": False,
+    "thresholds": {},
+    "prove_write": True,
+    "read_config": False,
+}
 
 
 def given(identity: int, **values: Any) -> dict[str, Any]:
