@@ -34,11 +34,12 @@ def change(name, **fields):
 
 
 def host_state(me, given, _check):
-    unit = {
-        "exists": me["installed"], "active": me["live"], "enabled": me["installed"], "state": "", "sub_state": "", "fragment": "",
-        "main_pid": 1, "started_at": 1, "restarts": 0, "result": "success",
+    ours = {
+        "exists": me["installed"], "active": me["live"], "enabled": me["installed"], "state": "", "sub_state": "",
+        "fragment": "", "main_pid": 1, "started_at": 1, "restarts": 0, "result": "success",
         "generation": me["generation"], "process": me["process"],
     }  # fmt: skip
+    none = {**ours, "exists": False, "active": False, "enabled": False, "generation": "", "process": ""}
     nothing = {
         "exists": me["installed"], "type": "", "owner": "", "group": "", "mode": "", "target": "", "entries": [],
         "free_mb": 10000,
@@ -62,7 +63,7 @@ def host_state(me, given, _check):
     return {
         "os": {"id": "debian", "version": "12", "codename": "", "name": "Debian 12", "machine": "x86_64", "memory_mb": 1},
         "javas": {given["java_home"]: {"version": "17", "major": 17}},
-        "units": dict.fromkeys(given["units"], unit),
+        "units": {name: ours if name == "zookeeper.service" else none for name in given["units"]},
         "paths": paths,
         "contents": contents,
         "lines": {path: [] for path in given.get("lines", {})},
@@ -141,6 +142,10 @@ def run_lease(me, given, check):
     if me["lease"]:
         return {"granted": False, "held_by": {}, "told": f"held by {me['lease']}"}
     return {"granted": True, "held_by": {}, "told": ""}
+
+
+def fake_command(_me, _given, _check):
+    return {"rc": 0, "stdout": "", "stdout_lines": [], "stderr": ""}
 
 
 def other(_me, _given, _check):

@@ -33,7 +33,7 @@ def test_trap_13_14_a_step_is_restart_wait_proof_before_the_next_begins(rolled):
         assert told[at - 1][0] == "zookeeper_quorum", "the state is read again before each step"
     ends = [(call["began"], call["ended"]) for call in world.calls("service_step")]
     assert all(before[1] <= after[0] for before, after in pairwise(ends))
-    assert world.systemctl() == [], "nothing but a step of the roll restarts"
+    assert world.units() == [], "nothing but a step of the roll restarts"
 
 
 def test_trap_26_the_leader_is_last_and_read_again_before_each_step(rolled):
@@ -100,7 +100,7 @@ def test_trap_25_32_a_further_run_installs_restarts_and_locks_nothing(rolled):
     code, output = world.run("zookeeper.yml")
     assert code == 0, output
     assert {call["module"] for call in world.calls()} == {"host_state", "host_files", "zookeeper_quorum"}
-    assert world.systemctl() == []
+    assert world.units() == []
     assert " changed=0 " in output
 
 

@@ -1,0 +1,159 @@
+"""Traps of whole runs: who is judged, who is left out, and what a run that cannot see everything does."""
+
+from __future__ import annotations
+
+import pytest
+
+#: Playbooks that change something, with what makes them go.
+CHANGING = {
+    "site.yml": (),
+    "zookeeper.yml": (),
+    "rolling_restart.yml": ("-e", "rolling_restart_target=zookeeper"),
+    "upgrade.yml": (),
+    "start.yml": (),
+    "stop.yml": ("-e", "stop_cluster=true"),
+}
+#: These are for a whole cluster too, and read only, or need a group of their own.
+WITHOUT_HOSTS = (*CHANGING, "flink.yml", "status.yml")
+
+
+def written(world) -> dict[str, list[str]]:
+    """Paths that were written, by host."""
+    paths: dict[str, list[str]] = {}
+    for call in world.calls("host_files"):
+        if not call["check"]:
+            paths.setdefault(call["host"], []).extend(entry["path"] for entry in call["args"]["entries"])
+    return paths
+
+
+def touched(world) -> list[str]:
+    """What was done on any host but reading it."""
+    reading = ("host_state", "zookeeper_quorum")
+    return [f"{call['module']} on {call['host']}" for call in world.calls() if call["module"] not in reading]
+
+
+@pytest.mark.parametrize("playbook", ["site.yml", "stop.yml"])
+def test_trap_04_a_host_that_cannot_be_reached_stops_the_run_before_a_change(world, playbook):
+    """Ansible drops it from the plays that follow, which would change the others."""
+    world.unreachable("zk2")
+    code, output = world.run(playbook, *CHANGING[playbook])
+    assert code != 0, output
+    assert touched(world) == []
+
+
+def test_trap_04_a_host_that_is_refused_stops_the_run_for_all(world):
+    world.event("before", "host_state", "zk2", reply={"failed": True, "msg": "no such thing as its disk"})
+    code, output = world.run("site.yml")
+    assert code != 0, output
+    assert touched(world) == []
+
+
+@pytest.mark.parametrize("playbook", CHANGING)
+def test_trap_12_37_a_limit_to_a_part_is_refused_with_the_command_to_run(world, playbook):
+    """`--limit` also takes the plays on localhost out: the lock, the plan, the check of the inventory."""
+    code, output = world.run(playbook, *CHANGING[playbook], "--limit", "zk1")
+    assert code != 0, output
+    assert "--limit leaves out zk2, zk3" in output
+    assert "Run without --limit" in output
+    assert touched(world) == []
+
+
+def test_trap_37_a_limit_to_the_group_leaves_what_runs_alone_and_says_what_is_left_to_do(world):
+    """All members are seen, and the roll, a play on localhost, is skipped: nothing may restart then, nor look done."""
+    code, output = world.run("site.yml", "--limit", "zookeeper")
+    assert code != 0, output
+    assert "PLAY [Roll] " not in output or "skipping: no hosts matched" in output
+    assert world.stepped() == []
+    assert world.units() == []
+    assert "does not run what the inventory asks for" in output
+    assert "without --tags and --limit" in output
+    for paths in written(world).values():
+        assert not [path for path in paths if path.endswith(("/current", ".service"))], "what runs was switched"
+
+
+@pytest.mark.parametrize("playbook", WITHOUT_HOSTS)
+def test_trap_38_an_inventory_without_hosts_is_refused(world, playbook):
+    """Ansible itself says "no hosts matched", and exits 0."""
+    world.inventory = {"all": {"hosts": {}}}
+    code, output = world.run(playbook, *CHANGING.get(playbook, ()))
+    assert code != 0, output
+    assert touched(world) == []
+    if playbook != "flink.yml":
+        assert "no host in the group zookeeper" in output
+
+
+def test_trap_05_35_a_first_run_marks_all_members_before_it_starts_each_of_them_once(world):
+    world.set(*world.names, live=False, installed=False, data=False, mode="", generation="", process="")
+    world.event("before", "zookeeper_quorum", "zk1", reply={"failed": True, "msg": "nobody serves"})
+    code, output = world.run("zookeeper.yml")
+    assert code != 0, output
+    assert {name: "/var/lib/zookeeper/initialize" in paths for name, paths in written(world).items()} == dict.fromkeys(
+        world.names, True
+    ), written(world)
+    assert sorted(world.units()) == [(name, "started") for name in world.names]
+    modules = [call["module"] for call in world.calls()]
+    last_write = len(modules) - modules[::-1].index("host_files")
+    assert modules.index("fake_systemd_service") >= last_write, "one starts before another has its marker"
+
+
+def test_trap_05_a_member_without_data_never_gets_the_marker_where_another_holds_data(world):
+    world.set(*world.names, live=False, mode="", generation="", process="")
+    world.set("zk2", data=False)
+    code, output = world.run("zookeeper.yml", "--tags", "configure")
+    assert code == 0, output
+    assert set(written(world)) == set(world.names)
+    assert not [path for paths in written(world).values() for path in paths if path.endswith("/initialize")]
+
+
+def test_trap_06_another_set_of_voters_than_the_one_that_runs_is_refused(world):
+    lines = "".join(f"server.{number}=zk{number}.invalid:2888:3888:participant;2181\n" for number in (1, 2, 3))
+    world.set(*world.names, zoo_cfg=lines)
+    for number in (4, 5):
+        world.names.append(f"zk{number}")
+        world.add(f"zk{number}", number)
+        world.set(f"zk{number}", live=False, installed=False, data=False, mode="", generation="", process="")
+    code, output = world.run("site.yml")
+    assert code != 0, output
+    assert "has other voters than the ensemble that runs" in output
+    assert "server.4=zk4.invalid" in output
+    assert touched(world) == []
+
+
+def test_trap_29_a_run_that_ends_without_a_quorum_fails(world):
+    """All processes run and listen, nothing is to be done, and nobody serves."""
+    world.set(*world.names, live=False, mode="")
+    code, output = world.run("start.yml")
+    assert code != 0, output
+    assert "the verdict is lost" in output
+
+
+def test_trap_32_what_is_installed_is_told_by_the_marker_and_not_by_the_service(world):
+    """Nothing answers; the release is there. On one host the marker is of another release, and its service answers."""
+    world.set("zk1", "zk2", live=False, mode="")
+    world.set("zk3", marker='{"name": "zookeeper", "sha512": "other", "version": "3.9.5"}\n')
+    code, output = world.run("zookeeper.yml", "--tags", "install")
+    assert code == 0, output
+    assert [(call["host"], call["args"]["dest"]) for call in world.calls("release")] == [
+        ("zk3", "/opt/zookeeper-3.9.5")
+    ]
+
+
+def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world):
+    canary = "canary-5b1e"
+    hosts = {
+        name: {**world.inventory["all"]["children"]["zookeeper"]["hosts"][name], "flink_ha_address": f"{name}.invalid"}
+        for name in ("zk1", "zk2")
+    }
+    world.inventory["all"]["children"] |= {"flink_jobmanager": {"hosts": hosts}, "flink_taskmanager": {"hosts": hosts}}
+    world.inventory["all"]["vars"] |= {
+        "flink_ha_cluster_id": "/test", "flink_ha_storage_dir": "s3://bucket/flink", "flink_ha_java_home": "/opt/java",
+        "flink_ha_archive_sha512": "0" * 128, "flink_ha_bundle_dir": "/nowhere",
+        "flink_ha_config_extra": {"s3.secret-key": canary, "security.ssl.internal.key-password": f"{canary}2"},
+        "flink_ha_config_unchecked": ["s3.secret-key"],
+    }  # fmt: skip
+    code, output = world.run("flink.yml", "-vvv", "--diff", "--tags", "configure")
+    assert code == 0, output
+    sent = [entry for call in world.calls("host_files") for entry in call["args"]["entries"]]
+    assert canary in "".join(str(entry.get("secret_content", "")) for entry in sent), "it is in what was written"
+    assert canary not in "".join(str(entry.get("content", "")) for entry in sent)
+    assert canary not in output
