@@ -1,0 +1,270 @@
+"""Traps that no playbook or role may contain, whatever it is for: read from their structure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from traps.world import ROOT
+
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+TASK_FILES = [*sorted((ROOT / "roles").glob("*/tasks/*.yml")), *sorted((ROOT / "playbooks/tasks").glob("*.yml"))]
+SECTIONS = ("block", "rescue", "always")
+PLAY_SECTIONS = ("pre_tasks", "tasks", "post_tasks", "roles", "handlers")
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    return yaml.safe_load(path.read_text()) or []
+
+
+def plays() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every play, with a name for messages."""
+    for path in PLAYBOOKS:
+        for play in load(path):
+            if "hosts" in play:
+                yield f"{path.name}: {play['name']}", play
+
+
+def walk(tasks: list[dict[str, Any]], outer: tuple[str, ...] = ()) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+    """Every task and block below, with the conditions of the blocks around it."""
+    for task in tasks:
+        yield task, outer
+        for section in SECTIONS:
+            yield from walk(task.get(section, []), (*outer, *conditions(task)))
+
+
+def conditions(task: dict[str, Any]) -> tuple[str, ...]:
+    given = task.get("when", [])
+    return tuple(str(each) for each in (given if isinstance(given, list) else [given]))
+
+
+def tasks() -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
+    """Every task of the tree, with a name for messages and the conditions around it."""
+    for path in TASK_FILES:
+        for task, outer in walk(load(path)):
+            yield f"{path.parent.parent.name}/{path.name}: {task.get('name')}", task, outer
+    for name, play in plays():
+        for section in PLAY_SECTIONS:
+            for task, outer in walk(play.get(section, [])):
+                yield f"{name}: {task.get('name')}", task, outer
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text in a structure, keys too."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield str(key)
+            yield from strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from strings(each)
+    else:
+        yield str(value)
+
+
+def test_trap_01_02_14_no_play_or_task_has_a_serial_of_its_own():
+    """An operator cannot ask for two voters at a time, and Ansible's own batches are no rolling tool."""
+    for name, thing in [*plays(), *((name, task) for name, task, _outer in tasks())]:
+        assert not set(thing) & {"serial", "throttle", "max_fail_percentage", "strategy", "order"}, name
+
+
+def test_trap_02_no_input_sets_how_many_voters_go_at_once():
+    for path in (ROOT / "roles").glob("*/defaults/main.yml"):
+        for name in load(path):
+            assert not re.search(r"(^|_)(serial|parallel|throttle|max_fail)(_|$)|zookeeper.*batch", name), name
+
+
+def last_of(section: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """What a section ends with, seen through the file that it includes."""
+    task = section[-1]
+    included = task.get("ansible.builtin.include_tasks")
+    return last_of(load(folder / included), folder) if included else task
+
+
+#: A rescue that does not end in a failure, and why the run does not go on blindly.
+DECIDED_LATER = {"rolling/wait.yml: Wait": "the next decision mends those that did not come, or stops with the reason"}
+
+
+def test_trap_03_a_rescue_ends_in_a_failure():
+    found = set()
+    for path in TASK_FILES:
+        for task, _outer in walk(load(path)):
+            name = f"{path.parent.parent.name}/{path.name}: {task.get('name')}"
+            if "rescue" in task and name not in DECIDED_LATER:
+                assert "ansible.builtin.fail" in last_of(task["rescue"], path.parent), name
+            found |= {name} if "rescue" in task else set()
+    assert set(DECIDED_LATER) < found
+
+
+def test_trap_03_failures_are_not_ignored():
+    """`failed_when: false` only where the result is judged by what follows, or collected for a failure that is told."""
+    judged = {"flink_ha/prove.yml", "rolling/diagnostics.yml"}
+    for name, task, _outer in tasks():
+        assert "ignore_errors" not in task, name
+        assert task.get("failed_when") is not False or name.split(":")[0] in judged, name
+
+
+#: Plays over hosts that change nothing; a host that fails there must not take the word from the others.
+READ_ONLY = {"status.yml: (1/3) ZooKeeper", "status.yml: (2/3) Flink", "report.yml: Result"}
+
+
+@pytest.mark.parametrize(("name", "play"), plays(), ids=lambda value: value if isinstance(value, str) else "")
+def test_trap_04_a_failure_of_one_host_stops_all_hosts(name, play):
+    if play["hosts"] != "localhost" and name not in READ_ONLY:
+        assert play.get("any_errors_fatal") is True, name
+
+
+@pytest.mark.parametrize("playbook", ["site.yml", "rolling_restart.yml", "upgrade.yml", "start.yml", "stop.yml"])
+def test_trap_04_38_what_changes_a_cluster_begins_with_the_preflight_of_all_hosts(playbook):
+    first = load(ROOT / "playbooks" / playbook)[0]
+    assert first.get("ansible.builtin.import_playbook") == "preflight.yml"
+    preflight = load(ROOT / "playbooks/preflight.yml")
+    assert preflight[0]["ansible.builtin.import_playbook"] == "inventory.yml"
+    assert "__preflight_missing" in str(preflight[-1]["tasks"]), "a host that was dropped is found out"
+
+
+#: Where the hosts of the play are asked for: to refuse a part of a group, and to tell what was seen.
+MAY_ASK_FOR_PLAY_HOSTS = {
+    "playbooks/report.yml", "roles/flink_ha/vars/main/main.yml", "roles/zookeeper/vars/main/main.yml",
+}  # fmt: skip
+
+
+def test_trap_11_nothing_that_is_rendered_comes_from_the_hosts_of_the_play():
+    files = [path for folder in ("roles", "playbooks") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    for path in files:
+        if path.suffix not in (".yml", ".j2"):
+            continue
+        lines = [line for line in path.read_text().splitlines() if re.search(r"\b(ansible_)?play_(hosts|batch)", line)]
+        if str(path.relative_to(ROOT)) in MAY_ASK_FOR_PLAY_HOSTS:
+            assert all(re.search(r"limit_problems|play_hosts: |leaders\(", line) for line in lines), path
+        else:
+            assert lines == [], path
+
+
+def test_trap_12_nothing_needs_facts_that_another_host_may_not_have():
+    for name, play in plays():
+        assert play.get("gather_facts") is False, name
+    for path in [*(ROOT / "roles").rglob("*.yml"), *(ROOT / "roles").rglob("*.j2"), *PLAYBOOKS]:
+        text = path.read_text()
+        assert not re.search(r"ansible_(facts|fqdn|hostname|nodename|default_ipv[46]|all_ipv[46])", text), path
+        assert not re.search(r"builtin\.(setup|gather_facts)", text), path
+
+
+def test_trap_13_35_no_handler_and_nothing_that_runs_is_restarted_in_a_play_over_hosts():
+    """A role restarts only what systemd starts again and again, where no member runs; all else is a step of a roll."""
+    assert list((ROOT / "roles").glob("*/handlers")) == []
+    for name, play in plays():
+        assert "handlers" not in play, name
+    for name, task, outer in tasks():
+        assert "notify" not in task, name
+        service = task.get("ansible.builtin.systemd_service") or {}
+        state = service.get("state", "")
+        assert state in ("", "started", "stopped") or name.split(":")[0] in {
+            "zookeeper/service.yml", "flink_ha/service.yml",
+        }, name  # fmt: skip
+        if "restarted" in state:
+            guarded = " ".join([*conditions(task), *outer, str(task.get("loop", ""))])
+            assert "not __zookeeper_live" in guarded or "selectattr('start')" in guarded, name
+        if state == "stopped":
+            assert name.split(":")[0].endswith("/stop.yml"), name
+
+
+def test_trap_14_36_a_step_is_one_file_that_is_included_by_a_play_on_the_controller():
+    (roll,) = load(ROOT / "playbooks/roll.yml")
+    assert roll["hosts"] == "localhost"
+    assert not set(roll) & {"connection", "any_errors_fatal", "become"}
+    steps = [
+        (path.name, task)
+        for path in TASK_FILES
+        for task, _outer in walk(load(path))
+        if "streamquorum.ha.service_step" in task
+    ]
+    assert {name for name, _task in steps} == {"act.yml"}
+    assert all("run_once" not in task and task["delegate_to"].startswith("{{ item") for _name, task in steps)
+
+
+def test_trap_36_a_play_that_delegates_leaves_the_connection_to_the_hosts():
+    """`connection: local` at a play holds for what it delegates too: every step would be made on the controller."""
+    for name, play in plays():
+        if "connection" in play:
+            inside = [task for section in PLAY_SECTIONS for task, _outer in walk(play.get(section, []))]
+            assert not [task for task in inside if "delegate_to" in task], name
+            assert not [task for task in inside if "ansible.builtin.include_role" in task or "role" in task], name
+    for name, task, _outer in tasks():
+        assert "connection" not in task, name
+
+
+def test_trap_36_an_unreachable_host_is_passed_over_only_where_its_answer_is_not_needed():
+    """In the lock a majority decides; for the rest the run has ended already, or tells of it."""
+    allowed = {
+        "rolling/lock.yml",
+        "rolling/diagnostics.yml",
+        "rolling/main.yml",
+        "rolling/probe_collect.yml",
+        "status.yml",
+    }
+    for name, task, _outer in tasks():
+        assert not task.get("ignore_unreachable") or name.split(":")[0] in allowed, name
+
+
+#: What the condition of a task that runs once may ask: the same on every host of the play.
+SAME_EVERYWHERE = {
+    "ansible_check_mode", "__flink_ha_serving", "__flink_ha_starting", "__flink_ha_to_roll", "__zookeeper_any_live",
+    "__zookeeper_to_roll",
+}  # fmt: skip
+#: The task, and what is wrong with it: judged on the first member only, `start.yml --check` waits in vain for the others.
+KNOWN = {"zookeeper/verify.yml": "asks __zookeeper_live of the first member, where all of them count"}
+
+
+def run_once() -> Iterator[Any]:
+    """Tasks that run once, with their conditions and those of the include of their file."""
+    includes: dict[str, list[str]] = {}
+    for name, task, outer in tasks():
+        given = task.get("ansible.builtin.include_tasks")
+        file = given.get("file") if isinstance(given, dict) else given
+        if file:
+            includes.setdefault(f"{name.split('/')[0]}/{file}", []).extend([*conditions(task), *outer])
+    for name, task, outer in tasks():
+        if task.get("run_once"):
+            file = name.split(":")[0]
+            marks = [pytest.mark.xfail(reason=KNOWN[file], strict=True)] if file in KNOWN else []
+            yield pytest.param([*conditions(task), *outer, *includes.get(file, [])], id=name, marks=marks)
+
+
+@pytest.mark.parametrize("asked", run_once())
+def test_trap_16_what_runs_once_does_so_on_a_condition_that_is_the_same_on_all_hosts(asked):
+    """`when` is judged on the first host only, for all."""
+    names = set(re.findall(r"\b[a-z_]*[a-z]\b", " ".join(asked)))
+    assert names - {"not", "and", "or"} <= SAME_EVERYWHERE
+
+
+def test_trap_19_every_file_that_a_task_writes_has_an_explicit_mode():
+    writing = ("copy", "template", "get_url", "unarchive", "lineinfile", "blockinfile", "assemble")
+    for name, task, _outer in tasks():
+        for module in writing:
+            arguments = task.get(f"ansible.builtin.{module}")
+            assert not arguments or re.fullmatch(r"0[0-7]{3}", str(arguments.get("mode"))), name
+        arguments = task.get("ansible.builtin.file")
+        assert not arguments or arguments.get("state") == "absent" or arguments.get("mode"), name
+
+
+def test_trap_23_nothing_is_left_running_behind_and_every_wait_has_an_end():
+    for name, task, _outer in tasks():
+        assert not set(task) & {"async", "poll"}, name
+        assert "until" not in task or task.get("retries"), name
+        for module, arguments in task.items():
+            if module.startswith("streamquorum.ha.") and isinstance(arguments, dict):
+                waits = [key for key in arguments if key.startswith("wait_for")]
+                bounded = "wait_timeout" in arguments or all(arguments[key] is False for key in waits)
+                assert not waits or bounded, name
+
+
+def test_trap_37_nothing_but_the_roll_steps_and_it_runs_on_localhost_only():
+    """`--limit` skips plays on localhost: with them go the lock and the plan, and then nothing is left that restarts."""
+    for name, play in plays():
+        used = " ".join(strings(play))
+        assert ("streamquorum.ha.rolling" in used.split()) == (name == "roll.yml: Roll"), name
