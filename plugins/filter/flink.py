@@ -41,7 +41,6 @@ class FilterModule:
             "flink_settings": cluster.settings,
             "flink_cluster_id_problems": cluster.cluster_id_problems,
             "flink_upgrade_problems": cluster.upgrade_problems,
-            "flink_pending": cluster.pending,
             "flink_plan": cluster.plan,
             "flink_steps": cluster.steps,
             "flink_possible_units": cluster.possible_units,

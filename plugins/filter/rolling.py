@@ -23,6 +23,7 @@ class FilterModule:
             "rolling_endpoint": groups.endpoint,
             "rolling_forced": groups.forced,
             "rolling_member": groups.describe,
+            "rolling_pending": groups.pending,
             "rolling_plan": groups.plan_lines,
             "rolling_step": groups.step,
             "rolling_title": groups.title,

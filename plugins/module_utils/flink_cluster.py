@@ -338,15 +338,6 @@ def steps(services: Iterable[Service]) -> list[dict[str, Any]]:
     return [{field: service[field] for field in shown} for service in services]
 
 
-def pending(services: Iterable[Service]) -> str:
-    """What waits for a restart: `name: running -> wanted` of each service; empty where nothing does."""
-    return "; ".join(
-        f"{service['name']}: {service['running'] or 'an installation of its own'} -> {service['digest']}"
-        for service in services
-        if service["restart_needed"]
-    )
-
-
 # --- storage ---------------------------------------------------------------------------------------------------------
 
 

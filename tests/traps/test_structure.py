@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.streamquorum.ha.plugins.module_utils import rolling
 from traps.world import ROOT
 
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
@@ -76,6 +77,12 @@ def test_trap_02_no_input_sets_how_many_voters_go_at_once():
     for path in (ROOT / "roles").glob("*/defaults/main.yml"):
         for name in load(path):
             assert not re.search(r"(^|_)(serial|parallel|throttle|max_fail)(_|$)|zookeeper.*batch", name), name
+
+
+def test_trap_02_voters_go_one_at_a_time_whatever_number_is_allowed():
+    members = [rolling.Member(f"zk{i}", i, rolling.READY, "old", "new", leads=i == 5) for i in range(1, 6)]
+    steps = rolling.plan(rolling.View(members, serves=True), rolling.Policy(batch=3))
+    assert [step.members for step in steps] == [("zk1",), ("zk2",), ("zk3",), ("zk4",), ("zk5",), ()]
 
 
 def last_of(section: list[dict[str, Any]], folder: Path) -> dict[str, Any]:

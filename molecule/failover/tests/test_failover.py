@@ -2,99 +2,35 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from contextlib import contextmanager
 
 import cluster
 import pytest
-from kazoo.exceptions import KazooException
-from kazoo.retry import KazooRetry
+from workload import (
+    TASK_MANAGERS,
+    assert_nothing_lost,
+    both_answer,
+    checkpoints,
+    counted,
+    job_restarts,
+    lab,
+    state,
+    submit_job,
+    writing,
+)
 
-TASK_MANAGERS = cluster.group("flink_taskmanager")
 #: Seconds: the session timeout of the scenario, and what a failover may take on top (issue of a new leader, job restore).
 SESSION = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_zookeeper_session_timeout", 8000) / 1000
 MARGIN = 40
 
 
-def lab(*arguments):
-    subprocess.run(
-        [sys.executable, str(cluster.ROOT / "molecule/shared/lab.py"), *arguments, "-i", str(cluster.INVENTORY)],
-        check=True,
-        capture_output=True,
-    )
-
-
 @pytest.fixture(scope="module")
 def job():
-    """The id of the counting job, compiled against the Flink that is installed."""
-    version = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_version", "2.3.0")
-    with tempfile.TemporaryDirectory() as folder:
-        archive = next((cluster.ROOT / ".bundle").glob(f"flink-{version}-bin*.tgz"))
-        subprocess.run(["tar", "-xzf", archive, "-C", folder, "--wildcards", "*/lib/*.jar"], check=True)
-        classes = f"{folder}/classes"
-        source = cluster.ROOT / "molecule/shared/job/CountJob.java"
-        libraries = f"{folder}/flink-{version}/lib/*"
-        subprocess.run(
-            ["javac", "--release", "8", "-Xlint:-options", "-cp", libraries, "-d", classes, source], check=True
-        )
-        subprocess.run(["jar", "--create", f"--file={folder}/count.jar", "-C", classes, "."], check=True)
-        host = cluster.group("flink_jobmanager")[0]
-        subprocess.run(
-            ["podman", "cp", f"{folder}/count.jar", f"{cluster.container(host)}:/var/tmp/count.jar"], check=True
-        )
-    printed = cluster.shell(host, "/usr/local/bin/flink run -d -c CountJob /var/tmp/count.jar 2>&1")
-    found = re.search(r"JobID ([0-9a-f]{32})", printed)
-    assert found, printed
-    wait_for_checkpoint(found.group(1), 2)
-    return found.group(1)
-
-
-def state(job):
-    return cluster.rest_any(f"/jobs/{job}")["state"]
-
-
-def checkpoints(job):
-    return cluster.rest_any(f"/jobs/{job}/checkpoints")
-
-
-def wait_for_checkpoint(job, number, seconds=90):
-    return cluster.until(
-        f"checkpoint {number} of a running job",
-        lambda: state(job) == "RUNNING" and checkpoints(job)["counts"]["completed"] >= number,
-        seconds,
-    )
-
-
-def counted():
-    """(number, count) of every line that the job printed on any TaskManager, in the order of the numbers."""
-    lines = []
-    for host in TASK_MANAGERS:
-        lines += re.findall(r"number=(\d+) count=(\d+)", cluster.shell(host, "journalctl -u flink-taskmanager -o cat"))
-    return [(int(number), int(count)) for number, count in lines]
+    return submit_job()
 
 
 def test_the_job_counts(job):
     cluster.until("the job prints", counted, 60)
-
-
-def assert_nothing_lost(highest_before):
-    """The state goes on where the source goes on, and neither began anew."""
-
-    def further():
-        pairs = counted()
-        return pairs if pairs and max(pairs)[0] > highest_before else []
-
-    pairs, _ = cluster.until("the job prints further numbers", further, 60, every=1)
-    assert all(number == count for number, count in pairs), "the count is not the number: state was lost"
-
-
-def kill_main_process(host, unit):
-    cluster.shell(host, f"systemctl kill --kill-whom=main --signal=KILL {unit}")
 
 
 def test_the_leading_job_manager_is_killed(job):
@@ -119,46 +55,6 @@ def test_the_leading_job_manager_is_killed(job):
     cluster.until("both JobManagers answer", both_answer, 60)
 
 
-def both_answer():
-    return all(cluster.rest(host, port, "/overview") for host, port in cluster.job_managers())
-
-
-@contextmanager
-def writing():
-    """Writes every 50 ms through one session; gives what was acknowledged and the longest stall in seconds."""
-    done, result = threading.Event(), {"acknowledged": [], "stall": 0.0, "lost": False}
-    with cluster.session() as client:
-        client.ensure_path("/test-writes")
-        session_id = client.client_id[0]
-
-        def write():
-            number, last = 0, time.monotonic()
-            retry = KazooRetry(max_tries=-1, delay=0.05, backoff=1, max_delay=0.05)
-            while not done.is_set():
-                try:
-                    retry(client.create, f"/test-writes/{number:06d}", b"")
-                except KazooException:
-                    # Made, but the acknowledgement was lost with the connection: not counted as acknowledged.
-                    number += 1
-                    continue
-                result["acknowledged"].append(number)
-                result["stall"] = max(result["stall"], time.monotonic() - last)
-                last = time.monotonic()
-                number += 1
-                done.wait(0.05)
-
-        thread = threading.Thread(target=write)
-        thread.start()
-        try:
-            yield result
-        finally:
-            done.set()
-            thread.join(60)
-            result["lost"] = client.client_id[0] != session_id
-            result["found"] = {int(name) for name in client.get_children("/test-writes")}
-            client.delete("/test-writes", recursive=True)
-
-
 def test_the_zookeeper_leader_is_killed(job):
     leader = cluster.zookeeper_leader()
     before, restarts = max(counted())[0], job_restarts(job)
@@ -177,11 +73,6 @@ def test_the_zookeeper_leader_is_killed(job):
     assert state(job) == "RUNNING"
     assert job_restarts(job) == restarts, "the job was restarted, although suspended connections are tolerated"
     assert_nothing_lost(before)
-
-
-def job_restarts(job):
-    found = cluster.rest_any(f"/jobs/{job}/metrics?get=numRestarts")
-    return [entry["value"] for entry in found]
 
 
 def test_a_follower_that_lost_its_data_does_not_vote_but_syncs(job):
@@ -242,11 +133,21 @@ def test_trap_24_a_cluster_id_under_which_somebody_else_leads_is_refused(stopped
         client.ensure_path(f"{leader}/latch")
         client.create(f"{leader}/latch/_c_0-latch-", b"", ephemeral=True, sequence=True)
         client.create(f"{leader}/rest_server/connection_info", data, ephemeral=True, makepath=True)
-        code, output = cluster.playbook("playbooks/flink.yml", "-e", "flink_ha_cluster_id=/other")
+        # A new installation: over the one that runs, another cluster-id is refused before anybody is asked.
+        new = ["-e", "flink_ha_cluster_id=/other", "-e", "flink_ha_config_dir=/etc/flink-other"]
+        code, output = cluster.playbook("playbooks/flink.yml", *new)
+        for host in cluster.group("flink"):
+            cluster.shell(host, "rm -rf /etc/flink-other")
     assert code != 0, output
     assert "http://elsewhere.example:8081" in output, output
     assert "flink_ha_cluster_id is /other" in " ".join(output.split()), output
     assert cluster.shell(stopped_task_manager, "systemctl is-active flink-taskmanager || true") == "inactive"
+
+
+def test_another_cluster_id_than_the_one_that_runs_is_refused(stopped_task_manager):
+    code, output = cluster.playbook("playbooks/flink.yml", "-e", "flink_ha_cluster_id=/other")
+    assert code != 0, output
+    assert "the inventory says /other" in " ".join(output.split()), output
 
 
 def test_a_storage_that_is_not_shared_is_refused(stopped_task_manager):

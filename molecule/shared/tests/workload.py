@@ -1,0 +1,129 @@
+"""What the lab's cluster carries while a test does harm to it: a client that writes, and a job that counts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+
+import cluster
+from kazoo.exceptions import KazooException
+from kazoo.retry import KazooRetry
+
+TASK_MANAGERS = cluster.group("flink_taskmanager")
+
+
+def lab(*arguments):
+    subprocess.run(
+        [sys.executable, str(cluster.ROOT / "molecule/shared/lab.py"), *arguments, "-i", str(cluster.INVENTORY)],
+        check=True,
+        capture_output=True,
+    )
+
+
+def submit_job():
+    """Submits the counting job, compiled against the Flink that is installed; its id, once it checkpoints."""
+    version = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_version", "2.3.0")
+    with tempfile.TemporaryDirectory() as folder:
+        archive = next((cluster.ROOT / ".bundle").glob(f"flink-{version}-bin*.tgz"))
+        subprocess.run(["tar", "-xzf", archive, "-C", folder, "--wildcards", "*/lib/*.jar"], check=True)
+        classes = f"{folder}/classes"
+        source = cluster.ROOT / "molecule/shared/job/CountJob.java"
+        libraries = f"{folder}/flink-{version}/lib/*"
+        subprocess.run(
+            ["javac", "--release", "8", "-Xlint:-options", "-cp", libraries, "-d", classes, source], check=True
+        )
+        subprocess.run(["jar", "--create", f"--file={folder}/count.jar", "-C", classes, "."], check=True)
+        host = cluster.group("flink_jobmanager")[0]
+        subprocess.run(
+            ["podman", "cp", f"{folder}/count.jar", f"{cluster.container(host)}:/var/tmp/count.jar"], check=True
+        )
+    printed = cluster.shell(host, "/usr/local/bin/flink run -d -c CountJob /var/tmp/count.jar 2>&1")
+    found = re.search(r"JobID ([0-9a-f]{32})", printed)
+    assert found, printed
+    wait_for_checkpoint(found.group(1), 2)
+    return found.group(1)
+
+
+def state(job):
+    return cluster.rest_any(f"/jobs/{job}")["state"]
+
+
+def checkpoints(job):
+    return cluster.rest_any(f"/jobs/{job}/checkpoints")
+
+
+def wait_for_checkpoint(job, number, seconds=90):
+    return cluster.until(
+        f"checkpoint {number} of a running job",
+        lambda: state(job) == "RUNNING" and checkpoints(job)["counts"]["completed"] >= number,
+        seconds,
+    )
+
+
+def counted():
+    """(number, count) of every line that the job printed on any TaskManager, in the order of the numbers."""
+    lines = []
+    for host in TASK_MANAGERS:
+        lines += re.findall(r"number=(\d+) count=(\d+)", cluster.shell(host, "journalctl -u flink-taskmanager -o cat"))
+    return [(int(number), int(count)) for number, count in lines]
+
+
+def assert_nothing_lost(highest_before):
+    """The state goes on where the source goes on, and neither began anew."""
+
+    def further():
+        pairs = counted()
+        return pairs if pairs and max(pairs)[0] > highest_before else []
+
+    pairs, _ = cluster.until("the job prints further numbers", further, 60, every=1)
+    assert all(number == count for number, count in pairs), "the count is not the number: state was lost"
+
+
+def both_answer():
+    return all(cluster.rest(host, port, "/overview") for host, port in cluster.job_managers())
+
+
+def job_restarts(job):
+    found = cluster.rest_any(f"/jobs/{job}/metrics?get=numRestarts")
+    return [entry["value"] for entry in found]
+
+
+@contextmanager
+def writing():
+    """Writes every 50 ms through one session; gives what was acknowledged and the longest stall in seconds."""
+    done, result = threading.Event(), {"acknowledged": [], "stall": 0.0, "lost": False}
+    with cluster.session() as client:
+        client.ensure_path("/test-writes")
+        session_id = client.client_id[0]
+
+        def write():
+            number, last = 0, time.monotonic()
+            retry = KazooRetry(max_tries=-1, delay=0.05, backoff=1, max_delay=0.05)
+            while not done.is_set():
+                try:
+                    retry(client.create, f"/test-writes/{number:06d}", b"")
+                except KazooException:
+                    # Made, but the acknowledgement was lost with the connection: not counted as acknowledged.
+                    number += 1
+                    continue
+                result["acknowledged"].append(number)
+                result["stall"] = max(result["stall"], time.monotonic() - last)
+                last = time.monotonic()
+                number += 1
+                done.wait(0.05)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            yield result
+        finally:
+            done.set()
+            thread.join(60)
+            result["lost"] = client.client_id[0] != session_id
+            result["found"] = {int(name) for name in client.get_children("/test-writes")}
+            client.delete("/test-writes", recursive=True)
