@@ -16,7 +16,7 @@ LAB := $(PYTHON) molecule/shared/lab.py
 LAB_INVENTORY := inventory/lab
 SCENARIOS := $(sort $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What guards the promises and fits CI; the others run in molecule-full.
-CI_SCENARIOS := default failover
+CI_SCENARIOS := default failover faults
 
 .PHONY: help
 help: ## List the targets
@@ -71,7 +71,7 @@ unit: setup ## Pure logic, on replies recorded from real servers
 
 .PHONY: contract
 contract: setup ## Data agrees with data; wrong inventories are refused by real playbook runs
-	@pytest tests/contract tests/refusals
+	@pytest tests/contract tests/refusals tests/traps
 
 .PHONY: simulation
 simulation: setup ## The decisions of a roll against a simulated ensemble: 6,000 histories (15 s of a core)
@@ -83,7 +83,7 @@ simulate: setup ## The same with 100,000 histories (5 minutes of a core)
 
 .PHONY: molecule
 molecule: lab-requirements setup ## The scenarios that guard the promises, on real hosts
-	@for scenario in $(CI_SCENARIOS); do molecule test --scenario-name $$scenario; done
+	@for scenario in $(CI_SCENARIOS); do FAULTS=short molecule test --scenario-name $$scenario; done
 
 .PHONY: molecule-full
 molecule-full: lab-requirements setup ## Every scenario
