@@ -16,6 +16,7 @@ class FilterModule:
             "flink_intolerant": groups.intolerant,
             "flink_moved": groups.flink_moved,
             "journal_file": diagnostics.journal_file,
+            "journal_tail": diagnostics.journal_tail,
             "lease_won": lease.won,
             "masked": diagnostics.masked,
             "restart_file": groups.restart_file,

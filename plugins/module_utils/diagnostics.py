@@ -21,3 +21,9 @@ def journal_file(result: Mapping[str, Any]) -> dict[str, str]:
     """A member's journal as a file: name and content, from the result of a loop over the members."""
     name = re.sub(r"[^\w.@-]+", "_", f"{result['item']['host']}-{result['item']['unit']}")
     return {"name": f"{name}.log", "content": str(result.get("stdout") or result.get("msg") or "") + "\n"}
+
+
+def journal_tail(result: Mapping[str, Any], count: int = 12) -> list[str]:
+    """The last lines of a member's journal for the screen, without secrets."""
+    lines = masked(str(result.get("stdout") or result.get("msg") or "")).splitlines()
+    return [f"{result['item']['name']}: the end of its journal", *(f"  {line[:240]}" for line in lines[-count:])]

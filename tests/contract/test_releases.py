@@ -107,3 +107,17 @@ def test_sets_of_jars_are_of_known_releases_and_whole():
 def test_every_flink_has_a_python_whose_wheel_brings_its_scripts():
     oldest = min(recipes()["flink"]["python"], key=version_key)
     assert all(version_key(release["version"]) >= version_key(oldest) for release in table("flink"))
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_what_may_be_rolled_is_of_known_series_and_says_what_was_tested(name):
+    role = {"zookeeper": "zookeeper", "flink": "flink_ha"}[name]
+    pairs = read(f"roles/{role}/vars/main/upgrades.yml")[f"{role}_upgrades"]
+    series = {".".join(release["version"].split(".")[:2]) for release in table(name)}
+    assert {pair[end] for pair in pairs for end in ("from", "to")} <= series
+    assert len({(pair["from"], pair["to"]) for pair in pairs}) == len(pairs)
+    for pair in pairs:
+        test = pair["tested"].rpartition(": ")[2]
+        assert not test or (ROOT / test).is_dir(), pair
+    if name == "flink":
+        assert all(pair["from"] == pair["to"] for pair in pairs), "Flink's minor releases are not mixed"

@@ -25,3 +25,8 @@ def test_a_journal_is_a_file_of_its_member():
     result = {"item": {"host": "h1", "unit": "flink-jobmanager@1.service"}, "stdout": "a"}
     assert diagnostics.journal_file(result) == {"name": "h1-flink-jobmanager@1.service.log", "content": "a\n"}
     assert diagnostics.journal_file({"item": result["item"], "msg": "unreachable"})["content"] == "unreachable\n"
+
+
+def test_the_end_of_a_journal_on_the_screen_has_no_secrets():
+    result = {"item": {"name": "zk1"}, "stdout": "one\ntwo password=hunter2\nthree"}
+    assert diagnostics.journal_tail(result, 2) == ["zk1: the end of its journal", "  two password=***", "  three"]
