@@ -138,10 +138,18 @@ def released(world) -> set[str]:
     return {call["host"] for call in world.calls("run_lease") if call["args"].get("state") == "released"}
 
 
-def test_trap_03_diagnostics_do_not_hide_the_failure(world):
-    """A rescue that ends well makes the play go on, green, with the next member."""
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory, collections):
+    """A roll whose first step fails."""
+    world = World(tmp_path_factory.mktemp("failed") / "world", collections)
     world.event("before", "service_step", "zk1", reply={"failed": True, "msg": "zk1 did not come up"})
     code, output = world.roll()
+    return world, code, output
+
+
+def test_trap_03_diagnostics_do_not_hide_the_failure(failed):
+    """A rescue that ends well makes the play go on, green, with the next member."""
+    world, code, output = failed
     assert code != 0, output
     assert world.stepped() == ["zk1"]
     assert "zk1 did not come up" in output
@@ -149,6 +157,15 @@ def test_trap_03_diagnostics_do_not_hide_the_failure(world):
     (folder,) = (world.folder / "diagnostics").iterdir()
     assert {path.name for path in folder.iterdir()} >= {"failure.txt", "verdict.json"}
     assert released(world) == set(world.names)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the failure of a task with a loop is 'One or more items failed'; its items know why"
+)
+def test_trap_03_the_diagnostics_say_why(failed):
+    world, _code, _output = failed
+    (text,) = (world.folder / "diagnostics").glob("*/failure.txt")
+    assert "zk1 did not come up" in text.read_text()
 
 
 def test_trap_03_29_a_member_that_does_not_come_to_serve_is_switched_back_and_ends_the_roll(world):
