@@ -114,8 +114,11 @@ def zookeeper_quorum(_me, given, _check):
         servers.append(
             {
                 "id": each["id"], "address": member["address"], "client_port": 2181, "mode": mode or None,
-                "serving": mode in SERVING, "epoch": 1, "counter": 1, "write_read": mode in SERVING or None,
-                "failures": {},
+                "peer_type": "participant", "answers": each["live"], "serving": mode in SERVING, "version": "3.9.5",
+                "zxid": "0x100000001", "epoch": 1, "counter": 1, "latency_min_ms": 0, "latency_avg_ms": 0,
+                "latency_max_ms": 0, "connections": 0, "outstanding": 0, "znode_count": 1, "watch_count": 0,
+                "data_bytes": 0, "open_file_descriptors": 1, "open_file_descriptor_ratio": 0.0, "synced_followers": None,
+                "myid": each["id"], "quorum_port_open": None, "write_read": mode in SERVING or None, "failures": {},
             }
         )  # fmt: skip
     serving = [server for server in servers if server["serving"]]
