@@ -47,8 +47,9 @@ class World:
                 "children": {"zookeeper": {"hosts": {}}},
             }
         }
-        for number, name in enumerate(self.names, 1):
-            self.add(name, number)
+        # In another order than their ids.
+        for number in (3, 1, 2):
+            self.add(f"zk{number}", number)
         self.set("zk3", mode="leader")
         self.events: list[dict] = []
 
