@@ -125,7 +125,6 @@ def test_trap_01_02_36_a_member_that_cannot_be_reached_any_more_ends_the_roll(cu
     assert "zk2" in output
 
 
-@pytest.mark.xfail(strict=True, reason="Ansible runs neither rescue nor always after an unreachable delegate")
 def test_trap_36_the_roll_that_it_ends_leaves_diagnostics_and_gives_the_lock_back(cut_off):
     world, _code, output = cut_off
     assert "No further member is touched" in output

@@ -222,10 +222,8 @@ def test_trap_36_an_unreachable_host_is_passed_over_only_where_its_answer_is_not
 #: What the condition of a task that runs once may ask: the same on every host of the play.
 SAME_EVERYWHERE = {
     "ansible_check_mode", "__flink_ha_serving", "__flink_ha_starting", "__flink_ha_to_roll", "__zookeeper_any_live",
-    "__zookeeper_to_roll",
+    "__zookeeper_all_live", "__zookeeper_to_roll",
 }  # fmt: skip
-#: The task, and what is wrong with it: judged on the first member only, `start.yml --check` waits in vain for the others.
-KNOWN = {"zookeeper/verify.yml": "asks __zookeeper_live of the first member, where all of them count"}
 
 
 def run_once() -> Iterator[Any]:
@@ -239,8 +237,7 @@ def run_once() -> Iterator[Any]:
     for name, task, outer in tasks():
         if task.get("run_once"):
             file = name.split(":")[0]
-            marks = [pytest.mark.xfail(reason=KNOWN[file], strict=True)] if file in KNOWN else []
-            yield pytest.param([*conditions(task), *outer, *includes.get(file, [])], id=name, marks=marks)
+            yield pytest.param([*conditions(task), *outer, *includes.get(file, [])], id=name)
 
 
 @pytest.mark.parametrize("asked", run_once())
