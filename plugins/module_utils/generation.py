@@ -67,7 +67,8 @@ def service_entries(
 ) -> list[dict[str, Any]]:
     """Entries for `host_files`: a service's generation staged, switched to if wanted, and the forgotten ones removed.
 
-    The one that was current before stays, as `previous`; the one that runs stays in any case.
+    The one that was current before stays, as `previous`. Where a process runs, nothing is removed: another run may have
+    staged what it is just about to switch to. There, the step of a roll removes what it leaves behind.
 
     Args:
         generation: files (one of them named `unit`, the text of the systemd unit) and links.
@@ -90,7 +91,7 @@ def service_entries(
             {"path": f"/etc/systemd/system/{unit}", "content": generation["files"]["unit"]["content"]},
             {"path": f"{root}/current", "state": "link", "target": f"generations/{digest}"},
         ]
-    forgotten = set(where["present"]) - {digest, running, where["current"], previous}
+    forgotten = set() if running else set(where["present"]) - {digest, where["current"], previous}
     return entries + [
         {"path": f"{root}/generations/{name}", "state": "absent", "recursive": True} for name in sorted(forgotten)
     ]

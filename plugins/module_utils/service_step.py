@@ -140,6 +140,8 @@ class ServiceStep:
             self._run(["systemctl", "enable", target.unit])
         cause = self._restart(unit["active"])
         if not cause:
+            if target.generation:
+                self._forget()
             foreign = FOREIGN_UNIT if not before["current"] and find(f"{target.root}/{FOREIGN_UNIT}").content else ""
             return self._reply(OK, "", served or foreign)
         journal = self._journal()
@@ -158,6 +160,14 @@ class ServiceStep:
     def _listens(self) -> bool:
         target = self._target
         return any(entry["unit"] == target.unit and entry["port"] in target.ports for entry in self._reader.listening())
+
+    def _forget(self) -> None:
+        """Removes the generations that are neither `current`, which runs now, nor `previous`."""
+        root = self._target.root
+        kept = {find(f"{root}/{link}").target for link in ("current", "previous")}
+        for name in sorted(os.listdir(f"{root}/generations")):
+            if f"generations/{name}" not in kept:
+                apply({"path": f"{root}/generations/{name}", "state": "absent"})
 
     def _switch(self, now: str, served: str) -> None:
         """`current` to the generation, `previous` to what served until now, its unit in place."""

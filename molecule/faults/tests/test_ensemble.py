@@ -238,6 +238,12 @@ def test_trap_17_two_runs_at_once():
         assert first.wait() == 0, rest
     assert {configured(host) for host in HOSTS} == {21}
     assert starts() == {host: count + 1 for host, count in before.items()}
+    for host in HOSTS:
+        kept, there = (
+            cluster.shell(host, f"cd /etc/zookeeper && {what} | sort -u").split()
+            for what in ("readlink -f current previous | xargs -n 1 basename", "ls generations")
+        )
+        assert there == kept, "the step removes what nothing refers to, the second run's too"
     clean()
 
 

@@ -223,10 +223,8 @@ def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_
     assert "/etc/systemd/system/flink-jobmanager@1.service" not in entries
     assert entries["/etc/flink/flink-jobmanager@2/current"]["target"] == f"generations/{services[1]['digest']}"
     assert entries["/etc/systemd/system/flink-jobmanager@2.service"]["content"] == "[Unit]\n"
-    assert entries["/etc/flink/flink-jobmanager@1/generations/older"]["state"] == "absent"
-    assert "/etc/flink/flink-jobmanager@1/generations/old" not in {
-        p for p, e in entries.items() if e.get("state") == "absent"
-    }
+    absent = {path for path, entry in entries.items() if entry.get("state") == "absent"}
+    assert not any(path.startswith("/etc/flink/flink-jobmanager@1/") for path in absent), "it runs: a step removes them"
 
 
 def test_a_switch_leaves_the_generation_before_and_the_next_run_finds_nothing_to_remove():

@@ -75,5 +75,10 @@ def test_the_one_before_stays_as_previous_and_a_further_run_changes_nothing():
 
 
 def test_only_what_nothing_refers_to_is_pruned():
-    found = entries(current="a", previous="b", running="c", present=["a", "b", "c", "d", DIGEST], switch=False)
+    found = entries(current="a", previous="b", present=["a", "b", "d", DIGEST], switch=False)
     assert [path for path, what in found.items() if what == "absent"] == ["zookeeper/generations/d"]
+
+
+def test_trap_17_where_a_process_runs_nothing_is_pruned_since_another_run_may_be_about_to_switch_to_it():
+    found = entries(current="a", previous="b", running="a", present=["a", "b", "d", DIGEST], switch=False)
+    assert "absent" not in found.values()
