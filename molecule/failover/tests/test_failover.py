@@ -45,10 +45,11 @@ def test_the_leading_job_manager_is_killed(job):
         _, took = cluster.until(
             "another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, SESSION + MARGIN
         )
-        cluster.told("kill -9 of the leading JobManager: new leader in the znode after", took)
         cluster.until("the job runs again", lambda: state(job) == "RUNNING", MARGIN)
         restored = checkpoints(job)["latest"]["restored"]
-        cluster.told("… and the job RUNNING from a checkpoint after", time.monotonic() - began)
+        cluster.told(
+            "SIGKILL of the leading JobManager", new_leader_s=took, job_running_again_s=time.monotonic() - began
+        )
         assert restored, "the job began anew instead of being restored"
     assert_nothing_lost(before)
     cluster.shell(leader, "systemctl start flink-jobmanager")
@@ -63,11 +64,10 @@ def test_the_zookeeper_leader_is_killed(job):
         acknowledged = len(result["acknowledged"])
         cluster.shell(leader, "systemctl stop --no-block zookeeper; systemctl kill --signal=KILL zookeeper")
         _, took = cluster.until("another leader", lambda: cluster.zookeeper_leader() != leader, 30)
-        cluster.told("kill -9 of the ZooKeeper leader: new leader after", took)
         cluster.until("writes go on", lambda: len(result["acknowledged"]) > acknowledged + 20, 30)
         cluster.shell(leader, "systemctl start zookeeper")
         cluster.until("all members serve", lambda: all(cluster.mode(host) for host in cluster.group("zookeeper")), 60)
-    cluster.told("… longest stall of a writer", result["stall"])
+    cluster.told("SIGKILL of the ZooKeeper leader", new_leader_s=took, longest_stall_s=result["stall"])
     assert not result["lost"], "the writer's session was lost"
     assert set(result["acknowledged"]) <= result["found"], "acknowledged writes are missing"
     assert state(job) == "RUNNING"
@@ -100,10 +100,8 @@ def test_hosts_reboot_and_everything_comes_back_without_ansible(job, hosts):
         return both_answer() and state(job) == "RUNNING"
 
     cluster.until("leaders and the job are back", back, 180, every=1)
-    cluster.told(
-        f"reboot of {'the leading JobManager' if hosts == 'one' else 'all hosts at once'}: all back after",
-        time.monotonic() - began,
-    )
+    which = "the leading JobManager's host" if hosts == "one" else "all hosts at once"
+    cluster.told(f"reboot of {which}", all_back_s=time.monotonic() - began)
     assert completed > 0
     assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"
     assert_nothing_lost(before)

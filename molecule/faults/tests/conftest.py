@@ -1,11 +1,15 @@
-"""FAULTS=short keeps the tests that are marked so; the times of the run stand below its result, and in build/faults.json."""
+"""What every fault meets: a client that writes and a job that counts. FAULTS=short keeps the tests marked so, without the job."""
 
 from __future__ import annotations
 
-import json
 import os
+from contextlib import contextmanager
 
 import cluster
+import pytest
+from workload import assert_nothing_lost, counted, job_restarts, state, submit_job, writing
+
+SHORT = os.environ.get("FAULTS") == "short"
 
 
 def pytest_configure(config):
@@ -13,16 +17,43 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if os.environ.get("FAULTS") == "short":
+    if SHORT:
         kept = [item for item in items if item.get_closest_marker("short")]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 
 
-def pytest_terminal_summary(terminalreporter):
-    terminalreporter.section("what the faults cost")
-    for line in cluster.TIMES:
-        terminalreporter.write_line(line)
-    report = cluster.ROOT / "build/faults.json"
-    report.parent.mkdir(exist_ok=True)
-    report.write_text(json.dumps(cluster.TIMES, indent=2) + "\n")
+@pytest.fixture(scope="session")
+def job():
+    """Id of the job that runs throughout; empty in the short run, where `failover` has one."""
+    return "" if SHORT else submit_job()
+
+
+@pytest.fixture
+def safe(job):
+    """A context: nothing that was acknowledged is lost in it, neither writes nor the job's state; what it cost is told."""
+
+    @contextmanager
+    def carried(what, lost=False):
+        before = (max(counted())[0], job_restarts(job)) if job else ()
+        with writing() as result:
+            cluster.until("writes", lambda: len(result["acknowledged"]) > 5, 30)
+            yield result
+            seen = len(result["acknowledged"])
+            cluster.until("writes go on", lambda: len(result["acknowledged"]) > seen + 5, 60)
+        missing = set(result["acknowledged"]) - result["found"]
+        figures = {
+            "writes": len(result["acknowledged"]),
+            "writes_lost": len(missing),
+            "sessions_lost": int(result["lost"]),
+            "longest_stall_s": round(result["stall"], 2),
+        }
+        if job:
+            cluster.until("the job runs", lambda: state(job) == "RUNNING", 120)
+            assert_nothing_lost(before[0])
+            figures["job_restarts"] = job_restarts(job) - before[1]
+        cluster.told(what, **figures)
+        assert not missing, f"{len(missing)} acknowledged writes are missing"
+        assert lost or not result["lost"], "the writer's session was lost"
+
+    return carried

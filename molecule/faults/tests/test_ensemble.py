@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import cluster
 import pytest
-from workload import lab, writing
+from workload import lab
 
 HOSTS = cluster.group("zookeeper")
 PLAYBOOK = "playbooks/zookeeper.yml"
@@ -57,20 +57,6 @@ def clean():
     code, output = cluster.playbook(PLAYBOOK)
     assert code == 0, output
     assert all_serve()
-
-
-@contextmanager
-def safe(what, lost=False):
-    """Writes throughout: what was acknowledged is there afterwards; tells the longest stall."""
-    with writing() as result:
-        cluster.until("writes", lambda: len(result["acknowledged"]) > 5, 30)
-        yield result
-        seen = len(result["acknowledged"])
-        cluster.until("writes go on", lambda: len(result["acknowledged"]) > seen + 5, 60)
-    missing = set(result["acknowledged"]) - result["found"]
-    assert not missing, f"{len(missing)} acknowledged writes are missing"
-    assert lost or not result["lost"], "the writer's session was lost"
-    cluster.told(f"{what}: {len(result['acknowledged'])} writes, 0 lost, longest stall", result["stall"])
 
 
 @contextmanager
@@ -123,7 +109,7 @@ def refused(result, *words):
         ("leader", "STOP"),
     ],
 )
-def test_a_member_is_killed_or_hangs(role, how):
+def test_a_member_is_killed_or_hangs(safe, role, how):
     host = follower() if role == "follower" else cluster.zookeeper_leader()
     others = [other for other in HOSTS if other != host]
     with safe(f"SIG{how} of a {role}", lost=how == "STOP"):
@@ -137,7 +123,7 @@ def test_a_member_is_killed_or_hangs(role, how):
     clean()
 
 
-def test_trap_28_a_member_that_hangs_is_mended_by_the_next_run():
+def test_trap_28_a_member_that_hangs_is_mended_by_the_next_run(safe):
     host = follower()
     with safe("a hanging follower is mended by a run"):
         cluster.shell(host, "systemctl kill --kill-whom=main --signal=STOP zookeeper")
@@ -157,7 +143,7 @@ def answers(host):
 
 
 @pytest.mark.parametrize("chains", [["INPUT", "OUTPUT"], ["INPUT"]], ids=["both ways", "one way"])
-def test_a_member_is_cut_off(chains):
+def test_a_member_is_cut_off(safe, chains):
     host = follower()
     rules = [
         f"{chain} -p tcp -m multiport --{side} 2888,3888 -j DROP" for chain in chains for side in ("dports", "sports")
@@ -177,7 +163,7 @@ def test_a_member_is_cut_off(chains):
     clean()
 
 
-def test_a_full_disk_stops_one_member_only():
+def test_a_full_disk_stops_one_member_only(safe):
     host = "n3.faults.test"
     with safe("the disk of a member's transaction logs is full"):
         cluster.shell(host, "dd if=/dev/zero of=/srv/log/full bs=1M 2>/dev/null || true")
@@ -202,7 +188,7 @@ def test_a_full_disk_stops_one_member_only():
         (5, "rolling : Switch and restart]", 3),
     ],
 )
-def test_trap_15_interrupted_run_is_finished_by_the_next(number, text, times):
+def test_trap_15_interrupted_run_is_finished_by_the_next(safe, number, text, times):
     before, value = starts(), 10 + number
     with safe(f"the controller is killed at point {number} of a roll, and run again"):
         with run(*sync_limit(value)) as process:
@@ -247,7 +233,7 @@ def test_trap_17_two_runs_at_once():
     clean()
 
 
-def test_trap_26_the_leader_goes_last_also_when_it_changes_during_the_roll():
+def test_trap_26_the_leader_goes_last_also_when_it_changes_during_the_roll(safe):
     old = cluster.zookeeper_leader()
     with safe("the leader dies during a roll"):
         with run(*sync_limit(31)) as process:
@@ -262,7 +248,7 @@ def test_trap_26_the_leader_goes_last_also_when_it_changes_during_the_roll():
     clean()
 
 
-def test_trap_28_a_member_that_is_down_is_mended_first():
+def test_trap_28_a_member_that_is_down_is_mended_first(safe):
     host = follower()
     before = starts()
     cluster.shell(host, "systemctl stop zookeeper")
@@ -275,7 +261,7 @@ def test_trap_28_a_member_that_is_down_is_mended_first():
     clean()
 
 
-def test_trap_28_29_a_sick_ensemble_is_not_rolled():
+def test_trap_28_29_a_sick_ensemble_is_not_rolled(safe):
     """What cannot be mended stops the roll before a ready member is touched, and the run is not green."""
     host = follower()
     before = starts()
@@ -291,7 +277,7 @@ def test_trap_28_29_a_sick_ensemble_is_not_rolled():
     clean()
 
 
-def test_trap_36_an_unreachable_member_ends_the_run():
+def test_trap_36_an_unreachable_member_ends_the_run(safe):
     clean()
     before, last = starts(), HOSTS[-1]
     with safe("a host is lost to the controller during a roll"):
@@ -315,7 +301,7 @@ def test_trap_36_an_unreachable_member_ends_the_run():
         pytest.param({"sslQuorum": "true"}, id="starts and never serves"),
     ],
 )
-def test_a_wrong_configuration_stops_at_the_first_member_which_goes_back(extra, tmp_path):
+def test_a_wrong_configuration_stops_at_the_first_member_which_goes_back(safe, extra, tmp_path):
     clean()
     before = {host: cluster.shell(host, "readlink /etc/zookeeper/current") for host in HOSTS}
     untouched = starts()
@@ -355,7 +341,7 @@ def test_trap_06_other_voters_are_refused_with_the_difference():
     clean()
 
 
-def test_a_power_cut_before_the_switch_starts_what_ran():
+def test_a_power_cut_before_the_switch_starts_what_ran(safe):
     clean()
     host = follower() if follower() != "n3.faults.test" else next(
         each for each, mode in modes().items() if mode == "follower" and each != "n3.faults.test"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 
 import cluster
 import pytest
@@ -15,18 +16,10 @@ from workload import (
     counted,
     job_restarts,
     state,
-    submit_job,
     wait_for_checkpoint,
 )
 
 HANGS = 150
-
-
-@pytest.fixture(scope="module")
-def job():
-    code, output = cluster.playbook("playbooks/site.yml")
-    assert code == 0, output
-    return submit_job()
 
 
 def runs_on(job):
@@ -38,12 +31,12 @@ def runs_on(job):
 @pytest.mark.parametrize("how", ["KILL", "STOP"])
 def test_a_task_manager_is_killed_or_hangs(job, how):
     wait_for_checkpoint(job, 1)
-    before, began = max(counted())[0], time.monotonic()
+    before, restarts, began = max(counted())[0], job_restarts(job), time.monotonic()
     host = runs_on(job)
     cluster.shell(host, f"systemctl kill --kill-whom=main --signal={how} flink-taskmanager")
-    cluster.until("the job is missed", lambda: job_restarts(job) != ["0"] or state(job) != "RUNNING", HANGS)
+    cluster.until("the job is missed", lambda: job_restarts(job) > restarts or state(job) != "RUNNING", HANGS)
     cluster.until("the job runs again", lambda: state(job) == "RUNNING" and counted()[-1][0] > before, HANGS)
-    cluster.told(f"SIG{how} of the job's TaskManager: RUNNING again after", time.monotonic() - began)
+    cluster.told(f"SIG{how} of the job's TaskManager", job_running_again_s=time.monotonic() - began)
     if how == "STOP":
         cluster.shell(host, "systemctl kill --kill-whom=main --signal=CONT flink-taskmanager")
     assert_nothing_lost(before)
@@ -61,46 +54,97 @@ def test_the_leading_job_manager_hangs(job):
     other = [entry for entry in cluster.job_managers() if entry[0] != leader]
     running = lambda: cluster.rest(*other[0], f"/jobs/{job}")["state"] == "RUNNING"  # noqa: E731
     cluster.until("the job runs again", running, HANGS)
-    cluster.told("SIGSTOP of the leading JobManager: job RUNNING again after", time.monotonic() - began)
+    cluster.told("SIGSTOP of the leading JobManager", job_running_again_s=time.monotonic() - began)
     cluster.shell(leader, "systemctl kill --kill-whom=main --signal=CONT flink-jobmanager")
     cluster.until("both JobManagers answer", both_answer, 120)
     assert_nothing_lost(before)
+
+
+@contextmanager
+def configured(variable, value):
+    """The cluster with another value of one variable, and back."""
+    code, output = cluster.playbook("playbooks/site.yml", "-e", f"{variable}={value}")
+    assert code == 0, output
+    yield
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+
+
+@pytest.mark.parametrize(
+    ("timeout", "which"), [(8000, "the role's"), (60000, "Flink's own, of which 40 s are granted")]
+)
+def test_how_long_a_failover_takes(job, timeout, which):
+    with configured("flink_ha_zookeeper_session_timeout", timeout):
+        wait_for_checkpoint(job, 1)
+        before, began = max(counted())[0], time.monotonic()
+        with cluster.session() as client:
+            leader, _port = cluster.flink_leader(client)
+            # Not to come back before its session ends: the standby has to take over.
+            cluster.shell(
+                leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
+            )
+            _, took = cluster.until("another leader", lambda: cluster.flink_leader(client)[0] != leader, HANGS)
+        cluster.until("the job runs again", lambda: state(job) == "RUNNING", HANGS)
+        cluster.told(
+            f"SIGKILL of the leading JobManager, session timeout {timeout / 1000:g} s ({which})",
+            new_leader_s=took,
+            job_running_again_s=time.monotonic() - began,
+        )
+        assert_nothing_lost(before)
+        cluster.shell(leader, "systemctl start flink-jobmanager")
+        cluster.until("both JobManagers answer", both_answer, 60)
 
 
 def evidence(folder):
     return [json.loads(path.read_text()) for path in sorted(folder.glob("*/availability.json"))]
 
 
-def test_a_roll_of_the_ensemble_restarts_no_job(job, tmp_path):
-    wait_for_checkpoint(job, 1)
-    restarts = job_restarts(job)
+def rolled(folder, *arguments):
+    """What the product's own probe saw during a run of site.yml: (leader changes, longest stall of a writer in seconds)."""
     code, output = cluster.playbook(
-        "playbooks/site.yml", "-e", "zookeeper_sync_limit=71", "-e", "availability_probe=true",
-        "-e", f"rolling_diagnostics_dir={tmp_path}",
-    )  # fmt: skip
-    assert code == 0, output
-    (seen,) = evidence(tmp_path)
-    assert (seen["probe"]["problems"], seen["flink"]) == ([], [])
-    assert job_restarts(job) == restarts
-    cluster.told(
-        "a roll of the ensemble: longest stall of a writer", seen["probe"]["result"]["longest_stall_ms"] / 1000
+        "playbooks/site.yml", *arguments, "-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={folder}"
     )
+    assert code == 0, output
+    seen = [each["probe"] for each in evidence(folder)]
+    assert [each["problems"] for each in seen] == [[]] * len(seen)
+    changes = sum(sum(each["leader_changes"].values()) for each in seen)
+    return changes, max(each["result"]["longest_stall_ms"] for each in seen) / 1000
+
+
+@pytest.mark.parametrize("tolerated", [True, False])
+def test_a_roll_of_the_ensemble_restarts_jobs_only_where_suspended_connections_are_not_tolerated(
+    job, tolerated, tmp_path
+):
+    with configured("flink_ha_zookeeper_tolerate_suspended", tolerated):
+        wait_for_checkpoint(job, 1)
+        before, restarts = max(counted())[0], job_restarts(job)
+        same = ["-e", f"flink_ha_zookeeper_tolerate_suspended={tolerated}", "-e", "zookeeper_sync_limit=71"]
+        if not tolerated:
+            code, output = cluster.playbook("playbooks/site.yml", *same)
+            assert code != 0, output
+            assert "rolling_accept_job_restarts=true" in output
+            same += ["-e", "rolling_accept_job_restarts=true"]
+        changes, stall = rolled(tmp_path, *same)
+        cluster.until("the job runs", lambda: state(job) == "RUNNING", HANGS)
+        moved = changes or job_restarts(job) - restarts
+        cluster.told(
+            f"a roll of the ensemble, suspended connections {'' if tolerated else 'not '}tolerated",
+            longest_stall_s=stall,
+            leader_changes=changes,
+            job_restarts=job_restarts(job) - (0 if changes else restarts),
+        )
+        assert bool(moved) != tolerated
+        assert_nothing_lost(before)
 
 
 def test_a_roll_of_flink_costs_one_failover_and_no_state(job, tmp_path):
     wait_for_checkpoint(job, 1)
     before = max(counted())[0]
-    code, output = cluster.playbook(
-        "playbooks/site.yml", "-e", "zookeeper_sync_limit=71", "-e", "flink_ha_restart_delay=2000",
-        "-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}",
-    )  # fmt: skip
-    assert code == 0, output
-    changes = sum(sum(each["probe"]["leader_changes"].values()) for each in evidence(tmp_path))
+    other = ["-e", "flink_ha_restart_delay=2000"]
+    changes, _stall = rolled(tmp_path, *other)
     assert changes == 1, "exactly one failover"
     assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"
     assert_nothing_lost(before)
-    code, output = cluster.playbook(
-        "playbooks/site.yml", "-e", "zookeeper_sync_limit=71", "-e", "flink_ha_restart_delay=2000"
-    )
+    code, output = cluster.playbook("playbooks/site.yml", *other)
     assert code == 0, output
     assert output[output.index("PLAY RECAP") :].count("changed=0") == len(TASK_MANAGERS) + 2, output

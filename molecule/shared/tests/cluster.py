@@ -21,8 +21,8 @@ from typing import Any
 from kazoo.client import KazooClient
 
 ROOT = Path(__file__).parents[3]
-#: Times that a scenario measured; printed at the end of its run.
-TIMES: list[str] = []
+#: What a scenario measured, a row a measurement; shown at the end of its run.
+MEASURED: list[dict[str, Any]] = []
 INVENTORY = ROOT / "molecule" / os.environ.get("MOLECULE_SCENARIO_NAME", "default") / "inventory"
 
 
@@ -94,8 +94,8 @@ def until(what: str, condition: Callable[[], Any], seconds: float = 60, every: f
     raise AssertionError(f"not within {seconds} s: {what} (last: {value!r}, {error!r})")
 
 
-def told(what: str, seconds: float) -> None:
-    TIMES.append(f"{what}: {seconds:.1f} s")
+def told(what: str, **figures: float) -> None:
+    MEASURED.append({"what": what} | {name: round(value, 2) for name, value in figures.items()})
 
 
 # --- ZooKeeper

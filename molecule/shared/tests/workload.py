@@ -89,8 +89,9 @@ def both_answer():
 
 
 def job_restarts(job):
-    found = cluster.rest_any(f"/jobs/{job}/metrics?get=numRestarts")
-    return [entry["value"] for entry in found]
+    """How often the leading JobManager restarted the job; a new leader counts from 0."""
+    (found,) = cluster.rest_any(f"/jobs/{job}/metrics?get=numRestarts")
+    return int(found["value"])
 
 
 @contextmanager

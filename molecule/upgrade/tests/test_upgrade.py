@@ -58,7 +58,7 @@ def test_there_and_back_under_writes(tmp_path, zookeeper, flink):
         result = each["probe"]["result"]
         assert each["probe"]["problems"] == []
         assert (result["missing"], result["sessions_lost"]) == (0, 0)
-        cluster.told(f"to {zookeeper} and {flink}: longest stall of a writer", result["longest_stall_ms"] / 1000)
+        cluster.told(f"to {zookeeper} and {flink}", longest_stall_s=result["longest_stall_ms"] / 1000)
     before = started()
     code, output = cluster.playbook("playbooks/upgrade.yml", *wanted, *CONFIRMED)
     assert code == 0, output
