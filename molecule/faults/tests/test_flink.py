@@ -140,7 +140,7 @@ def test_a_roll_of_the_ensemble_restarts_jobs_only_where_suspended_connections_a
 def test_a_roll_of_flink_costs_one_failover_and_no_state(job, tmp_path):
     wait_for_checkpoint(job, 1)
     before = max(counted())[0]
-    other = ["-e", "flink_ha_restart_delay=2000"]
+    other = ["-e", "flink_ha_zookeeper_session_timeout=9000"]
     changes, _stall = rolled(tmp_path, *other)
     assert changes == 1, "exactly one failover"
     assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"
