@@ -35,7 +35,7 @@ def test_a_task_manager_is_killed_or_hangs(job, how):
     host = runs_on(job)
     cluster.shell(host, f"systemctl kill --kill-whom=main --signal={how} flink-taskmanager")
     cluster.until("the job is missed", lambda: job_restarts(job) > restarts or state(job) != "RUNNING", HANGS)
-    cluster.until("the job runs again", lambda: state(job) == "RUNNING" and counted()[-1][0] > before, HANGS)
+    cluster.until("the job runs again", lambda: state(job) == "RUNNING" and max(counted())[0] > before, HANGS)
     cluster.told(f"SIG{how} of the job's TaskManager", job_running_again_s=time.monotonic() - began)
     if how == "STOP":
         cluster.shell(host, "systemctl kill --kill-whom=main --signal=CONT flink-taskmanager")
