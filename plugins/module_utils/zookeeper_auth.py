@@ -222,12 +222,12 @@ def jaas_mechanism(text: str) -> str:
     return KERBEROS if "Krb5LoginModule" in text else DIGEST if "DigestLoginModule" in text else ""
 
 
-def unswitched_clients(auth: Mapping[str, Any], clients: Mapping[str, bool]) -> Sequence[str]:
-    """Clients of this inventory that would be refused (name -> whether it authenticates)."""
-    if auth["client"] != "required":
+def unswitched_clients(auth: Mapping[str, Any], clients: Mapping[str, str]) -> Sequence[str]:
+    """Refuses to close the ensemble to Flink hosts of this inventory (host -> flink_ha_zookeeper_auth)."""
+    outside = [name for name, how in clients.items() if how == "none"]
+    if auth["client"] != "required" or not outside:
         return []
     return [
-        f"zookeeper_client_auth is required, and {name} does not authenticate yet. Switch it first, while it is offered."
-        for name, does in clients.items()
-        if not does
+        f"zookeeper_client_auth is required, and Flink does not authenticate yet on {', '.join(outside)} "
+        "(flink_ha_zookeeper_auth). Switch it first, while it is offered."
     ]

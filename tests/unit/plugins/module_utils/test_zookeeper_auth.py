@@ -163,6 +163,7 @@ def test_digest_sections_hold_the_users_and_nobody_elses():
 
 
 def test_a_client_that_would_be_locked_out_is_named():
-    clients = {"the Flink cluster": False, "another": True}
-    assert ["the Flink cluster" in text for text in auth.unswitched_clients(wanted(), clients)] == [True]
+    clients = {"jm1": "none", "jm2": "kerberos"}
+    assert ["on jm1 (flink" in text for text in auth.unswitched_clients(wanted(), clients)] == [True]
+    assert auth.unswitched_clients(wanted(), {"jm2": "kerberos"}) == []
     assert auth.unswitched_clients(wanted(client="offered"), clients) == []
