@@ -287,6 +287,8 @@ class ClientSession:
         self._outcomes: dict[str, str] = {}
         self._server: str | None = None
         self._handshake = Handshake()
+        #: The server knows who we are.
+        self.authenticated = False
 
     def __enter__(self) -> ClientSession:
         """Open the session; a first answer from a server is in. With credentials, they were accepted, or the server does
@@ -311,6 +313,8 @@ class ClientSession:
                     f"{error}; we are {credentials.username or credentials.principal} of {credentials.path}"
                 ) from error
             self._open(Credentials())
+            return self
+        self.authenticated = True
         return self
 
     def _open(self, credentials: Credentials) -> None:
