@@ -153,9 +153,7 @@ def release():
         )  # fmt: skip
     config = cluster.shell(MEMBER, "cat /etc/zookeeper/current/zoo.cfg")
     lines = [
-        line
-        for line in config.splitlines()
-        if not re.match(r"data|db[.]|admin|clientPort|peerType|superUser|#", line)
+        line for line in config.splitlines() if not re.match(r"data|db[.]|admin|clientPort|peerType|superUser|#", line)
     ]
     cluster.shell(
         OUTSIDE, f"mkdir -p /opt/joiner && printf '%s\\n' {shlex.quote(chr(10).join(lines))} > /opt/joiner/zoo.cfg"
