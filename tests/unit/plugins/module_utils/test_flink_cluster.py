@@ -229,7 +229,7 @@ def test_a_fresh_host_starts_everything():
     ],
 )
 def test_the_owner_of_the_nodes_stays(lines, principal, refused):
-    found = flink_cluster.owner_problems("h", [flink_cluster.settings(lines)], principal)
+    found = cluster.owner_problems("h", [cluster.settings(lines)], principal)
     assert bool(found) == refused
     assert not refused or "could not read the nodes" in found[0]
 
