@@ -16,7 +16,7 @@ LAB := $(PYTHON) molecule/shared/lab.py
 LAB_INVENTORY := inventory/lab
 SCENARIOS := $(sort $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What guards the promises and fits CI; the others run in molecule-full.
-CI_SCENARIOS := default failover faults
+CI_SCENARIOS := default failover faults digest kerberos
 
 .PHONY: help
 help: ## List the targets

@@ -1,4 +1,4 @@
-"""Packs a pure Python library of the controller's environment and copies it to the host."""
+"""Packs pure Python libraries of the controller's environment and copies it to the host."""
 
 from __future__ import annotations
 
@@ -53,14 +53,13 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
             argument_spec={
-                "name": {"type": "str", "required": True},
-                "version": {"type": "str", "required": True},
+                "libraries": {"type": "list", "elements": "dict", "required": True},
                 "dest": {"type": "path", "required": True},
             }
         )
         with tempfile.TemporaryDirectory() as folder:
             archive = os.path.join(folder, os.path.basename(args["dest"]))
-            pack(archive, library_files(args["name"], args["version"]))
+            pack(archive, [file for each in args["libraries"] for file in library_files(each["name"], each["version"])])
             copy = self._task.copy()
             copy.args = {"src": archive, "dest": args["dest"], "owner": "root", "group": "root", "mode": "0644"}
             action = self._shared_loader_obj.action_loader.get(

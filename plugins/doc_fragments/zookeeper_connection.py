@@ -12,7 +12,13 @@ _COMMON = r"""
       - The kazoo library (2.11 or newer) on the host that runs the module, as an archive or a directory.
       - Where it does not exist, an installed kazoo is used. Four-letter words need none.
     type: path
-    default: /opt/streamquorum/lib/kazoo-2.11.0.zip
+    default: /opt/streamquorum/lib/kazoo-2.11.0-pure-sasl-0.6.2.zip
+  credentials_path:
+    description:
+      - Who the module is for the servers, as a file on the host that runs it, which the roles write; root's alone.
+      - Where it does not exist, the module is an anonymous client.
+    type: path
+    default: /etc/streamquorum/zookeeper-client.json
 """
 
 

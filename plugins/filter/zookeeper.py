@@ -1,4 +1,4 @@
-"""Filters of the zookeeper role; the logic stands in module_utils/zookeeper_config.py."""
+"""Filters of the zookeeper role; the logic stands in module_utils/zookeeper_config.py and zookeeper_auth.py."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_auth as auth
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_config as config
 
 
@@ -31,4 +32,11 @@ class FilterModule:
             "zookeeper_extra_problems": config.extra_problems,
             "zookeeper_identity_problems": config.identity_problems,
             "zookeeper_voter_problems": config.voter_problems,
+            "zookeeper_auth_options": auth.auth_options,
+            "zookeeper_auth_problems": auth.auth_problems,
+            "zookeeper_auth_step_problems": auth.step_problems,
+            "zookeeper_unswitched_clients": auth.unswitched_clients,
+            "zookeeper_jaas_sections": auth.jaas_sections,
+            "zookeeper_jaas_mechanism": auth.jaas_mechanism,
+            "zookeeper_kerberos_id": auth.kerberos_id,
         }

@@ -9,6 +9,7 @@ made, so an acknowledgement proves that none before it is missing; the last one 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import importlib
@@ -481,7 +482,32 @@ class Watcher(threading.Thread):
         }
 
 
-def open_client(settings: Mapping[str, Any], record: Record, closing: threading.Event, now: Callable[[], float]) -> Any:
+def sasl_options(text: str, folder: str) -> dict[str, str] | None:
+    """Who the writer is; None is anonymous.
+
+    Args:
+        text: of the standard input: kazoo's `sasl` options, and for Kerberos a `keytab` in base64.
+        folder: of the writer alone, for the keytab.
+    """
+    if not text:
+        return None
+    secrets = json.loads(text)
+    if secrets["keytab"]:
+        path = f"{folder}/keytab"
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+            handle.write(base64.b64decode(secrets["keytab"]))
+        os.environ["KRB5_CLIENT_KTNAME"] = f"FILE:{path}"
+        os.environ["KRB5CCNAME"] = "MEMORY:streamquorum"
+    return dict(secrets["sasl"])
+
+
+def open_client(
+    settings: Mapping[str, Any],
+    secrets: str,
+    record: Record,
+    closing: threading.Event,
+    now: Callable[[], float],
+) -> Any:
     """A kazoo client that has a session, whose ups and downs go to the record until `closing` is set.
 
     Raises:
@@ -520,6 +546,7 @@ def open_client(settings: Mapping[str, Any], record: Record, closing: threading.
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
     delay = settings["reconnect_delay_ms"] / 1000
+    sasl = sasl_options(secrets, os.path.dirname(settings["result"]))
     client = kazoo.KazooClient(
         # Shuffled once and then gone round, as the Java client does it: after a server that hangs comes another one.
         hosts=",".join(random.sample(settings["servers"], len(settings["servers"]))),
@@ -527,6 +554,7 @@ def open_client(settings: Mapping[str, Any], record: Record, closing: threading.
         timeout=limit,
         handler=handler,
         logger=logger,
+        sasl_options=sasl,
         connection_retry={"max_tries": -1, "delay": delay, "max_delay": delay, "backoff": 1, "max_jitter": 0},
     )
 
@@ -551,12 +579,13 @@ def save(path: str, result: Mapping[str, Any]) -> None:
     os.replace(temporary, path)
 
 
-def main(settings: Mapping[str, Any]) -> int:
+def main(settings: Mapping[str, Any], secrets: str) -> int:
     """Runs the probe; its exit code.
 
     Args:
         settings: name, servers (host:port each), interval_ms, session_timeout (s), reconnect_delay_ms, kazoo_path,
             watch (paths), result (path of the result file).
+        secrets: text for `sasl_options`.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -580,7 +609,7 @@ def main(settings: Mapping[str, Any]) -> int:
             save(path, record.result(now(), False))
 
     try:
-        client = open_client(settings, record, closing, now)
+        client = open_client(settings, secrets, record, closing, now)
         errors = importlib.import_module("kazoo.exceptions")
         writer = Writer(
             client,
@@ -618,7 +647,7 @@ def main(settings: Mapping[str, Any]) -> int:
 
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as given:
-        code = main(json.load(given))
+        code = main(json.load(given), sys.stdin.read())
     sys.stderr.flush()
     # Not sys.exit: kazoo's threads may wait for a server that does not answer any more.
     os._exit(code)

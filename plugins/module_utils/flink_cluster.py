@@ -471,6 +471,22 @@ def cluster_id_problems(host: str, found: Sequence[Mapping[str, str]], wanted: s
     ]
 
 
+def owner_problems(host: str, found: Sequence[Mapping[str, str]], principal: str) -> list[str]:
+    """Refuses to be somebody else than the one to whom the cluster's nodes in ZooKeeper belong.
+
+    Args:
+        found: what `settings` gave for each service that was installed before.
+        principal: as whom Flink is to authenticate at ZooKeeper; empty for not at all.
+    """
+    owners = {each.get("principal", "") for each in found if each.get("acl") == "creator"} - {principal}
+    return [
+        f"{host}: runs as {owner}, to whom alone the cluster's nodes in ZooKeeper belong; {principal or 'an anonymous client'} "
+        "could not read the nodes, and no JobManager would find its jobs. Keep flink_ha_zookeeper_auth: kerberos and "
+        f"flink_ha_principal: {owner}."
+        for owner in sorted(owners)
+    ]
+
+
 def _identity_problems(given: Mapping[str, Any]) -> list[str]:
     problems = []
     cluster_id, root, quorum = (

@@ -7,6 +7,7 @@ kazoo is imported when a session is opened, not before: without it, the words st
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import re
@@ -14,11 +15,12 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Any
 
-DEFAULT_KAZOO_PATH = "/opt/streamquorum/lib/kazoo-2.11.0.zip"
+DEFAULT_KAZOO_PATH = "/opt/streamquorum/lib/kazoo-2.11.0-pure-sasl-0.6.2.zip"
+DEFAULT_CREDENTIALS_PATH = "/etc/streamquorum/zookeeper-client.json"
 DEFAULT_TIMEOUT = 5.0
 #: kazoo 2.8.0 does not know the server's "authentication required": its thread dies and calls hang.
 OLDEST_KAZOO = (2, 11)
@@ -70,6 +72,82 @@ class Server:
         return server
 
 
+DIGEST, KERBEROS = "digest", "kerberos"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who the client is, as the roles wrote it beside the modules: `{"sasl": {…}}`, root's alone.
+
+    So no secret passes through a playbook, a module's arguments or a command line.
+
+    Attributes:
+        mechanism: digest, kerberos, or empty for an anonymous client.
+        username, password: for digest.
+        keytab, principal, service: for Kerberos; the service part of the servers' principals.
+        path: of the file.
+    """
+
+    mechanism: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    keytab: str = ""
+    principal: str = ""
+    service: str = "zookeeper"
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str, path: str) -> Credentials:
+        """From the file's text.
+
+        Raises:
+            ValueError: it is not what the roles write; no value is in the text.
+        """
+        try:
+            sasl = json.loads(text)["sasl"]
+            found = cls(**sasl, path=path)
+        except (ValueError, LookupError, TypeError) as error:
+            raise ValueError(
+                f"{path} holds no credentials ({type(error).__name__}); the roles write it: run site.yml"
+            ) from None
+        needed = {DIGEST: ("username", "password"), KERBEROS: ("keytab", "principal", "service")}.get(found.mechanism)
+        if not needed or not all(isinstance(getattr(found, each.name), str) for each in fields(cls)):
+            raise ValueError(f"{path}: the mechanism is neither digest nor kerberos; the roles write it: run site.yml")
+        missing = [name for name in needed if not getattr(found, name)]
+        if missing:
+            raise ValueError(f"{path}: {', '.join(missing)} is missing; the roles write it: run site.yml")
+        return found
+
+    @classmethod
+    def load(cls, path: str) -> Credentials:
+        """From the file, where there is one; else an anonymous client.
+
+        Raises:
+            ValueError: it cannot be read, or is not what the roles write.
+        """
+        try:
+            with open(path, encoding="utf-8") as handle:
+                return cls.parse(handle.read(), path)
+        except FileNotFoundError:
+            return cls()
+        except OSError as error:
+            raise ValueError(
+                f"{path}: {error.strerror}; the modules authenticate by it, and it is root's alone"
+            ) from None
+
+    def options(self) -> dict[str, Any]:
+        """As kazoo takes them."""
+        if self.mechanism == DIGEST:
+            return {"mechanism": "DIGEST-MD5", "username": self.username, "password": self.password}
+        return {"mechanism": "GSSAPI", "service": self.service, "principal": self.principal}
+
+    def prepare(self) -> None:
+        """Points the Kerberos library to the keytab; tickets stay in this process, whatever root has."""
+        if self.mechanism == KERBEROS:
+            os.environ["KRB5_CLIENT_KTNAME"] = f"FILE:{self.keytab}"
+            os.environ["KRB5CCNAME"] = "MEMORY:streamquorum"
+
+
 @dataclass(frozen=True)
 class Node:
     """A znode: its data and the parts of its stat that verdicts need (times in ms since 1970, zxids whole)."""
@@ -94,6 +172,7 @@ def connection_argument_spec(servers: bool = True) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "timeout": {"type": "float", "default": DEFAULT_TIMEOUT},
         "kazoo_path": {"type": "path", "default": DEFAULT_KAZOO_PATH},
+        "credentials_path": {"type": "path", "default": DEFAULT_CREDENTIALS_PATH},
     }
     if servers:
         spec["servers"] = {"type": "list", "elements": "str", "required": True}
@@ -102,33 +181,39 @@ def connection_argument_spec(servers: bool = True) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Connection:
-    """How servers are reached: addresses, time limit of a call in seconds, where kazoo is."""
+    """How servers are reached: addresses, time limit of a call in seconds, where kazoo is, who we are."""
 
     servers: tuple[Server, ...]
     timeout: float = DEFAULT_TIMEOUT
     kazoo_path: str = DEFAULT_KAZOO_PATH
+    credentials: Credentials = Credentials()
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any], servers: Iterable[Server] | None = None) -> Connection:
         """From module parameters.
 
         Args:
-            params: has timeout, kazoo_path and, unless given apart, servers.
+            params: has timeout, kazoo_path, credentials_path and, unless given apart, servers.
             servers: the servers, where the module derives them.
 
         Raises:
-            ValueError: no server, a server is not host:port, or the timeout is not positive.
+            ValueError: no server, a server is not host:port, the timeout is not positive, or the credentials are none.
         """
         chosen = tuple(servers) if servers is not None else tuple(Server.parse(text) for text in params["servers"])
         if not chosen:
             raise ValueError("no server is given: name at least one as host:port")
         if not params["timeout"] > 0:
             raise ValueError(f"timeout is {params['timeout']}: it must be more than 0 seconds")
-        return cls(chosen, float(params["timeout"]), str(params["kazoo_path"]))
+        credentials = Credentials.load(str(params["credentials_path"]))
+        if credentials.mechanism == KERBEROS:
+            bare = [str(server) for server in chosen if re.fullmatch(r"[0-9.]+|.*:.*", server.host)]
+            if bare:
+                raise ValueError(f"{', '.join(bare)}: Kerberos knows servers by their names only; give the host names")
+        return cls(chosen, float(params["timeout"]), str(params["kazoo_path"]), credentials)
 
     def to(self, server: Server) -> Connection:
         """The same way of connecting, to this server only."""
-        return Connection((server,), self.timeout, self.kazoo_path)
+        return Connection((server,), self.timeout, self.kazoo_path, self.credentials)
 
     def open_socket(self, server: Server) -> socket.socket:
         """A connected socket for a four-letter word, with the time limit set.
@@ -201,15 +286,42 @@ class ClientSession:
         self._errors: Any = None
         self._outcomes: dict[str, str] = {}
         self._server: str | None = None
+        self._handshake = Handshake()
+        #: The server knows who we are.
+        self.authenticated = False
 
     def __enter__(self) -> ClientSession:
-        """Open the session; a first answer from a server is in, its authorisation is not proved until a call.
+        """Open the session; a first answer from a server is in. With credentials, they were accepted, or the server does
+        not authenticate anybody (an ensemble on its way from none to offered) and the session is anonymous.
 
         Raises:
-            LibraryMissing: kazoo is not usable here.
+            LibraryMissing: kazoo, or what the credentials need, is not usable here.
             ConnectionFailed: no server opened a session within the limit; the text has each server's outcome.
+            AuthRefused: the credentials were refused.
         """
+        credentials = self._connection.credentials
+        self._open(credentials)
+        if not credentials.mechanism:
+            return self
+        try:
+            # A refusal shows at the first call, never at connect.
+            self._call("authenticating", lambda client: client.exists_async("/"))
+        except ClientError as error:
+            self._close()
+            if not self._handshake.unanswered:
+                raise type(error)(
+                    f"{error}; we are {credentials.username or credentials.principal} of {credentials.path}"
+                ) from error
+            self._open(Credentials())
+            return self
+        self.authenticated = True
+        return self
+
+    def _open(self, credentials: Credentials) -> None:
         kazoo_client = load_kazoo(self._connection.kazoo_path)
+        if credentials.mechanism:
+            credentials.prepare()
+            watch_handshakes(credentials.mechanism)
         self._errors = importlib.import_module("kazoo.exceptions")
         handler = importlib.import_module("kazoo.handlers.threading").SequentialThreadingHandler()
         handler.create_connection = self._recording(handler.create_connection)
@@ -221,12 +333,12 @@ class ClientSession:
             timeout=limit,
             handler=handler,
             logger=_quiet_logger(),
+            sasl_options=credentials.options() | {"handshake": self._handshake} if credentials.mechanism else None,
         )
         started = self._client.start_async()
         if not started.wait(limit) or not self._client.connected:
             self._close()
             raise ConnectionFailed(f"no session within {limit:g} s: {self._why_no_session()}")
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -336,6 +448,53 @@ class ClientSession:
         closer = threading.Thread(target=stop, daemon=True)
         closer.start()
         closer.join(self._connection.timeout)
+
+
+class Handshake:
+    """What became of a session's authentication."""
+
+    def __init__(self) -> None:
+        #: The server authenticates nobody.
+        self.unanswered = False
+
+
+def watch_handshakes(mechanism: str) -> None:
+    """Lets a handshake end where the server authenticates nobody: kazoo takes its empty answer for a challenge, and asks
+    again without end. The session's `Handshake` comes with the options.
+
+    Raises:
+        LibraryMissing: pure-sasl, or for Kerberos the module kerberos, is not usable here.
+    """
+    try:
+        client: Any = importlib.import_module("puresasl.client")
+        mechanisms = importlib.import_module("puresasl.mechanisms")
+    except ImportError as error:
+        raise LibraryMissing(
+            f"pure-sasl cannot be imported ({error}); the roles bring it with kazoo: run site.yml"
+        ) from error
+    if mechanism == KERBEROS and not mechanisms.have_kerberos:
+        raise LibraryMissing(
+            "the Python module kerberos is missing on this host; the roles install python3-kerberos: run site.yml"
+        )
+    base: Any = client.SASLClient
+    if hasattr(base, "watched"):
+        return
+
+    class Watching(base):
+        watched = True
+
+        def __init__(self, *args: Any, handshake: Handshake, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self._handshake, self._asked = handshake, False
+
+        def process(self, challenge: bytes | None = None) -> Any:
+            if challenge is None and self._asked:
+                self._handshake.unanswered = True
+                raise ConnectionFailed("the server authenticates nobody")
+            self._asked = True
+            return super().process(challenge)
+
+    client.SASLClient = Watching
 
 
 def _node(data: bytes | None, stat: Any) -> Node:

@@ -89,7 +89,7 @@ options:
     type: float
     default: 60.0
 notes:
-  - The writer connects without credentials.
+  - The writer authenticates as the module does, by what systemd hands to it: its user may read no file of root.
 seealso:
   - module: streamquorum.ha.zookeeper_quorum
 """
@@ -209,6 +209,7 @@ report:
   returned: always
 """
 
+import base64
 import contextlib
 import inspect
 import json
@@ -232,6 +233,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.availability impor
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
     ClientError,
     Connection,
+    Credentials,
     connection_argument_spec,
 )
 
@@ -295,6 +297,7 @@ class ProbeUnit:
         root: the directory `/run`.
         clock: monotonic seconds.
         sleep: waits for seconds.
+        credentials: who the writer is.
     """
 
     def __init__(
@@ -306,7 +309,9 @@ class ProbeUnit:
         root: str = "/run",
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        credentials: Credentials | None = None,
     ) -> None:
+        self._credentials = credentials or Credentials()
         self.unit = f"streamquorum-probe-{name}.service"
         self.znode = f"{availability_writer.PARENT}/{name}"
         # Of the writer's user; with DynamicUser, systemd makes the first a link to the second.
@@ -400,6 +405,7 @@ class ProbeUnit:
     def _command(self, time_limit: int, session_timeout: float) -> list[str]:
         properties = [
             *SANDBOX,
+            *self._secrets(),
             "Description=Writes to ZooKeeper to show that it is available",
             "DynamicUser=yes",
             f"RuntimeDirectory={self._runtime}",
@@ -413,6 +419,23 @@ class ProbeUnit:
         command = ["systemd-run", "--quiet", "--collect", f"--unit={self.unit}"]
         command += [f"--property={each}" for each in properties]
         return [*command, PYTHON, "-I", f"{self._program}/writer.py", f"{self._program}/settings.json"]
+
+    def _secrets(self) -> list[str]:
+        """The writer's credentials on its standard input, which systemd opens as root: its user may not read root's files.
+        Nothing where the servers authenticate nobody."""
+        who = self._credentials
+        if not who.mechanism:
+            return []
+        with self._connect() as session:
+            if not session.authenticated:
+                return []
+        secrets = {"sasl": who.options(), "keytab": ""}
+        if who.keytab:
+            with open(who.keytab, "rb") as handle:
+                secrets["keytab"] = base64.b64encode(handle.read()).decode()
+        path = f"{self._program}/credentials.json"
+        _write(path, json.dumps(secrets), 0o600)
+        return [f"StandardInput=file:{path}"]
 
     def _first_write(self) -> str:
         """Waits for it; why it does not come, empty when it did."""
@@ -491,10 +514,10 @@ def _text(path: str) -> str:
         return ""
 
 
-def _write(path: str, content: str) -> None:
-    with open(path, "w", encoding="utf-8") as handle:
+def _write(path: str, content: str, mode: int = 0o644) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as handle:
         handle.write(content)
-    os.chmod(path, 0o644)
+    os.chmod(path, mode)
 
 
 def problem_of(params: Mapping[str, Any]) -> str:
@@ -543,7 +566,13 @@ def main() -> None:
             raise ValueError(problem)
     except ValueError as error:
         module.fail_json(msg=f"availability_probe cannot start: {error}")
-    probe = ProbeUnit(params["name"], module.run_command, connection.session, params["wait_timeout"])
+    probe = ProbeUnit(
+        params["name"],
+        module.run_command,
+        connection.session,
+        params["wait_timeout"],
+        credentials=connection.credentials,
+    )
     result: dict[str, Any] = {}
     said: list[str] = []
     report: list[str] = []

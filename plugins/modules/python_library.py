@@ -5,11 +5,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: python_library
-short_description: Copy a pure Python library from the controller's environment to a host
+short_description: Copy pure Python libraries from the controller's environment to a host
 description:
-  - Packs the installed library of the controller into one zip and copies it. A zip on C(sys.path) is imported as it is,
+  - Packs installed libraries of the controller into one zip and copies it. A zip on C(sys.path) is imported as it is,
     so the host needs no package index, no compiler and no virtual environment.
-  - The zip is the same for the same release, so that an unchanged host stays unchanged.
+  - The zip is the same for the same releases, so that an unchanged host stays unchanged.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:
@@ -19,13 +19,12 @@ attributes:
     support: none
     description: The file is binary.
 options:
-  name:
-    description: Name of the distribution, as in requirements.txt.
-    type: str
-    required: true
-  version:
-    description: Its release; another one in the controller's environment is refused.
-    type: str
+  libraries:
+    description:
+      - C(name) and C(version) of each distribution, as in requirements.txt.
+      - Another release in the controller's environment is refused.
+    type: list
+    elements: dict
     required: true
   dest:
     description: Path of the zip on the host; its directory exists.
@@ -36,9 +35,10 @@ options:
 EXAMPLES = r"""
 - name: Copy the client library
   streamquorum.ha.python_library:
-    name: kazoo
-    version: 2.11.0
-    dest: /opt/streamquorum/lib/kazoo-2.11.0.zip
+    libraries:
+      - {name: kazoo, version: 2.11.0}
+      - {name: pure-sasl, version: 0.6.2}
+    dest: /opt/streamquorum/lib/kazoo-2.11.0-pure-sasl-0.6.2.zip
 """
 
 RETURN = r"""

@@ -55,11 +55,13 @@ def test_the_example_inventory_names_only_inputs_that_exist(path):
 
 
 def test_the_client_library_is_the_pinned_one_everywhere():
-    pinned = re.search(r"^kazoo==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE).group(1)
+    pinned = dict(re.findall(r"^([a-z-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
     role = yaml.safe_load((ROOT / "roles/common/vars/main/client_library.yml").read_text())
-    module = (ROOT / "plugins/module_utils/zookeeper_client.py").read_text()
-    assert role["common_client_library_version"] == pinned
-    assert f'DEFAULT_KAZOO_PATH = "/opt/streamquorum/lib/kazoo-{pinned}.zip"' in module
+    library = {each["name"]: each["version"] for each in role["common_client_library"]}
+    assert library == {name: pinned[name] for name in library}
+    name = "-".join(f"{name}-{version}" for name, version in library.items())
+    for path in ("plugins/module_utils/zookeeper_client.py", "plugins/doc_fragments/zookeeper_connection.py"):
+        assert f"/opt/streamquorum/lib/{name}.zip" in (ROOT / path).read_text()
 
 
 def test_changelog_fragments_are_well_formed():

@@ -18,7 +18,10 @@ def read(path):
 
 DATA = read(ROLE / "vars/main/options.yml")
 REGISTRY = DATA["flink_ha_options"]
-DEFAULTS, DERIVED = read(ROLE / "defaults/main.yml"), read(ROLE / "vars/main/main.yml")
+DEFAULTS = read(ROLE / "defaults/main.yml")
+#: Inputs that another role of this toolkit has.
+SHARED = read(ROOT / "roles/zookeeper/defaults/main.yml")
+DERIVED = read(ROLE / "vars/main/main.yml") | read(ROLE / "vars/main/kerberos.yml")
 RELEASES = {release["version"]: release for release in read(ROLE / "vars/main/releases.yml")["flink_ha_releases"]}
 SHIPPED = read(ROOT / "tests/fixtures/flink/conf/shipped.yml")
 #: Shipped options that this role leaves to Flink: their value is its default as well.
@@ -34,7 +37,7 @@ def test_names_stand_once():
 def test_an_option_is_owned_by_an_input_and_gets_its_value_from_somewhere(option):
     assert set(option) <= {"name", "keys", "aliases", "variable", "value", "field", "scopes"}
     assert set(option["scopes"]) <= {"jobmanager", "taskmanager", "client"}
-    assert option["variable"] in DEFAULTS or option["variable"].startswith("this role, ")
+    assert option["variable"] in (DEFAULTS | SHARED) or option["variable"].startswith("this role, ")
     if "value" in option:
         assert option["value"] in DERIVED
     if "field" in option:

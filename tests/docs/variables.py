@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("zookeeper", "flink_ha", "rolling")
+ROLES = ("zookeeper", "flink_ha", "rolling", "kerberos")
 SECTION = re.compile(r"^# --- (.+?) -+$")
 NAME = re.compile(r"^#? ?([a-z_]+):")
 #: Who has to reach each port; a firewall lets exactly these pass.
@@ -67,7 +67,7 @@ def default_of(option: Mapping[str, Any]) -> str:
 
 def role_lines(role: str) -> Iterator[str]:
     yield f"\n## Role {role}"
-    options = load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    options = next(iter(load(role, "meta/argument_specs.yml")["argument_specs"].values()))["options"]
     where, current = sections(role), None
     for name, option in options.items():
         if where.get(name, current) != current:

@@ -62,11 +62,11 @@ def test_the_leading_job_manager_hangs(job):
 
 @contextmanager
 def configured(variable, value):
-    """The cluster with another value of one variable, and back."""
-    code, output = cluster.playbook("playbooks/site.yml", "-e", f"{variable}={value}")
+    """Flink with another value of one variable, and back."""
+    code, output = cluster.playbook("playbooks/flink.yml", "-e", f"{variable}={value}")
     assert code == 0, output
     yield
-    code, output = cluster.playbook("playbooks/site.yml")
+    code, output = cluster.playbook("playbooks/flink.yml")
     assert code == 0, output
 
 
@@ -118,7 +118,12 @@ def test_a_roll_of_the_ensemble_restarts_jobs_only_where_suspended_connections_a
     with configured("flink_ha_zookeeper_tolerate_suspended", tolerated):
         wait_for_checkpoint(job, 1)
         before, restarts = max(counted())[0], job_restarts(job)
-        same = ["-e", f"flink_ha_zookeeper_tolerate_suspended={tolerated}", "-e", "zookeeper_sync_limit=71"]
+        same = [
+            "-e",
+            f"flink_ha_zookeeper_tolerate_suspended={tolerated}",
+            "-e",
+            f"zookeeper_sync_limit={71 + tolerated}",
+        ]
         if not tolerated:
             code, output = cluster.playbook("playbooks/site.yml", *same)
             assert code != 0, output
@@ -140,7 +145,8 @@ def test_a_roll_of_the_ensemble_restarts_jobs_only_where_suspended_connections_a
 def test_a_roll_of_flink_costs_one_failover_and_no_state(job, tmp_path):
     wait_for_checkpoint(job, 1)
     before = max(counted())[0]
-    other = ["-e", "flink_ha_zookeeper_session_timeout=9000"]
+    # The ensemble is left as the test before left it.
+    other = ["-e", "zookeeper_sync_limit=71", "-e", "flink_ha_zookeeper_session_timeout=9000"]
     changes, _stall = rolled(tmp_path, *other)
     assert changes == 1, "exactly one failover"
     assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"

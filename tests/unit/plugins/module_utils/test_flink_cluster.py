@@ -210,6 +210,30 @@ def test_a_fresh_host_starts_everything():
     assert [(s["start"], s["restart_needed"], s["live"]) for s in planned(active=False)] == [(True, False, False)] * 3
 
 
+@pytest.mark.parametrize(
+    ("lines", "principal", "refused"),
+    [
+        ([], "", False),
+        (["high-availability.zookeeper.client.acl: open"], "", False),
+        (
+            ["high-availability.zookeeper.client.acl: creator", "security.kerberos.login.principal: flink@X"],
+            "flink@X",
+            False,
+        ),
+        (
+            ["high-availability.zookeeper.client.acl: creator", "security.kerberos.login.principal: flink@X"],
+            "other@X",
+            True,
+        ),
+        (["high-availability.zookeeper.client.acl: creator", "security.kerberos.login.principal: flink@X"], "", True),
+    ],
+)
+def test_the_owner_of_the_nodes_stays(lines, principal, refused):
+    found = cluster.owner_problems("h", [cluster.settings(lines)], principal)
+    assert bool(found) == refused
+    assert not refused or "could not read the nodes" in found[0]
+
+
 def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_what_it_runs():
     services = planned(
         running={"flink-jobmanager@1": "old"}, listening=[("flink-jobmanager@1.service", 8081), ("other.service", 8091)]

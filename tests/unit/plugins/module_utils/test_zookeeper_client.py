@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
     ClientSession,
     Connection,
     ConnectionFailed,
+    Credentials,
     LibraryMissing,
     Server,
     connect,
@@ -57,7 +59,7 @@ def test_what_is_no_server_is_refused(text: str) -> None:
 
 
 def test_a_connection_from_parameters() -> None:
-    params = {"servers": ["a:1", "b:2"], "timeout": 2, "kazoo_path": "/x"}
+    params = {"servers": ["a:1", "b:2"], "timeout": 2, "kazoo_path": "/x", "credentials_path": "/nowhere/at/all"}
     assert Connection.from_params(params) == Connection((Server("a", 1), Server("b", 2)), 2.0, "/x")
     assert Connection.from_params(params, [Server("c", 3)]).servers == (Server("c", 3),)
     assert Connection.from_params(params).to(Server("d", 4)) == Connection((Server("d", 4),), 2.0, "/x")
@@ -68,8 +70,60 @@ def test_a_connection_from_parameters() -> None:
 
 
 def test_the_arguments_have_servers_unless_derived() -> None:
-    assert set(connection_argument_spec()) == {"servers", "timeout", "kazoo_path"}
-    assert set(connection_argument_spec(servers=False)) == {"timeout", "kazoo_path"}
+    assert set(connection_argument_spec()) == {"servers", "timeout", "kazoo_path", "credentials_path"}
+    assert set(connection_argument_spec(servers=False)) == {"timeout", "kazoo_path", "credentials_path"}
+
+
+DIGEST = {"mechanism": "digest", "username": "app", "password": "canary"}
+KERBEROS = {"mechanism": "kerberos", "keytab": "/k", "principal": "app@X", "service": "zookeeper"}
+
+
+def test_credentials_come_from_their_file_and_are_not_shown(tmp_path) -> None:
+    path = tmp_path / "client.json"
+    assert Credentials.load(str(path)) == Credentials()
+    path.write_text(json.dumps({"sasl": DIGEST}))
+    found = Credentials.load(str(path))
+    assert found.options() == {"mechanism": "DIGEST-MD5", "username": "app", "password": "canary"}
+    assert "canary" not in repr(found)
+    path.write_text(json.dumps({"sasl": KERBEROS}))
+    assert Credentials.load(str(path)).options() == {
+        "mechanism": "GSSAPI",
+        "service": "zookeeper",
+        "principal": "app@X",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        json.dumps({"sasl": "canary"}),
+        json.dumps({"sasl": DIGEST | {"pasword": "canary"}}),
+        json.dumps({"sasl": DIGEST | {"mechanism": "canary"}}),
+        json.dumps({"sasl": DIGEST | {"username": ""}}),
+        json.dumps({"sasl": KERBEROS | {"keytab": None}}),
+        json.dumps({"sasl": KERBEROS | {"principal": ""}}),
+    ],
+)
+def test_other_credentials_are_refused_without_showing_them(text) -> None:
+    with pytest.raises(ValueError, match=r"/x.*run site.yml") as caught:
+        Credentials.parse(text, "/x")
+    assert "canary" not in str(caught.value)
+
+
+def test_kerberos_by_an_address_is_refused(tmp_path) -> None:
+    path = tmp_path / "client.json"
+    path.write_text(json.dumps({"sasl": KERBEROS}))
+    params = {
+        "servers": ["198.18.0.1:2181", "zk.x.test:2181"],
+        "timeout": 2,
+        "kazoo_path": "/x",
+        "credentials_path": str(path),
+    }
+    with pytest.raises(ValueError, match=r"198\.18\.0\.1:2181: Kerberos knows servers by their names only"):
+        Connection.from_params(params)
 
 
 def test_a_refused_port_and_an_unknown_name_say_so() -> None:

@@ -114,12 +114,12 @@ def host(tmp_path):
     return Host(tmp_path)
 
 
-def probe(host, wait=5.0):
-    return ProbeUnit("t", host.run, host.connect, wait, str(host.root), lambda: host.now, host.sleep)
+def probe(host, wait=5.0, credentials=None):
+    return ProbeUnit("t", host.run, host.connect, wait, str(host.root), lambda: host.now, host.sleep, credentials)
 
 
-def start(host, check_mode=False, **settings):
-    return probe(host).start({**SETTINGS, **settings}, "print()", 3600, check_mode)
+def start(host, check_mode=False, credentials=None, **settings):
+    return probe(host, credentials=credentials).start({**SETTINGS, **settings}, "print()", 3600, check_mode)
 
 
 # --- started ---------------------------------------------------------------------------------------------------------
@@ -202,6 +202,23 @@ def test_check_mode_starts_nothing(host):
     assert start(host, check_mode=True)
     assert not host.did("systemd-run")
     assert host.left() == []
+
+
+@pytest.mark.parametrize("authenticated", [True, False])
+def test_credentials_come_by_standard_input_and_only_where_the_servers_know_us(host, tmp_path, authenticated):
+    (tmp_path / "keytab").write_bytes(b"key")
+    who = zc.Credentials("kerberos", keytab=str(tmp_path / "keytab"), principal="x@X", path="/c")
+    host.authenticated = authenticated
+    host.life = [lambda: host.save(saved())]
+    start(host, credentials=who)
+    (command,) = host.did("systemd-run")
+    assert any("StandardInput=file:" in word for word in command) == authenticated
+    found = list(host.root.rglob("credentials.json"))
+    assert [oct(path.stat().st_mode & 0o777) for path in found] == ["0o600"] * authenticated
+    if authenticated:
+        options = aw.sasl_options(found[0].read_text(), str(tmp_path))
+        assert options == {"mechanism": "GSSAPI", "service": "zookeeper", "principal": "x@X"}
+        assert (tmp_path / "keytab").read_bytes() == b"key"
 
 
 # --- collected -------------------------------------------------------------------------------------------------------
@@ -354,7 +371,7 @@ def test_arguments_that_cannot_be(given, words):
 
 
 def call(monkeypatch, capsys, host, **arguments):
-    monkeypatch.setattr(module, "ProbeUnit", lambda name, run, connect, wait: probe(host, wait))
+    monkeypatch.setattr(module, "ProbeUnit", lambda name, run, connect, wait, credentials: probe(host, wait))
     given = {"name": "t", "servers": ["zk1:2181"], **arguments}
     with patch_module_args(given), pytest.raises(SystemExit):
         module.main()

@@ -1,0 +1,91 @@
+"""An ensemble that is closed by passwords: who is refused, and where the passwords are not. In the order of the file."""
+
+from __future__ import annotations
+
+import json
+
+import cluster
+import pytest
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+from workload import writing
+
+HOSTS = cluster.group("zookeeper")
+OFFERED = {"zookeeper_client_auth": "offered", "zookeeper_quorum_auth": "offered"}
+LEARNERS = {"zookeeper_client_auth": "required", "zookeeper_quorum_auth": "learners"}
+CLOSED = {"zookeeper_client_auth": "required", "zookeeper_quorum_auth": "required"}
+
+
+def run(variables, *arguments):
+    return cluster.playbook("playbooks/zookeeper.yml", "-e", json.dumps(variables), *arguments)
+
+
+def answered(password=""):
+    """Whether a client is answered: with a password as the user app, without one anonymously."""
+    sasl = {"mechanism": "DIGEST-MD5", "username": "app", "password": password} if password else None
+    servers = ",".join(f"{cluster.address(host)}:2181" for host in HOSTS)
+    client = KazooClient(servers, timeout=6, sasl_options=sasl, connection_retry={"max_tries": 2})
+    try:
+        client.start(timeout=10)
+        return bool(client.get_children("/"))
+    except (KazooException, client.handler.timeout_exception):
+        return False
+    finally:
+        client.stop()
+        client.close()
+
+
+def test_closed_step_by_step_under_writes(tmp_path):
+    with writing() as result:
+        code, output = run(OFFERED)
+        assert code == 0, output
+    assert set(result["acknowledged"]) <= result["found"], "acknowledged writes are missing"
+    assert not result["lost"]
+    assert answered()
+    for stage in (LEARNERS, CLOSED):
+        code, output = run(stage, "-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}")
+        assert code == 0, output
+    for path in tmp_path.glob("*/availability.json"):
+        assert json.loads(path.read_text())["probe"]["problems"] == []
+
+
+def test_who_is_refused():
+    assert answered("canary-app")
+    assert not answered("wrong")
+    assert not answered()
+    lines = "does not match with any of the expected authentication scheme [sasl], closing session"
+    assert any(lines in cluster.shell(host, "journalctl -u zookeeper -o cat") for host in HOSTS)
+
+
+@pytest.mark.parametrize("arguments", [("--check",), ()], ids=["--check", "for good"])
+def test_no_password_shows(arguments):
+    """In what a run prints, on a command line, in the journal, in the logs, or in a file that others may read."""
+    changed = CLOSED | {"zookeeper_client_users": {"app": "canary-app", "more": "canary-more"}}
+    code, output = run(changed, "--diff", "-vvv", *arguments)
+    assert code == 0, output
+    assert not [line for line in output.splitlines() if "canary" in line]
+    for host in HOSTS:
+        # Its own command line has the word, too.
+        word = "canar[y]"
+        assert not cluster.shell(host, f"grep -ls {word} /proc/[0-9]*/cmdline || true")
+        assert not cluster.shell(host, f"grep -rls {word} /var/log/zookeeper /etc/systemd /run/systemd || true")
+        assert not cluster.shell(host, f"journalctl --no-pager -o cat | grep {word} || true")
+        readable = f"find /etc /opt /run /var /tmp -xdev -type f -perm /004 -exec grep -ls {word} {{}} + || true"
+        assert not cluster.shell(host, readable)
+        # The search finds what is there.
+        held = cluster.shell(
+            host, f"grep -ls {word} /etc/zookeeper/current/jaas.conf /etc/streamquorum/zookeeper-client.json"
+        )
+        assert len(held.splitlines()) == 2
+
+
+def test_diagnostics_show_no_password(tmp_path):
+    wrong = CLOSED | {"zookeeper_config_extra": {"fips-mode": False, "electionAlg": 1}}
+    code, output = run(wrong, "-e", f"rolling_diagnostics_dir={tmp_path}")
+    assert code != 0, output
+    files = list(tmp_path.glob("*/*"))
+    assert files
+    assert not [path for path in files if "canary" in path.read_text()]
+    assert "canary" not in output
+    code, output = run(CLOSED)
+    assert code == 0, output

@@ -1,0 +1,121 @@
+"""Steps of a live cluster, from open to closed and back, under writes and a job. In the order of the file."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import cluster
+import pytest
+from workload import assert_nothing_lost, counted, state, submit_job, writing
+
+HOSTS = cluster.group("zookeeper")
+
+
+def anonymous():
+    """Whether a client without credentials is answered."""
+    try:
+        with cluster.session() as client:
+            client.get_children("/")
+    except Exception:  # kazoo has several for this, and a session that is closed before it is one
+        return False
+    return True
+
+
+def site(*switches, evidence=None, **variables):
+    """A run of site.yml; with a folder, the evidence of its probes."""
+    extra = ["-e", json.dumps(variables), *switches]
+    if evidence:
+        extra += ["-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={evidence}"]
+    code, output = cluster.playbook("playbooks/site.yml", *extra)
+    return code, output
+
+
+def step(what, folder, **variables):
+    code, output = site(evidence=folder, **variables)
+    assert code == 0, output
+    seen = [json.loads(path.read_text())["probe"] for path in folder.glob("*/availability.json")]
+    assert [each["problems"] for each in seen] == [[]] * len(seen), seen
+    results = [each["result"] for each in seen]
+    cluster.told(
+        what,
+        rolls=len(results),
+        writes=sum(each["writes"] for each in results),
+        writes_lost=sum(each["missing"] for each in results),
+        sessions_lost=sum(each["sessions_lost"] for each in results),
+        longest_stall_s=max([each["longest_stall_ms"] / 1000 for each in results], default=0.0),
+    )
+    return output
+
+
+@pytest.fixture(scope="module")
+def job():
+    return submit_job()
+
+
+OFFERED = {"zookeeper_client_auth": "offered", "zookeeper_quorum_auth": "offered"}
+SWITCHED = OFFERED | {"flink_ha_zookeeper_auth": "kerberos"}
+LEARNERS = SWITCHED | {"zookeeper_quorum_auth": "learners"}
+CLOSED = LEARNERS | {"zookeeper_quorum_auth": "required", "zookeeper_client_auth": "required"}
+
+
+def test_a_step_that_leaves_one_out_is_refused(job):
+    before = {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS}
+    code, output = site(zookeeper_quorum_auth="required")
+    assert code != 0, output
+    assert "set offered first" in " ".join(output.split()), output
+    code, output = site(zookeeper_client_auth="required", flink_ha_zookeeper_auth="kerberos")
+    assert code != 0, output
+    assert "set offered first" in " ".join(output.split()), output
+    assert {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS} == before
+
+
+def test_offered_lets_anonymous_clients_go_on(job, tmp_path):
+    before = max(counted())[0]
+    with writing() as result:
+        step("none to offered", tmp_path, **OFFERED)
+    assert set(result["acknowledged"]) <= result["found"], "acknowledged writes are missing"
+    assert not result["lost"], "the writer's session was lost"
+    assert anonymous()
+    assert_nothing_lost(before)
+
+
+def test_the_ensemble_is_not_closed_to_flink_before_that_is_switched(job):
+    code, output = site(**OFFERED | {"zookeeper_client_auth": "required"})
+    assert code != 0, output
+    assert "Flink does not authenticate yet" in " ".join(output.split())
+
+
+def test_flink_is_switched(job, tmp_path):
+    before = max(counted())[0]
+    step("Flink authenticates", tmp_path, **SWITCHED)
+    assert_nothing_lost(before)
+
+
+def test_it_is_closed_in_two_more_steps(job, tmp_path):
+    before = max(counted())[0]
+    assert anonymous()
+    step("offered to learners", tmp_path / "1", **LEARNERS)
+    step("learners to required, and clients", tmp_path / "2", **CLOSED)
+    assert not anonymous()
+    assert state(job) == "RUNNING"
+    assert_nothing_lost(before)
+    code, output = site(**CLOSED)
+    assert code == 0, output
+    recap = output[output.index("PLAY RECAP") :]
+    assert recap.count("changed=0") == len(re.findall(r"changed=", recap)), output
+
+
+def test_the_way_back(job, tmp_path):
+    before = max(counted())[0]
+    step("required to learners, and clients offered", tmp_path / "1", **LEARNERS)
+    assert anonymous()
+    step("learners to offered", tmp_path / "2", **SWITCHED)
+    assert state(job) == "RUNNING"
+    assert_nothing_lost(before)
+
+
+def test_flink_does_not_go_back_from_nodes_that_are_its_alone(job):
+    code, output = site(**OFFERED)
+    assert code != 0, output
+    assert "could not read the nodes" in " ".join(output.split()), output

@@ -1,0 +1,233 @@
+"""Who may talk to an ensemble: the keys of zoo.cfg, the steps of a live one, and what is refused. Pure.
+
+A live ensemble goes from one stage to the next, by a roll each: members of stages that are two apart do not talk to
+each other (quorum), or refuse clients that have not been switched yet (clients).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_config import parse_properties
+
+#: Stages in order, each with the keys that it adds to the ones before it.
+CLIENT_STAGES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "offered": {"authProvider.sasl": "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"},
+    # Not requireClientAuthScheme, which every guide has and no server reads.
+    "required": {"enforce.auth.enabled": True, "enforce.auth.schemes": "sasl"},
+}
+QUORUM_STAGES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "offered": {"quorum.auth.enableSasl": True},
+    "learners": {"quorum.auth.learnerRequireSasl": True},
+    "required": {"quorum.auth.serverRequireSasl": True},
+}
+#: enforce.auth.* came with 3.7; before it, this key does the same.
+OLD_ENFORCEMENT = {"sessionRequireClientSASLAuth": True}
+KERBEROS, DIGEST = "kerberos", "digest"
+#: What a JAAS file can hold between its quotes.
+JAAS_TEXT = re.compile(r'[^"\\\r\n]+')
+JAAS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SECTIONS = {"Server": "client", "QuorumServer": "quorum", "QuorumLearner": "quorum"}
+
+
+def auth_options(auth: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of zoo.cfg.
+
+    Args:
+        auth: client and quorum (stages), mechanism, version of the release, service, supers (SASL ids),
+            remove_host and remove_realm.
+    """
+    if auth["client"] == auth["quorum"] == "none":
+        return {}
+    options = _up_to(QUORUM_STAGES, auth["quorum"])
+    if options and auth["mechanism"] == KERBEROS:
+        options["quorum.auth.kerberos.servicePrincipal"] = f"{auth['service']}/_HOST"
+    clients = _up_to(CLIENT_STAGES, auth["client"])
+    if "enforce.auth.enabled" in clients and _release(auth["version"]) < (3, 7):
+        clients = _up_to(CLIENT_STAGES, "offered") | OLD_ENFORCEMENT
+    if clients:
+        clients |= {f"superUser.{number}": name for number, name in enumerate(auth["supers"], start=1)}
+        clients |= {
+            f"kerberos.remove{part}FromPrincipal": True
+            for part, wanted in (("Host", auth["remove_host"]), ("Realm", auth["remove_realm"]))
+            if wanted and auth["mechanism"] == KERBEROS
+        }
+    return options | clients
+
+
+def _up_to(stages: Mapping[str, Mapping[str, Any]], stage: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for name, keys in stages.items():
+        options |= keys
+        if name == stage:
+            break
+    return options
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def stages(config: Mapping[str, str]) -> tuple[str, str]:
+    """(client, quorum) stage of a zoo.cfg as it was parsed."""
+    true = {key for key, value in config.items() if value.lower() == "true"}
+    client = "offered" if any(key.startswith("authProvider.") and "SASL" in config[key] for key in config) else "none"
+    if true & {"enforce.auth.enabled", *OLD_ENFORCEMENT}:
+        client = "required"
+    quorum = "none"
+    for stage, keys in QUORUM_STAGES.items():
+        if set(keys) & true:
+            quorum = stage
+    return client, quorum
+
+
+def kerberos_id(principal: str, remove_host: bool, remove_realm: bool) -> str:
+    """The id that a server makes of a Kerberos principal (SaslServerCallbackHandler.java)."""
+    name, _at, realm = principal.partition("@")
+    user = name.partition("/")[0] if remove_host else name
+    return user if remove_realm else f"{user}@{realm}"
+
+
+def jaas_sections(auth: Mapping[str, Any], users: Mapping[str, str], quorum_password: str) -> dict[str, list[str]]:
+    """The options of each section of a member's JAAS file; empty where nothing authenticates.
+
+    Args:
+        auth: as for `auth_options`, with keytab and principal.
+        users: name -> password of the clients (digest).
+        quorum_password: of the members among themselves (digest).
+    """
+    wanted = [name for name, side in SECTIONS.items() if auth[side] != "none"]
+    if auth["mechanism"] == KERBEROS:
+        login = [
+            "com.sun.security.auth.module.Krb5LoginModule required",
+            "useKeyTab=true",
+            f'keyTab="{auth["keytab"]}"',
+            "storeKey=true",
+            "useTicketCache=false",
+            f'principal="{auth["principal"]}"',
+        ]
+        return dict.fromkeys(wanted, login)
+    digest = {
+        "Server": [f'user_{name}="{password}"' for name, password in sorted(users.items())],
+        "QuorumServer": [f'user_quorum="{quorum_password}"'],
+        "QuorumLearner": ['username="quorum"', f'password="{quorum_password}"'],
+    }
+    return {name: ["org.apache.zookeeper.server.auth.DigestLoginModule required", *digest[name]] for name in wanted}
+
+
+def auth_problems(
+    auth: Mapping[str, Any],
+    addresses: Mapping[str, str],
+    users: Mapping[str, str],
+    quorum_password: str,
+    extra: Mapping[str, Any],
+) -> list[str]:
+    """Why the wanted authentication is refused, whatever runs.
+
+    Args:
+        auth: as for `auth_options`, with realm.
+        addresses: host -> zookeeper_address.
+        users: name -> password of the clients (digest), the toolkit's own among them.
+        quorum_password: of the members among themselves (digest).
+        extra: zookeeper_config_extra.
+    """
+    if auth["client"] == auth["quorum"] == "none":
+        return []
+    problems = _kerberos_problems(auth, addresses) if auth["mechanism"] == KERBEROS else []
+    if auth["mechanism"] == DIGEST:
+        problems += _digest_problems(auth, users, quorum_password)
+        if (
+            auth["quorum"] != "none"
+            and _release(auth["version"]) >= (3, 9)
+            and str(extra.get("fips-mode")).lower() != "false"
+        ):
+            problems.append(
+                f"zookeeper_quorum_auth by digest: ZooKeeper {auth['version']} has fips-mode on, under which members cannot "
+                "authenticate by digest. Use kerberos, or set zookeeper_config_extra: {fips-mode: false}."
+            )
+    return problems
+
+
+def _kerberos_problems(auth: Mapping[str, Any], addresses: Mapping[str, str]) -> list[str]:
+    problems = []
+    if not auth["realm"]:
+        problems.append("kerberos_realm is empty. Name the realm of zookeeper_principal.")
+    for host, address in addresses.items():
+        if re.fullmatch(r"[0-9.]+|.*:.*", address) or "." not in address:
+            problems.append(
+                f"{host}: zookeeper_address is {address}; Kerberos needs the host's full name (its principal has it)."
+            )
+        elif address != address.lower():
+            problems.append(
+                f"{host}: zookeeper_address is {address}; Kerberos compares names letter by letter: write {address.lower()}."
+            )
+    return problems
+
+
+def _digest_problems(auth: Mapping[str, Any], users: Mapping[str, str], quorum_password: str) -> list[str]:
+    problems = [
+        f"zookeeper_client_users: the name {name!r} is none; use letters, digits, '.', '_' and '-'."
+        for name in users
+        if not JAAS_NAME.fullmatch(str(name))
+    ]
+    secrets = {
+        f"the password of {name} (zookeeper_client_users, zookeeper_admin_password)": users[name] for name in users
+    }
+    wanted = (secrets if auth["client"] != "none" else {}) | (
+        {"zookeeper_quorum_password": quorum_password} if auth["quorum"] != "none" else {}
+    )
+    for what, value in wanted.items():
+        if not str(value):
+            problems.append(f"{what} is empty. Set it, best in a vaulted file.")
+        elif not JAAS_TEXT.fullmatch(str(value)):
+            problems.append(f"{what} has a quote, a backslash or a line break, which a JAAS file cannot hold.")
+    return problems
+
+
+def step_problems(host: str, running_config: str, running_mechanism: str, auth: Mapping[str, Any]) -> list[str]:
+    """Refuses a live member a step that leaves one out.
+
+    Args:
+        running_config: zoo.cfg of the member that is live.
+        running_mechanism: kerberos, digest, or empty, by its JAAS file.
+        auth: as for `auth_options`.
+    """
+    if not running_config:
+        return []
+    problems = []
+    before = dict(zip(("client", "quorum"), stages(parse_properties(running_config)), strict=True))
+    for side, order in (("client", list(CLIENT_STAGES)), ("quorum", list(QUORUM_STAGES))):
+        now, wanted = order.index(before[side]), order.index(auth[side])
+        if abs(wanted - now) > 1:
+            step = order[now + (1 if wanted > now else -1)]
+            problems.append(
+                f"{host}: zookeeper_{side}_auth is {auth[side]}, and this member runs with {before[side]}. A live ensemble goes "
+                f"one step at a time, or its members would refuse each other: set {step} first, run, and go on from there."
+            )
+    still = [side for side in before if before[side] != "none" and auth[side] != "none"]
+    if still and running_mechanism and running_mechanism != auth["mechanism"]:
+        problems.append(
+            f"{host}: zookeeper_auth_mechanism is {auth['mechanism']}, and this member runs with {running_mechanism}. Go back to "
+            "none step by step, and forth with the other."
+        )
+    return problems
+
+
+def jaas_mechanism(text: str) -> str:
+    """The mechanism of a JAAS file; empty where there is none."""
+    return KERBEROS if "Krb5LoginModule" in text else DIGEST if "DigestLoginModule" in text else ""
+
+
+def unswitched_clients(auth: Mapping[str, Any], clients: Mapping[str, str]) -> Sequence[str]:
+    """Refuses to close the ensemble to Flink hosts of this inventory (host -> flink_ha_zookeeper_auth)."""
+    outside = [name for name, how in clients.items() if how == "none"]
+    if auth["client"] != "required" or not outside:
+        return []
+    return [
+        f"zookeeper_client_auth is required, and Flink does not authenticate yet on {', '.join(outside)} "
+        "(flink_ha_zookeeper_auth). Switch it first, while it is offered."
+    ]
