@@ -54,8 +54,9 @@ def job():
 
 
 OFFERED = {"zookeeper_client_auth": "offered", "zookeeper_quorum_auth": "offered"}
-SWITCHED = OFFERED | {"flink_ha_zookeeper_auth": "kerberos"}
-LEARNERS = SWITCHED | {"zookeeper_quorum_auth": "learners"}
+SWITCHED = OFFERED | {"flink_ha_zookeeper_auth": "kerberos", "flink_ha_zookeeper_acl": "open"}
+ITS_OWN = SWITCHED | {"flink_ha_zookeeper_acl": "creator"}
+LEARNERS = ITS_OWN | {"zookeeper_quorum_auth": "learners"}
 CLOSED = LEARNERS | {"zookeeper_quorum_auth": "required", "zookeeper_client_auth": "required"}
 
 
@@ -86,9 +87,13 @@ def test_the_ensemble_is_not_closed_to_flink_before_that_is_switched(job):
     assert "Flink does not authenticate yet" in " ".join(output.split())
 
 
-def test_flink_is_switched(job, tmp_path):
+def test_flink_is_switched_before_its_nodes_are_closed(job, tmp_path):
     before = max(counted())[0]
-    step("Flink authenticates", tmp_path, **SWITCHED)
+    code, output = site(**ITS_OWN)
+    assert code != 0, output
+    assert "Set flink_ha_zookeeper_acl: open first" in " ".join(output.split()), output
+    step("Flink authenticates", tmp_path / "1", **SWITCHED)
+    step("Flink's nodes are its alone", tmp_path / "2", **ITS_OWN)
     assert_nothing_lost(before)
 
 
@@ -110,7 +115,7 @@ def test_the_way_back(job, tmp_path):
     before = max(counted())[0]
     step("required to learners, and clients offered", tmp_path / "1", **LEARNERS)
     assert anonymous()
-    step("learners to offered", tmp_path / "2", **SWITCHED)
+    step("learners to offered", tmp_path / "2", **ITS_OWN)
     assert state(job) == "RUNNING"
     assert_nothing_lost(before)
 
