@@ -1,6 +1,6 @@
 """The program behind availability_probe: one ZooKeeper session that writes until it is told to stop.
 
-It runs on a host as a plain script (`python3 writer.py settings.json`), so it uses the standard library and kazoo only,
+It runs on a host as a plain script (`python3 writer.py settings.json [-]`), so it uses the standard library and kazoo only,
 and nothing else of this collection.
 
 One znode takes all writes. Each write sets the next number and names the version that the acknowledged one before it
@@ -647,7 +647,8 @@ def main(settings: Mapping[str, Any], secrets: str) -> int:
 
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as given:
-        code = main(json.load(given), sys.stdin.read())
+        # `-` says that there are secrets on the standard input; otherwise nobody may ever close that.
+        code = main(json.load(given), sys.stdin.read() if sys.argv[2:] == ["-"] else "")
     sys.stderr.flush()
     # Not sys.exit: kazoo's threads may wait for a server that does not answer any more.
     os._exit(code)

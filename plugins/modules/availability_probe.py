@@ -403,9 +403,10 @@ class ProbeUnit:
         return json.loads(text) if text else {}
 
     def _command(self, time_limit: int, session_timeout: float) -> list[str]:
+        secrets = self._secrets()
         properties = [
             *SANDBOX,
-            *self._secrets(),
+            *secrets,
             "Description=Writes to ZooKeeper to show that it is available",
             "DynamicUser=yes",
             f"RuntimeDirectory={self._runtime}",
@@ -418,7 +419,14 @@ class ProbeUnit:
         ]
         command = ["systemd-run", "--quiet", "--collect", f"--unit={self.unit}"]
         command += [f"--property={each}" for each in properties]
-        return [*command, PYTHON, "-I", f"{self._program}/writer.py", f"{self._program}/settings.json"]
+        return [
+            *command,
+            PYTHON,
+            "-I",
+            f"{self._program}/writer.py",
+            f"{self._program}/settings.json",
+            *["-"] * len(secrets),
+        ]
 
     def _secrets(self) -> list[str]:
         """The writer's credentials on its standard input, which systemd opens as root: its user may not read root's files.
