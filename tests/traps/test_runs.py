@@ -138,6 +138,16 @@ def test_trap_32_what_is_installed_is_told_by_the_marker_and_not_by_the_service(
     ]
 
 
+@pytest.mark.parametrize("tag", ["configure", "zookeeper"])
+def test_a_tag_takes_its_part_of_the_whole_run_and_the_preflight(world, tag):
+    """An include hands its tags on to nothing within it: what judges the hosts would be skipped, and the run refused."""
+    _code, output = world.run("site.yml", "--tags", tag)
+    assert "Not reached, or refused above" not in output
+    assert set(written(world)) == set(world.names), output
+    assert bool(world.stepped()) == (tag == "zookeeper"), output
+    assert ("It is staged" in output) == (tag == "configure"), output
+
+
 def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world):
     canary = "canary-5b1e"
     hosts = {
