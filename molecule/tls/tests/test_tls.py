@@ -168,7 +168,7 @@ rm -rf /tmp/joiner; mkdir -p /tmp/joiner/data; cd /tmp/joiner; echo 9 > data/myi
     /etc/zookeeper/current/zoo.cfg
   printf '%s\\n' dataDir=/tmp/joiner/data clientPort=2199 peerType=observer admin.enableServer=false \
     server.9={host}:12888:13888:observer {tls}; }} > zoo.cfg
-setsid java -Xmx100m -cp '/opt/zookeeper-3.9.5/lib/*' org.apache.zookeeper.server.quorum.QuorumPeerMain zoo.cfg \
+setsid java -Xmx100m -cp '/opt/zookeeper-3.9.5/lib/*' org.apache.zookeeper.server.quorum.QuorumPeerMain \
     /tmp/joiner/zoo.cfg > log 2>&1 < /dev/null &
 """
 
