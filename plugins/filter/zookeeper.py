@@ -8,6 +8,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_auth as auth
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_config as config
+from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_tls as tls
 
 
 def zookeeper_properties(options: dict[str, Any]) -> str:
@@ -34,9 +35,14 @@ class FilterModule:
             "zookeeper_voter_problems": config.voter_problems,
             "zookeeper_auth_options": auth.auth_options,
             "zookeeper_auth_problems": auth.auth_problems,
-            "zookeeper_auth_step_problems": auth.step_problems,
+            "zookeeper_step_problems": auth.step_problems,
             "zookeeper_unswitched_clients": auth.unswitched_clients,
             "zookeeper_jaas_sections": auth.jaas_sections,
             "zookeeper_jaas_mechanism": auth.jaas_mechanism,
             "zookeeper_kerberos_id": auth.kerberos_id,
+            "zookeeper_tls_options": tls.tls_options,
+            "zookeeper_tls_problems": tls.tls_problems,
+            "zookeeper_client_ports": tls.client_ports,
+            "zookeeper_speaks_tls": tls.speaks_tls,
+            "zookeeper_parsed": config.parse_properties,
         }

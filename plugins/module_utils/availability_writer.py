@@ -482,23 +482,28 @@ class Watcher(threading.Thread):
         }
 
 
-def sasl_options(text: str, folder: str) -> dict[str, str] | None:
-    """Who the writer is; None is anonymous.
+def identity(text: str, folder: str) -> dict[str, Any]:
+    """Who the writer is, as kazoo takes it; nothing for an anonymous client without TLS.
 
     Args:
-        text: of the standard input: kazoo's `sasl` options, and for Kerberos a `keytab` in base64.
-        folder: of the writer alone, for the keytab.
+        text: of the standard input: kazoo's `sasl` options, and `keytab`, `ca` and `certificate` in base64.
+        folder: of the writer alone, for these files.
     """
-    if not text:
-        return None
-    secrets = json.loads(text)
-    if secrets["keytab"]:
-        path = f"{folder}/keytab"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
-            handle.write(base64.b64decode(secrets["keytab"]))
-        os.environ["KRB5_CLIENT_KTNAME"] = f"FILE:{path}"
+    secrets = json.loads(text) if text else {}
+    paths = {}
+    for name in ("keytab", "ca", "certificate"):
+        if secrets.get(name):
+            paths[name] = f"{folder}/{name}"
+            with open(os.open(paths[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+                handle.write(base64.b64decode(secrets[name]))
+    if "keytab" in paths:
+        os.environ["KRB5_CLIENT_KTNAME"] = f"FILE:{paths['keytab']}"
         os.environ["KRB5CCNAME"] = "MEMORY:streamquorum"
-    return dict(secrets["sasl"])
+    options: dict[str, Any] = {"sasl_options": secrets["sasl"]} if secrets.get("sasl") else {}
+    if "ca" in paths:
+        own = paths.get("certificate")
+        options |= {"use_ssl": True, "check_hostname": True, "ca": paths["ca"], "certfile": own, "keyfile": own}
+    return options
 
 
 def open_client(
@@ -546,7 +551,6 @@ def open_client(
     logger.addHandler(logging.NullHandler())
     logger.propagate = False
     delay = settings["reconnect_delay_ms"] / 1000
-    sasl = sasl_options(secrets, os.path.dirname(settings["result"]))
     client = kazoo.KazooClient(
         # Shuffled once and then gone round, as the Java client does it: after a server that hangs comes another one.
         hosts=",".join(random.sample(settings["servers"], len(settings["servers"]))),
@@ -554,7 +558,7 @@ def open_client(
         timeout=limit,
         handler=handler,
         logger=logger,
-        sasl_options=sasl,
+        **identity(secrets, os.path.dirname(settings["result"])),
         connection_retry={"max_tries": -1, "delay": delay, "max_delay": delay, "backoff": 1, "max_jitter": 0},
     )
 
@@ -585,7 +589,7 @@ def main(settings: Mapping[str, Any], secrets: str) -> int:
     Args:
         settings: name, servers (host:port each), interval_ms, session_timeout (s), reconnect_delay_ms, kazoo_path,
             watch (paths), result (path of the result file).
-        secrets: text for `sasl_options`.
+        secrets: text for `identity`.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

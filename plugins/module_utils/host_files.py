@@ -6,6 +6,7 @@ so that a reader (or a run that was killed) never meets half a file.
 
 from __future__ import annotations
 
+import base64
 import grp
 import os
 import pwd
@@ -53,8 +54,13 @@ def find(path: str) -> Found:
         return Found("file", owner, group, mode, handle.read().decode("utf-8", "surrogateescape"))
 
 
-def differences(entry: Entry, found: Found) -> list[str]:
-    """Names of what differs between an entry and what was found; empty when nothing does."""
+def differences(entry: Entry, found: Found, followed: bool = False) -> list[str]:
+    """Names of what differs between an entry and what was found; empty when nothing does.
+
+    Args:
+        followed: whether the entry that this one follows differs; it decides on the content then, which may never be
+            the same twice (a salted store of keys).
+    """
     wanted = entry["state"]
     if found.kind != wanted:
         return ["state"]
@@ -62,15 +68,28 @@ def differences(entry: Entry, found: Found) -> list[str]:
         return []
     if wanted == "link":
         return [] if found.target == entry["target"] else ["target"]
-    fields = ["owner", "group", "mode"] + (["content"] if wanted == "file" else [])
-    return [name for name in fields if str(wanted_value(entry, name)) != getattr(found, name)]
+    fields = ["owner", "group", "mode"] + (["content"] if wanted == "file" and not entry.get("follows") else [])
+    changed = [name for name in fields if str(wanted_value(entry, name)) != getattr(found, name)]
+    return changed + (["content"] if followed else [])
+
+
+def followed(entry: Entry, entries: Iterable[Entry]) -> bool:
+    """Whether the entry that this one follows is about to change."""
+    return any(differences(each, find(each["path"])) for each in entries if each["path"] == entry.get("follows"))
 
 
 def wanted_value(entry: Entry, name: str) -> Any:
-    """An entry's value; the content may stand under `secret_content`, which is never shown."""
-    if name == "content" and entry.get("secret_content") is not None:
+    """An entry's value; the content may stand under `secret_content` or `secret_base64`, which are never shown."""
+    if name == "content" and is_secret(entry):
+        if entry.get("secret_base64") is not None:
+            return base64.b64decode(entry["secret_base64"]).decode("utf-8", "surrogateescape")
         return entry["secret_content"]
     return entry[name]
+
+
+def is_secret(entry: Entry) -> bool:
+    """Whether an entry's content is never shown."""
+    return entry.get("secret_content") is not None or entry.get("secret_base64") is not None
 
 
 def check(entry: Entry, found: Found) -> None:
@@ -100,7 +119,7 @@ def diff_of(entry: Entry, found: Found, changed: Iterable[str]) -> dict[str, str
     }
     text_before = text_after = ""
     if entry["state"] == "file" and ("content" in names or "state" in names):
-        if entry.get("secret_content") is not None:
+        if is_secret(entry):
             text_before, text_after = "(secret)\n", "(secret, changed)\n"
         else:
             text_before, text_after = (found.content or _content(entry.get("compare"))), str(entry["content"])

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_config import parse_properties
 
 #: Stages in order, each with the keys that it adds to the ones before it.
@@ -188,26 +189,31 @@ def _digest_problems(auth: Mapping[str, Any], users: Mapping[str, str], quorum_p
     return problems
 
 
-def step_problems(host: str, running_config: str, running_mechanism: str, auth: Mapping[str, Any]) -> list[str]:
+def step_problems(
+    host: str, running_config: str, running_mechanism: str, auth: Mapping[str, Any], tls: Mapping[str, Any]
+) -> list[str]:
     """Refuses a live member a step that leaves one out.
 
     Args:
         running_config: zoo.cfg of the member that is live.
         running_mechanism: kerberos, digest, or empty, by its JAAS file.
         auth: as for `auth_options`.
+        tls: as for `zookeeper_tls.tls_options`.
     """
     if not running_config:
         return []
-    problems = []
-    before = dict(zip(("client", "quorum"), stages(parse_properties(running_config)), strict=True))
-    for side, order in (("client", list(CLIENT_STAGES)), ("quorum", list(QUORUM_STAGES))):
-        now, wanted = order.index(before[side]), order.index(auth[side])
-        if abs(wanted - now) > 1:
-            step = order[now + (1 if wanted > now else -1)]
-            problems.append(
-                f"{host}: zookeeper_{side}_auth is {auth[side]}, and this member runs with {before[side]}. A live ensemble goes "
-                f"one step at a time, or its members would refuse each other: set {step} first, run, and go on from there."
-            )
+    config = parse_properties(running_config)
+    before = dict(zip(("client", "quorum"), stages(config), strict=True))
+    problems = [
+        problem
+        for variable, order, now, wanted in (
+            ("zookeeper_client_auth", CLIENT_STAGES, before["client"], auth["client"]),
+            ("zookeeper_quorum_auth", QUORUM_STAGES, before["quorum"], auth["quorum"]),
+            ("zookeeper_client_tls", zookeeper_tls.CLIENT_STAGES, zookeeper_tls.client_stage(config), tls["client"]),
+            ("zookeeper_quorum_tls", zookeeper_tls.QUORUM_STAGES, zookeeper_tls.quorum_stage(config), tls["quorum"]),
+        )
+        for problem in _skips(host, variable, list(order), now, wanted)
+    ]
     still = [side for side in before if before[side] != "none" and auth[side] != "none"]
     if still and running_mechanism and running_mechanism != auth["mechanism"]:
         problems.append(
@@ -217,17 +223,33 @@ def step_problems(host: str, running_config: str, running_mechanism: str, auth: 
     return problems
 
 
+def _skips(host: str, variable: str, order: Sequence[str], running: str, wanted: str) -> list[str]:
+    now, then = order.index(running), order.index(wanted)
+    if abs(then - now) <= 1:
+        return []
+    step = order[now + (1 if then > now else -1)]
+    return [
+        f"{host}: {variable} is {wanted}, and this member runs with {running}. A live ensemble goes one step at a time, "
+        f"or its members would refuse each other: set {step} first, run, and go on from there."
+    ]
+
+
 def jaas_mechanism(text: str) -> str:
     """The mechanism of a JAAS file; empty where there is none."""
     return KERBEROS if "Krb5LoginModule" in text else DIGEST if "DigestLoginModule" in text else ""
 
 
-def unswitched_clients(auth: Mapping[str, Any], clients: Mapping[str, str]) -> Sequence[str]:
-    """Refuses to close the ensemble to Flink hosts of this inventory (host -> flink_ha_zookeeper_auth)."""
-    outside = [name for name, how in clients.items() if how == "none"]
-    if auth["client"] != "required" or not outside:
+def unswitched_clients(stage: str, variable: str, client_variable: str, clients: Mapping[str, Any]) -> Sequence[str]:
+    """Refuses to close the ensemble to Flink hosts of this inventory.
+
+    Args:
+        stage: wanted of `variable`.
+        clients: host -> value of `client_variable`; none or false says that it is not switched.
+    """
+    outside = [name for name, how in clients.items() if not how or how == "none"]
+    if stage != "required" or not outside:
         return []
     return [
-        f"zookeeper_client_auth is required, and Flink does not authenticate yet on {', '.join(outside)} "
-        "(flink_ha_zookeeper_auth). Switch it first, while it is offered."
+        f"{variable} is required, and Flink is not switched yet on {', '.join(outside)} ({client_variable}). "
+        "Switch it first, while it is offered."
     ]

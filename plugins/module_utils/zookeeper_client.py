@@ -12,10 +12,11 @@ import logging
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -73,11 +74,46 @@ class Server:
 
 
 DIGEST, KERBEROS = "digest", "kerberos"
+#: What each mechanism needs of a credentials file.
+NEEDED = {"": (), DIGEST: ("username", "password"), KERBEROS: ("keytab", "principal", "service")}
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How servers are reached by TLS: on this port of theirs, and on no other.
+
+    Attributes:
+        port: the servers' secure client port.
+        certificate: PEM file with our key, certificate and chain; empty where we have none.
+        ca: PEM file of the authorities that are trusted; those of the system are not.
+    """
+
+    port: int
+    ca: str
+    certificate: str = ""
+
+    def wrap(self, stream: socket.socket, host: str) -> ssl.SSLSocket:
+        """TLS on a connection; its time limit is kept. The connection is closed where that fails.
+
+        Args:
+            host: name that the server's certificate must have.
+
+        Raises:
+            OSError: no TLS with this server (ssl.SSLError says why), or a file cannot be used.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.certificate:
+                context.load_cert_chain(self.certificate)
+            return context.wrap_socket(stream, server_hostname=host)
+        except OSError:
+            stream.close()
+            raise
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who the client is, as the roles wrote it beside the modules: `{"sasl": {…}}`, root's alone.
+    """Who the client is, as the roles wrote it beside the modules: `{"sasl": {…}, "tls": {…}}`, root's alone.
 
     So no secret passes through a playbook, a module's arguments or a command line.
 
@@ -85,6 +121,7 @@ class Credentials:
         mechanism: digest, kerberos, or empty for an anonymous client.
         username, password: for digest.
         keytab, principal, service: for Kerberos; the service part of the servers' principals.
+        tls: None where no server has a secure port.
         path: of the file.
     """
 
@@ -94,6 +131,7 @@ class Credentials:
     keytab: str = ""
     principal: str = ""
     service: str = "zookeeper"
+    tls: Tls | None = None
     path: str = ""
 
     @classmethod
@@ -104,16 +142,19 @@ class Credentials:
             ValueError: it is not what the roles write; no value is in the text.
         """
         try:
-            sasl = json.loads(text)["sasl"]
-            found = cls(**sasl, path=path)
-        except (ValueError, LookupError, TypeError) as error:
+            given = json.loads(text)
+            tls = Tls(**given["tls"]) if given.get("tls") else None
+            found = cls(**given.get("sasl", {}), tls=tls, path=path)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{path} holds no credentials ({type(error).__name__}); the roles write it: run site.yml"
             ) from None
-        needed = {DIGEST: ("username", "password"), KERBEROS: ("keytab", "principal", "service")}.get(found.mechanism)
-        if not needed or not all(isinstance(getattr(found, each.name), str) for each in fields(cls)):
+        words = (found.mechanism, found.username, found.password, found.keytab, found.principal, found.service)
+        if found.mechanism not in NEEDED or not all(isinstance(each, str) for each in words):
             raise ValueError(f"{path}: the mechanism is neither digest nor kerberos; the roles write it: run site.yml")
-        missing = [name for name in needed if not getattr(found, name)]
+        if not found.mechanism and not found.tls:
+            raise ValueError(f"{path} is empty; the roles write it: run site.yml")
+        missing = [name for name in NEEDED[found.mechanism] if not getattr(found, name)]
         if missing:
             raise ValueError(f"{path}: {', '.join(missing)} is missing; the roles write it: run site.yml")
         return found
@@ -213,7 +254,7 @@ class Connection:
 
     def to(self, server: Server) -> Connection:
         """The same way of connecting, to this server only."""
-        return Connection((server,), self.timeout, self.kazoo_path, self.credentials)
+        return replace(self, servers=(server,))
 
     def open_socket(self, server: Server) -> socket.socket:
         """A connected socket for a four-letter word, with the time limit set.
@@ -222,11 +263,27 @@ class Connection:
             ConnectionFailed: refused, unreachable, or the name does not resolve.
             CallTimedOut: nothing answered within the limit.
         """
-        return connect(server, self.timeout)
+        stream = connect(server, self.timeout)
+        try:
+            return self.secured(stream, server)
+        except TimeoutError as error:
+            raise CallTimedOut(f"{server} made no TLS within {self.timeout:g} s") from error
+        except OSError as error:
+            raise ConnectionFailed(f"{server}: no TLS with it: {tls_words(error)}") from error
+
+    def secured(self, stream: socket.socket, server: Server) -> socket.socket:
+        """The same connection, by TLS where it goes to a secure port (see `Tls.wrap` for what it raises)."""
+        tls = self.credentials.tls
+        return tls.wrap(stream, server.host) if tls and tls.port == server.port else stream
 
     def session(self) -> ClientSession:
         """A session, to be used as a context manager."""
         return ClientSession(self)
+
+
+def tls_words(error: OSError) -> str:
+    """Why there is no TLS, without the place in OpenSSL's source."""
+    return str(getattr(error, "verify_message", "") or getattr(error, "reason", "") or error.strerror or error)
 
 
 def connect(server: Server, timeout: float) -> socket.socket:
@@ -312,7 +369,7 @@ class ClientSession:
                 raise type(error)(
                     f"{error}; we are {credentials.username or credentials.principal} of {credentials.path}"
                 ) from error
-            self._open(Credentials())
+            self._open(Credentials(tls=credentials.tls))
             return self
         self.authenticated = True
         return self
@@ -414,9 +471,14 @@ class ClientSession:
 
         def create(*args: Any, **kwargs: Any) -> Any:
             kwargs["timeout"] = min(share, kwargs.get("timeout") or share)
-            name = str(Server(kwargs["hostname"], kwargs["address"][1]))
+            server = Server(kwargs["hostname"], kwargs["address"][1])
+            name = str(server)
             try:
-                made = create_connection(*args, **kwargs)
+                # Not by kazoo's own TLS, which also trusts the authorities of the system.
+                made = self._connection.secured(create_connection(*args, **kwargs), server)
+            except ssl.SSLError as error:
+                self._outcomes[name] = f"no TLS with it: {tls_words(error)}"
+                raise
             except Exception as error:
                 self._outcomes[name] = str(getattr(error, "strerror", None) or error)
                 raise

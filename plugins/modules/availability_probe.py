@@ -234,6 +234,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
     ClientError,
     Connection,
     Credentials,
+    Server,
     connection_argument_spec,
 )
 
@@ -349,7 +350,7 @@ class ProbeUnit:
             os.chmod(path, 0o755)
         for name, content in (("writer.py", script), ("settings.json", text)):
             _write(f"{self._program}/{name}", content)
-        code, out, error = self._run(self._command(time_limit, float(settings["session_timeout"])))
+        code, out, error = self._run(self._command(settings["servers"], time_limit, float(settings["session_timeout"])))
         cause = (error or out).strip() if code != 0 else self._first_write()
         if cause:
             self._stop()
@@ -402,8 +403,8 @@ class ProbeUnit:
         text = _text(f"{self._results[0]}/result.json")
         return json.loads(text) if text else {}
 
-    def _command(self, time_limit: int, session_timeout: float) -> list[str]:
-        secrets = self._secrets()
+    def _command(self, servers: list[str], time_limit: int, session_timeout: float) -> list[str]:
+        secrets = self._secrets(servers)
         properties = [
             *SANDBOX,
             *secrets,
@@ -428,22 +429,30 @@ class ProbeUnit:
             *["-"] * len(secrets),
         ]
 
-    def _secrets(self) -> list[str]:
+    def _secrets(self, servers: list[str]) -> list[str]:
         """The writer's credentials on its standard input, which systemd opens as root: its user may not read root's files.
-        Nothing where the servers authenticate nobody."""
-        who = self._credentials
-        if not who.mechanism:
+        Nothing where the servers ask for none."""
+        secrets = self._sasl() | self._tls(servers)
+        if not secrets:
             return []
-        with self._connect() as session:
-            if not session.authenticated:
-                return []
-        secrets = {"sasl": who.options(), "keytab": ""}
-        if who.keytab:
-            with open(who.keytab, "rb") as handle:
-                secrets["keytab"] = base64.b64encode(handle.read()).decode()
         path = f"{self._program}/credentials.json"
         _write(path, json.dumps(secrets), 0o600)
         return [f"StandardInput=file:{path}"]
+
+    def _sasl(self) -> dict[str, Any]:
+        who = self._credentials
+        if not who.mechanism:
+            return {}
+        with self._connect() as session:
+            if not session.authenticated:
+                return {}
+        return {"sasl": who.options(), "keytab": _base64(who.keytab)}
+
+    def _tls(self, servers: list[str]) -> dict[str, Any]:
+        tls = self._credentials.tls
+        if not tls or not any(Server.parse(server).port == tls.port for server in servers):
+            return {}
+        return {"ca": _base64(tls.ca), "certificate": _base64(tls.certificate)}
 
     def _first_write(self) -> str:
         """Waits for it; why it does not come, empty when it did."""
@@ -520,6 +529,14 @@ def _text(path: str) -> str:
             return handle.read()
     except (FileNotFoundError, NotADirectoryError):
         return ""
+
+
+def _base64(path: str) -> str:
+    """A file's content; empty where no file is named."""
+    if not path:
+        return ""
+    with open(path, "rb") as handle:
+        return base64.b64encode(handle.read()).decode()
 
 
 def _write(path: str, content: str, mode: int = 0o644) -> None:

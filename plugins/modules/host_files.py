@@ -41,6 +41,15 @@ options:
       secret_content:
         description: Text of a file that is never shown or logged; used in place of O(entries[].content).
         type: str
+      secret_base64:
+        description: The same for what is no text, in base64.
+        type: str
+      follows:
+        description:
+          - Path of another of the O(entries). The content is written where that one changes, or where there is no such file yet,
+            and is not compared. For what differs each time it is made.
+          - The other entry comes after this one, so that a run which ends in between makes it once more.
+        type: path
       compare:
         description: File that a new one is compared with in the diff, such as that of the generation before.
         type: path
@@ -93,6 +102,8 @@ ENTRY = {
     "state": {"type": "str", "choices": ["directory", "file", "link", "absent"], "default": "file"},
     "content": {"type": "str", "default": ""},
     "secret_content": {"type": "str", "no_log": True},
+    "secret_base64": {"type": "str", "no_log": True},
+    "follows": {"type": "path"},
     "compare": {"type": "path"},
     "target": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": "root"},
@@ -109,7 +120,7 @@ def ensure(entries: list[dict[str, Any]], check_mode: bool) -> tuple[list[dict[s
     changes, diffs = [], []
     for entry in entries:
         found = host_files.find(entry["path"])
-        fields = host_files.differences(entry, found)
+        fields = host_files.differences(entry, found, host_files.followed(entry, entries))
         if not fields:
             continue
         changes.append({"path": entry["path"], "fields": fields})

@@ -156,7 +156,12 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.service_step impor
     StepError,
     Target,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import Connection, Server
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
+    DEFAULT_CREDENTIALS_PATH,
+    Connection,
+    Credentials,
+    Server,
+)
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe import EnsembleProbe
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import Member
 
@@ -168,7 +173,9 @@ def ask_guard(given: dict[str, Any] | None) -> str:
     fields = ("id", "address", "client_port", "quorum_port", "peer_type")
     members = [Member(**{name: each[name] for name in fields}) for each in given["members"]]
     servers = tuple(Server(member.address, member.client_port) for member in members)
-    modes = EnsembleProbe(Connection(servers, given["timeout"]), members, None).modes()
+    # By what these hosts have: a server may answer on its secure port only.
+    credentials = Credentials.load(DEFAULT_CREDENTIALS_PATH)
+    modes = EnsembleProbe(Connection(servers, given["timeout"], credentials=credentials), members, None).modes()
     return closed(members, modes, given["id"], given["mode"], given["accept_members_down"], given["accept_outage"])
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("zookeeper", "flink_ha", "rolling", "kerberos")
+ROLES = ("zookeeper", "flink_ha", "rolling", "kerberos", "tls")
 SECTION = re.compile(r"^# --- (.+?) -+$")
 NAME = re.compile(r"^#? ?([a-z_]+):")
 #: Who has to reach each port; a firewall lets exactly these pass.
 REACHED_BY: Mapping[str, tuple[str, str]] = {
     "zookeeper_client_port": ("every member", "clients: all Flink hosts, the members, who runs zkCli.sh"),
+    "zookeeper_secure_client_port": ("every member, where zookeeper_client_tls is not none", "as zookeeper_client_port"),
     "zookeeper_quorum_port": ("the leader", "the other members, nobody else"),
     "zookeeper_election_port": ("every voter", "the other members, nobody else"),
     "zookeeper_admin_port": ("every member, on zookeeper_admin_address", "the host itself"),
@@ -70,6 +71,8 @@ def role_lines(role: str) -> Iterator[str]:
     options = next(iter(load(role, "meta/argument_specs.yml")["argument_specs"].values()))["options"]
     where, current = sections(role), None
     for name, option in options.items():
+        if name.startswith("__"):  # from one role to another
+            continue
         if where.get(name, current) != current:
             current = where[name]
             yield f"\n### {current}\n\n| variable | type | default | effect |\n|---|---|---|---|"

@@ -112,7 +112,7 @@ def flink(inventory, **changes):
 def test_required_while_flink_does_not_authenticate_is_refused(run, inventory):
     inventory["all"]["vars"] |= DIGEST
     flink(inventory)
-    refused(run(inventory), "Flink does not authenticate yet on jm1, tm1", "while it is offered")
+    refused(run(inventory), "Flink is not switched yet on jm1, tm1", "while it is offered")
 
 
 def test_a_principal_a_process_is_refused_with_closed_nodes(run, inventory):

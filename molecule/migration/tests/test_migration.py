@@ -84,7 +84,7 @@ def test_offered_lets_anonymous_clients_go_on(job, tmp_path):
 def test_the_ensemble_is_not_closed_to_flink_before_that_is_switched(job):
     code, output = site(**OFFERED | {"zookeeper_client_auth": "required"})
     assert code != 0, output
-    assert "Flink does not authenticate yet" in " ".join(output.split())
+    assert "Flink is not switched yet" in " ".join(output.split())
 
 
 def test_flink_is_switched_before_its_nodes_are_closed(job, tmp_path):

@@ -63,6 +63,9 @@ def test_the_host_is_cut_off_ids_by_kerberos_only():
     assert "kerberos.removeHostFromPrincipal" not in auth.auth_options(wanted(remove_host=True, mechanism="digest"))
 
 
+NO_TLS = {"client": "none", "quorum": "none"}
+
+
 @pytest.mark.parametrize(
     ("host", "realm", "found"),
     [
@@ -91,7 +94,7 @@ def test_a_live_member_goes_one_step_at_a_time_forth_and_back(side):
     for now, then in itertools.product(order, order):
         start = {"client": "none", "quorum": "none"}
         running = render_properties({"tickTime": 2000} | auth.auth_options(wanted(**(start | {side: now}))))
-        found = auth.step_problems("n1", running, "kerberos", wanted(**(start | {side: then})))
+        found = auth.step_problems("n1", running, "kerberos", wanted(**(start | {side: then})), NO_TLS)
         assert bool(found) == (abs(order.index(now) - order.index(then)) > 1), (now, then)
         if found:
             between = order[order.index(now) + (1 if order.index(then) > order.index(now) else -1)]
@@ -99,13 +102,13 @@ def test_a_live_member_goes_one_step_at_a_time_forth_and_back(side):
 
 
 def test_a_member_that_is_down_may_start_with_anything():
-    assert auth.step_problems("n1", "", "", wanted()) == []
+    assert auth.step_problems("n1", "", "", wanted(), NO_TLS) == []
 
 
 def test_another_mechanism_on_a_live_member_is_refused():
     running = render_properties({"tickTime": 2000} | auth.auth_options(wanted(mechanism="digest")))
-    assert "runs with digest" in auth.step_problems("n1", running, "digest", wanted())[0]
-    assert auth.step_problems("n1", running, "kerberos", wanted()) == []
+    assert "runs with digest" in auth.step_problems("n1", running, "digest", wanted(), NO_TLS)[0]
+    assert auth.step_problems("n1", running, "kerberos", wanted(), NO_TLS) == []
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,8 @@ def test_digest_sections_hold_the_users_and_nobody_elses():
 
 
 def test_a_client_that_would_be_locked_out_is_named():
-    clients = {"jm1": "none", "jm2": "kerberos"}
-    assert ["on jm1 (flink" in text for text in auth.unswitched_clients(wanted(), clients)] == [True]
-    assert auth.unswitched_clients(wanted(), {"jm2": "kerberos"}) == []
-    assert auth.unswitched_clients(wanted(client="offered"), clients) == []
+    clients = {"jm1": "none", "jm2": "kerberos", "jm3": False, "jm4": True}
+    (told,) = auth.unswitched_clients("required", "zookeeper_client_auth", "flink_x", clients)
+    assert "on jm1, jm3 (flink_x)" in told
+    assert auth.unswitched_clients("required", "zookeeper_client_auth", "flink_x", {"jm2": "kerberos"}) == []
+    assert auth.unswitched_clients("offered", "zookeeper_client_auth", "flink_x", clients) == []

@@ -216,7 +216,7 @@ def test_credentials_come_by_standard_input_and_only_where_the_servers_know_us(h
     found = list(host.root.rglob("credentials.json"))
     assert [oct(path.stat().st_mode & 0o777) for path in found] == ["0o600"] * authenticated
     if authenticated:
-        options = aw.sasl_options(found[0].read_text(), str(tmp_path))
+        options = aw.identity(found[0].read_text(), str(tmp_path))["sasl_options"]
         assert options == {"mechanism": "GSSAPI", "service": "zookeeper", "principal": "x@X"}
         assert (tmp_path / "keytab").read_bytes() == b"key"
 
