@@ -31,10 +31,26 @@ def tls_problems(given: Mapping[str, Any], ensemble: Mapping[str, Any]) -> list[
     """Why the wanted TLS is refused, whatever runs.
 
     Args:
-        given: rest (none, server, mutual), internal, zookeeper and tracker (booleans), password, algorithms, version.
+        given: rest (none, server, mutual), internal, zookeeper and tracker (booleans), password, algorithms, version,
+            authority_dir, and files: the certificates, each with variable, src and ca.
         ensemble: client_tls, the stage of the ensemble in this inventory; empty where that has none.
     """
-    return _store_problems(given) + _zookeeper_problems(given, str(ensemble.get("client_tls", "")))
+    return (
+        _file_problems(given) + _store_problems(given) + _zookeeper_problems(given, str(ensemble.get("client_tls", "")))
+    )
+
+
+def _file_problems(given: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for each in given["files"]:
+        variable, authorities = each["variable"], each["variable"].removesuffix("_file") + "_ca_file"
+        if not each["src"] and not given["authority_dir"]:
+            problems.append(
+                f"{variable} is empty. Give the certificate of each host, or a private authority (tls_authority_dir)."
+            )
+        if each["src"] and not each["ca"]:
+            problems.append(f"{variable} is given, and {authorities} is empty. Give the authorities that are trusted.")
+    return problems
 
 
 def _store_problems(given: Mapping[str, Any]) -> list[str]:
