@@ -87,15 +87,15 @@ def test_no_rpc_address(body):
 
 
 def test_answers_stand_in_the_order_of_the_questions():
-    def get(url, seconds):
-        if url.endswith("/jobmanager/config"):
+    def get(place, seconds):
+        if place.endswith("/jobmanager/config"):
             return 200, CONFIG
-        return (200, BODY) if "a:1" in url else (503, b"")
+        return (200, BODY) if "a:1" in place else (503, b"")
 
-    answers = fr.RestReader(1, get).ask(["http://a:1", "http://b:1"], with_rpc=True)
+    answers = fr.RestReader(1, get).ask(["a:1", "b:1"], with_rpc=True)
     assert [answer.status for answer in answers] == [200, 503]
     assert answers[0].rpc == ("127.0.0.2", 26123)
-    assert fr.RestReader(1, get).ask(["http://a:1"])[0].rpc is None
+    assert fr.RestReader(1, get).ask(["a:1"])[0].rpc is None
     assert fr.RestReader(1, get).ask([]) == []
 
 
@@ -114,22 +114,22 @@ def test_answers_stand_in_the_order_of_the_questions():
     ],
 )
 def test_no_answer_says_why(error, words):
-    def get(url, seconds):
+    def get(place, seconds):
         raise error
 
-    answer = fr.RestReader(1, get).ask(["http://a:1"])[0]
+    answer = fr.RestReader(1, get).ask(["a:1"])[0]
     assert not answer.reachable
     assert words in answer.detail
     assert answer.detail.isprintable()
 
 
 def test_a_config_that_fails_leaves_the_overview():
-    def get(url, seconds):
-        if "config" in url:
+    def get(place, seconds):
+        if "config" in place:
             raise TimeoutError
         return 200, BODY
 
-    answer = fr.RestReader(1, get).ask(["http://a:1"], with_rpc=True)[0]
+    answer = fr.RestReader(1, get).ask(["a:1"], with_rpc=True)[0]
     assert answer.overview
     assert answer.rpc is None
 
@@ -137,13 +137,13 @@ def test_a_config_that_fails_leaves_the_overview():
 def test_a_server_that_hangs_costs_no_more_than_the_limit():
     released = threading.Event()
 
-    def get(url, seconds):
-        if "slow" in url:
+    def get(place, seconds):
+        if "slow" in place:
             released.wait(10)
         return 200, BODY
 
     started = time.monotonic()
-    slow, quick = fr.RestReader(0.2, get).ask(["http://slow:1", "http://quick:1"])
+    slow, quick = fr.RestReader(0.2, get).ask(["slow:1", "quick:1"])
     assert time.monotonic() - started < 2
     released.set()
     assert "no reply within 0.2 s" in slow.detail
@@ -167,12 +167,12 @@ def test_over_a_socket(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # a proxy of the host must not stand between
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    base = f"http://127.0.0.1:{server.server_port}"
+    base = f"127.0.0.1:{server.server_port}"
     try:
-        answers = fr.RestReader(5).ask([base, f"{base}/none", f"{base}/moved", f"{base}/nowhere"])
+        answers = fr.RestReader(5, fr.RestAccess().get).ask([base, f"{base}/none", f"{base}/moved", f"{base}/nowhere"])
     finally:
         server.shutdown()
         server.server_close()
     assert [answer.status for answer in answers] == [200, 503, 307, 404]
     assert answers[0].overview
-    assert not fr.RestReader(5).ask([base])[0].reachable
+    assert not fr.RestReader(5, fr.RestAccess().get).ask([base])[0].reachable
