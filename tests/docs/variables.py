@@ -16,7 +16,10 @@ NAME = re.compile(r"^#? ?([a-z_]+):")
 #: Who has to reach each port; a firewall lets exactly these pass.
 REACHED_BY: Mapping[str, tuple[str, str]] = {
     "zookeeper_client_port": ("every member", "clients: all Flink hosts, the members, who runs zkCli.sh"),
-    "zookeeper_secure_client_port": ("every member, where zookeeper_client_tls is not none", "as zookeeper_client_port"),
+    "zookeeper_secure_client_port": (
+        "every member, where zookeeper_client_tls is not none",
+        "as zookeeper_client_port",
+    ),
     "zookeeper_quorum_port": ("the leader", "the other members, nobody else"),
     "zookeeper_election_port": ("every voter", "the other members, nobody else"),
     "zookeeper_admin_port": ("every member, on zookeeper_admin_address", "the host itself"),

@@ -87,7 +87,15 @@ def test_ports_of_the_clients():
 
 @pytest.mark.parametrize(
     ("version", "answer"),
-    [("3.9.5", True), ("3.8.2", False), ("3.8.3", True), ("3.7.1", False), ("3.7.2", True), ("3.6.4", False), ("4.0.0", True)],
+    [
+        ("3.9.5", True),
+        ("3.8.2", False),
+        ("3.8.3", True),
+        ("3.7.1", False),
+        ("3.7.2", True),
+        ("3.6.4", False),
+        ("4.0.0", True),
+    ],
 )
 def test_releases_that_take_a_renewed_certificate(version, answer):
     assert tls.reloads(version) is answer
