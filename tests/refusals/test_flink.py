@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from .outcome import refused
+
 PLAYBOOK = "playbooks/flink.yml"
 
 
@@ -24,14 +26,6 @@ def flink(inventory, tmp_path):
         "flink_ha_config_dir": str(tmp_path / "flink"),
     }
     return inventory
-
-
-def refused(result, *words):
-    code, output = result
-    assert code != 0, output
-    for word in words:
-        assert word in output, output
-    assert "Traceback" not in output, output
 
 
 CASES = {

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-
-def refused(result, *words):
-    code, output = result
-    assert code != 0, output
-    for word in words:
-        assert word in output, output
-    assert "changed=0" in output or "PLAY RECAP" not in output, "something was changed before the refusal"
-    assert "Traceback" not in output, output
+from .outcome import refused
 
 
 def hosts(inventory):

@@ -182,6 +182,12 @@ def join(own="", ca=""):
     cluster.shell(OTHER, JOINER.format(host=OTHER, tls=" ".join(tls)))
 
 
+@pytest.fixture(autouse=True)
+def no_joiner_is_left():
+    yield
+    cluster.shell(OTHER, STOP)
+
+
 def joined():
     ok, printed = python(OTHER, WORD.format(host="127.0.0.1", port=2199, tls=False, certificate=""))
     return ok and "Mode: observer" in printed
@@ -207,7 +213,6 @@ def test_everything_is_let_in_while_it_is_open():
     assert word(2181)
     join()
     cluster.until("the joiner is an observer", joined)
-    cluster.shell(OTHER, STOP)
 
 
 @pytest.mark.parametrize(
@@ -297,14 +302,12 @@ def test_the_plain_port_is_closed():
 def test_a_server_that_is_no_member_does_not_join(own, ca, line):
     join(own, ca)
     refused_by_the_log(line)
-    cluster.shell(OTHER, STOP)
 
 
 def test_who_has_a_members_own_certificate_joins():
     """What the authority of the ensemble is worth: keep it for the ensemble."""
     join("/etc/zookeeper/tls/quorum.pem", "/etc/zookeeper/tls/quorum-ca.pem")
     cluster.until("the joiner is an observer", joined)
-    cluster.shell(OTHER, STOP)
 
 
 def test_the_admin_server_answers_members_only():
