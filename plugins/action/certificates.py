@@ -53,6 +53,7 @@ class ActionModule(ActionBase):
                 certificates.anchors(self._read(wanted["ca"]), wanted["ca"]),
             )
         authority = Authority(Path(self._task.args["authority_dir"]) / wanted["authority"], wanted["authority"])
+        host = wanted.get("holder") or host
         renew = self._days("renew_days", 30)
         if not (self._inspects() or self._task.check_mode):
             return authority.issue(host, wanted["subject"], wanted["names"], self._days("days", 397), renew, now)

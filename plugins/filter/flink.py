@@ -8,6 +8,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_cluster as cluster
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_options as options
+from ansible_collections.streamquorum.ha.plugins.module_utils import flink_tls as tls
 
 
 def telling(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,5 +50,9 @@ class FilterModule:
             "flink_local_paths": cluster.local_paths,
             "flink_problems": cluster.flink_problems,
             "flink_any_service": cluster.any_service,
+            "flink_tls_problems": tls.tls_problems,
+            "flink_tls_switch_problems": tls.switch_problems,
+            "flink_tls_settings": tls.live_settings,
+            "flink_rest_schemes": tls.rest_schemes,
         }
         return {name: telling(function) for name, function in functions.items()}

@@ -179,10 +179,11 @@ def zookeeper_ports(
     return [{"port": hostvars[host].get(name, defaults[name]), "what": name} for name in ZOOKEEPER_PORTS]
 
 
-def zookeeper_port(hostvars: HostVars, members: Sequence[str], defaults: Mapping[str, Any]) -> int:
+def zookeeper_port(hostvars: HostVars, members: Sequence[str], defaults: Mapping[str, Any], tls: bool = False) -> int:
     """Client port of the ensemble: an input of the group zookeeper, which Flink's hosts do not have."""
-    given = [hostvars[host]["zookeeper_client_port"] for host in members if "zookeeper_client_port" in hostvars[host]]
-    return int(given[0] if given else defaults["zookeeper_client_port"])
+    name = "zookeeper_secure_client_port" if tls else "zookeeper_client_port"
+    given = [hostvars[host][name] for host in members if name in hostvars[host]]
+    return int(given[0] if given else defaults[name])
 
 
 # --- generations -----------------------------------------------------------------------------------------------------

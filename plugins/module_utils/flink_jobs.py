@@ -33,7 +33,6 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import 
     WITHOUT_LEADER,
     Get,
     Overview,
-    http_get,
     parse_overview,
 )
 
@@ -619,14 +618,14 @@ class ClusterReader:
 
     Args:
         timeout: seconds for everything that one JobManager is asked.
-        get: transport.
+        get: transport, such as `RestAccess.get`.
         clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        timeout: float = DEFAULT_TIMEOUT,
-        get: Get = http_get,
+        timeout: float,
+        get: Get,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._timeout = timeout
@@ -635,14 +634,13 @@ class ClusterReader:
         #: By job id, what stays as it is: whether it checkpoints, and the words of its restart strategy.
         self._constant: dict[str, tuple[bool, str]] = {}
 
-    def read(self, job_managers: Sequence[JobManager], scheme: str = "http") -> Reading:
+    def read(self, job_managers: Sequence[JobManager]) -> Reading:
         """One look: every JobManager's own options, and the cluster from the first that answers with all.
 
         Args:
             job_managers: in the order in which they are asked for the cluster.
-            scheme: `http` or `https`.
         """
-        bases = [f"{scheme}://{each}" for each in job_managers]
+        bases = [str(each) for each in job_managers]
         options = within(self._timeout, [partial(self._options, base) for base in bases])
         states = tuple(_state(each, found) for each, found in zip(job_managers, options, strict=True))
         reasons = [

@@ -71,7 +71,8 @@ def owned_names(options: Iterable[Option]) -> dict[str, list[str]]:
     owners: dict[str, list[str]] = {}
     for option in options:
         for name in {*option["keys"].values(), *option.get("aliases", [])}:
-            owners.setdefault(name, []).append(option["variable"])
+            if option["variable"] not in owners.setdefault(name, []):
+                owners[name].append(option["variable"])
     return owners
 
 

@@ -3,11 +3,15 @@
 Every JobManager of Flink 1.8 and newer, leader or standby, answers `/overview` by asking the leading dispatcher: a 200
 does not say who leads. Without a leader, and while a new one takes over, the answer is 500 or 503 alike (seen on 1.13
 to 2.3), so neither is a failure of the JobManager that gave it.
+
+A JobManager that serves https answers plain http by a redirect (`RedirectingSslHandler`), and one that serves http does
+not understand a handshake: so both are told apart without being asked who they are.
 """
 
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 import urllib.error
@@ -18,12 +22,17 @@ from typing import Any
 from ansible.module_utils.urls import open_url
 
 DEFAULT_TIMEOUT = 5.0
+DEFAULT_ACCESS_PATH = "/etc/streamquorum/flink-client.json"
+HTTP, HTTPS = "http", "https"
 #: `/overview` has some 200 bytes, `/jobmanager/config` some thousand.
 BODY_LIMIT = 1024 * 1024
 #: Statuses of a JobManager that knows no leader yet.
 WITHOUT_LEADER = (500, 503)
 
-#: `get(url, seconds)` -> status and body; raises where there is no answer.
+#: How a server says that it is reached by the other scheme; Flink has no other redirects.
+REDIRECTS = (301, 302, 307, 308)
+
+#: `get(place, seconds)`, such as `jm1:8081/overview` -> status and body; raises where there is no answer.
 Get = Callable[[str, float], tuple[int, bytes]]
 
 
@@ -116,6 +125,8 @@ def read_overview(status: int, body: bytes) -> Answer:
     """An answer from the status and the body of `/overview`."""
     if status in WITHOUT_LEADER:
         return Answer(status, detail=f"answers {status}: it knows no leader yet")
+    if status in REDIRECTS:
+        return Answer(status, detail=f"answers {status}: it serves https, and was asked by http")
     if status != 200:
         return Answer(status, detail=f"answers {status}")
     try:
@@ -124,21 +135,79 @@ def read_overview(status: int, body: bytes) -> Answer:
         return Answer(status, detail=f"answers 200, but not as Flink does: {error}")
 
 
-def http_get(url: str, seconds: float) -> tuple[int, bytes]:
-    """GET without proxy, netrc or redirects: the answer must be that of the host in the address."""
-    try:
-        with open_url(
-            url,
-            timeout=seconds,
-            use_proxy=False,
-            use_netrc=False,
-            follow_redirects="none",
-            headers={"Accept": "application/json"},
-        ) as reply:
-            return int(reply.status), bytes(reply.read(BODY_LIMIT))
-    except urllib.error.HTTPError as error:
-        with error:
-            return int(error.code), b""
+@dataclass(frozen=True)
+class RestAccess:
+    """How REST is reached, as the role wrote it beside the modules. There is no secret in it, only names of files.
+
+    Attributes:
+        schemes: http, https, or both, https first: while a live cluster goes from one to the other.
+        authorities: file on this host (PEM) with those that JobManagers' certificates come from; of https.
+        certificate: file on this host (PEM: key, certificate, chain) that is shown to them; empty for none.
+    """
+
+    schemes: tuple[str, ...] = (HTTP,)
+    authorities: str = ""
+    certificate: str = ""
+
+    @classmethod
+    def load(cls, path: str) -> RestAccess:
+        """From the file, where there is one; else plain http.
+
+        Raises:
+            ValueError: it cannot be read, or is not what the role writes.
+        """
+        try:
+            with open(path, encoding="utf-8") as handle:
+                found = json.load(handle)
+            access = cls(tuple(found["schemes"]), found["authorities"], found["certificate"])
+        except FileNotFoundError:
+            return cls()
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror}; it says how REST is reached") from None
+        except (ValueError, LookupError, TypeError) as error:
+            raise ValueError(
+                f"{path} does not say how REST is reached ({type(error).__name__}); the role writes it: run site.yml"
+            ) from None
+        if not access.schemes or not set(access.schemes) <= {HTTP, HTTPS} or not access.authorities:
+            raise ValueError(f"{path} does not say how REST is reached; the role writes it: run site.yml")
+        return access
+
+    def get(self, place: str, seconds: float) -> tuple[int, bytes]:
+        """GET, by the other scheme as well where this JobManager serves that one still.
+
+        A certificate that does not hold is a failure, and never a reason to ask in plain.
+        """
+        failed: Exception | None = None
+        for scheme in self.schemes:
+            try:
+                status, body = self._get(f"{scheme}://{place}", seconds)
+            except Exception as error:  # open_url has kinds of its own; whichever it is, there was no answer
+                if failed is None:
+                    failed = error
+                if isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError):
+                    break
+            else:
+                if failed is None or status not in REDIRECTS:
+                    return status, body
+        raise failed or ValueError("no scheme")
+
+    def _get(self, url: str, seconds: float) -> tuple[int, bytes]:
+        """Without proxy, netrc or redirects: the answer must be that of the host in the address."""
+        try:
+            with open_url(
+                url,
+                timeout=seconds,
+                use_proxy=False,
+                use_netrc=False,
+                follow_redirects="none",
+                headers={"Accept": "application/json"},
+                ca_path=self.authorities or None,
+                client_cert=self.certificate or None,
+            ) as reply:
+                return int(reply.status), bytes(reply.read(BODY_LIMIT))
+        except urllib.error.HTTPError as error:
+            with error:
+                return int(error.code), b""
 
 
 class RestReader:
@@ -146,18 +215,18 @@ class RestReader:
 
     Args:
         timeout: seconds for everything that one JobManager is asked.
-        get: transport.
+        get: transport, such as `RestAccess.get`.
     """
 
-    def __init__(self, timeout: float = DEFAULT_TIMEOUT, get: Get = http_get) -> None:
+    def __init__(self, timeout: float, get: Get) -> None:
         self._timeout = timeout
         self._get = get
 
     def ask(self, addresses: Iterable[str], with_rpc: bool = False) -> list[Answer]:
-        """Answers in the order of the addresses (`http://host:port`), within the time limit whatever happens.
+        """Answers in the order of the addresses (`host:port`), within the time limit whatever happens.
 
         Args:
-            addresses: base addresses.
+            addresses: host and REST port of each.
             with_rpc: ask for the RPC address too.
         """
         # The limit of a socket starts anew with each byte and does not cover name resolution: so the threads are given

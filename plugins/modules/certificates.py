@@ -43,6 +43,10 @@ options:
         description: Name of the private authority.
         type: str
         required: true
+      holder:
+        description: Name under which the private authority keeps it; the host's own where it is empty. For a second one of a host.
+        type: str
+        default: ""
       subject:
         description: Common name, where the private authority makes it.
         type: str

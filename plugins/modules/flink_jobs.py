@@ -45,11 +45,12 @@ options:
         description: Another name of the same host. Not used; it lets one list serve M(streamquorum.ha.leader_znode), too.
         type: str
         default: ""
-  rest_scheme:
-    description: How the REST ports are reached. With V(https), the host's certificate authorities decide.
-    type: str
-    choices: [http, https]
-    default: http
+  rest_access_path:
+    description:
+      - File on this host that says how REST is reached, http or https, and with which certificates; plain http where there is none.
+      - The role flink_ha writes it.
+    type: path
+    default: /etc/streamquorum/flink-client.json
   rest_timeout:
     description:
       - Time limit for everything that one JobManager is asked, in seconds. Each job takes six questions
@@ -316,6 +317,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink_jobs import 
     unsettled,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import DEFAULT_ACCESS_PATH, RestAccess
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import Server
 
 #: Flink fetches its metrics at most every 10 s (metrics.fetcher.update-interval); a second for the fetch itself.
@@ -414,7 +416,7 @@ def main() -> None:
                     "name": {"type": "str", "default": ""},
                 },
             },
-            "rest_scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+            "rest_access_path": {"type": "path", "default": DEFAULT_ACCESS_PATH},
             "rest_timeout": {"type": "float", "default": DEFAULT_TIMEOUT},
             "wait_for_task_managers": {"type": "list", "elements": "str", "default": []},
             "wait_for_task_managers_gone": {"type": "list", "elements": "str", "default": []},
@@ -440,12 +442,11 @@ def main() -> None:
         for manager in managers:
             Server.parse(str(manager))
         wish = wish_from(params)
+        access = RestAccess.load(params["rest_access_path"])
     except ValueError as error:
         module.fail_json(msg=f"flink_jobs cannot start: {error}")
-    reader = ClusterReader(params["rest_timeout"])
-    reading = JobsWatch(
-        lambda: reader.read(managers, params["rest_scheme"]), wish, params["wait_timeout"], params["poll_interval"]
-    ).run()
+    reader = ClusterReader(params["rest_timeout"], access.get)
+    reading = JobsWatch(lambda: reader.read(managers), wish, params["wait_timeout"], params["poll_interval"]).run()
     missing = unmet(reading, wish)
     result = {"changed": False, **reading.as_dict(), "satisfied": reading.cluster is not None and not missing}
     result["reasons"] = [*missing, *reading.reasons]

@@ -60,11 +60,12 @@ options:
         description: Another name of the same host, such as the inventory's.
         type: str
         default: ""
-  rest_scheme:
-    description: How the REST ports are reached. With V(https), the host's certificate authorities decide.
-    type: str
-    choices: [http, https]
-    default: http
+  rest_access_path:
+    description:
+      - File on this host that says how REST is reached, http or https, and with which certificates; plain http where there is none.
+      - The role flink_ha writes it.
+    type: path
+    default: /etc/streamquorum/flink-client.json
   rest_timeout:
     description: Time limit for everything that one JobManager is asked, in seconds; they are asked in parallel.
     type: float
@@ -227,7 +228,13 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader impor
     read_election,
     unmet,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import DEFAULT_TIMEOUT, Answer, RestReader
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import (
+    DEFAULT_ACCESS_PATH,
+    DEFAULT_TIMEOUT,
+    Answer,
+    RestAccess,
+    RestReader,
+)
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
     CallTimedOut,
     ClientError,
@@ -245,7 +252,7 @@ class LeaderWatch:
 
     Args:
         connect: opens a ZooKeeper session.
-        ask: asks JobManagers by their base addresses, for their RPC addresses too where True.
+        ask: asks JobManagers by their REST addresses, for their RPC addresses too where True.
         resolve: addresses of a host name.
         path: the cluster's node.
         expected: what is known of the cluster.
@@ -313,8 +320,7 @@ class LeaderWatch:
 
     def _look(self, session: ZnodeReader) -> Report:
         election = read_election(session, self._path)
-        bases = [f"{self._expected.rest_scheme}://{each}" for each in self._expected.job_managers]
-        answers = self._ask(bases, needs_rpc(election, self._expected))
+        answers = self._ask([str(each) for each in self._expected.job_managers], needs_rpc(election, self._expected))
         return judge(election, answers, self._expected, self._resolve)
 
     def _pause(self, deadline: float) -> None:
@@ -370,7 +376,7 @@ def main() -> None:
                     "name": {"type": "str", "default": ""},
                 },
             },
-            "rest_scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+            "rest_access_path": {"type": "path", "default": DEFAULT_ACCESS_PATH},
             "rest_timeout": {"type": "float", "default": DEFAULT_TIMEOUT},
             "task_managers": {"type": "int", "default": 0},
             "wait_for": {"type": "str", "choices": ["none", "leader"], "default": "none"},
@@ -388,12 +394,13 @@ def main() -> None:
             if not params[name] > 0:
                 raise ValueError(f"{name} is {params[name]}: it must be more than 0 seconds")
         connection = Connection.from_params(params)
+        access = RestAccess.load(params["rest_access_path"])
         path = cluster_path(params["path_root"], params["cluster_id"])
         expected = Expectation(
             job_managers=tuple(job_manager(each) for each in params["job_managers"]),
             release=parse_release(params["flink_version"]) if params["flink_version"] else None,
             task_managers=params["task_managers"],
-            rest_scheme=params["rest_scheme"],
+            rest_scheme=access.schemes[0],
         )
         target = Server.parse(params["wait_for_leader"]) if params["wait_for_leader"] else None
         wish = Wish(
@@ -407,7 +414,7 @@ def main() -> None:
     resolve = resolver(params["timeout"])
     watch = LeaderWatch(
         connection.session,
-        RestReader(params["rest_timeout"]).ask,
+        RestReader(params["rest_timeout"], access.get).ask,
         resolve,
         path,
         expected,

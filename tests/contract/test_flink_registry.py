@@ -21,7 +21,9 @@ REGISTRY = DATA["flink_ha_options"]
 DEFAULTS = read(ROLE / "defaults/main.yml")
 #: Inputs that another role of this toolkit has.
 SHARED = read(ROOT / "roles/zookeeper/defaults/main.yml")
-DERIVED = read(ROLE / "vars/main/main.yml") | read(ROLE / "vars/main/kerberos.yml")
+DERIVED = {
+    name: value for part in ("main", "kerberos", "tls") for name, value in read(ROLE / f"vars/main/{part}.yml").items()
+}
 RELEASES = {release["version"]: release for release in read(ROLE / "vars/main/releases.yml")["flink_ha_releases"]}
 SHIPPED = read(ROOT / "tests/fixtures/flink/conf/shipped.yml")
 #: Shipped options that this role leaves to Flink: their value is its default as well.

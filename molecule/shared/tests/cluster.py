@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -23,6 +24,8 @@ from kazoo.client import KazooClient
 ROOT = Path(__file__).parents[3]
 #: What a scenario measured, a row a measurement; shown at the end of its run.
 MEASURED: list[dict[str, Any]] = []
+#: How REST is opened where it speaks TLS; a scenario sets it. Hosts are reached by their addresses, so it compares no names.
+REST_TLS: ssl.SSLContext | None = None
 INVENTORY = ROOT / "molecule" / os.environ.get("MOLECULE_SCENARIO_NAME", "default") / "inventory"
 
 
@@ -159,7 +162,8 @@ def job_managers() -> list[tuple[str, int]]:
 
 
 def rest(host: str, port: int, path: str) -> Any:
-    with urllib.request.urlopen(f"http://{address(host)}:{port}{path}", timeout=5) as answer:
+    scheme = "https" if REST_TLS else "http"
+    with urllib.request.urlopen(f"{scheme}://{address(host)}:{port}{path}", timeout=5, context=REST_TLS) as answer:
         return json.load(answer)
 
 

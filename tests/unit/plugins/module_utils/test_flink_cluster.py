@@ -104,6 +104,9 @@ def test_the_port_of_the_ensemble_is_that_of_its_own_group():
     assert cluster.zookeeper_port({"zk1": {}, "zk2": {"zookeeper_client_port": 2281}}, members, DEFAULTS) == 2281
     assert cluster.zookeeper_port({"zk1": {}, "zk2": {}}, members, DEFAULTS) == 2181
     assert cluster.zookeeper_port({}, [], DEFAULTS) == 2181
+    given = {"zk1": {"zookeeper_client_port": 2182}, "zk2": {"zookeeper_secure_client_port": 2282}}
+    assert cluster.zookeeper_port(given, members, DEFAULTS, tls=True) == 2282
+    assert cluster.zookeeper_port({}, [], DEFAULTS | {"zookeeper_secure_client_port": 2281}, tls=True) == 2281
 
 
 def test_ports_of_zookeeper_count_on_its_members_only():

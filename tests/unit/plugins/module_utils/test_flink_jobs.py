@@ -28,22 +28,22 @@ RESTARTING = ("default", "exponential-delay", "failure-rate", "fixed", "plain", 
 
 
 class Recorded:
-    """Transport that answers as recorded; `broken` says what to answer or raise for a URL's end instead."""
+    """Transport that answers as recorded; `broken` says what to answer or raise for a place's end instead."""
 
     def __init__(self, release="2.3.0", moment="running", broken=None):
         self.replies = RECORDED[release]["moments"][moment]
         self.broken = broken or {}
         self.asked = []
 
-    def __call__(self, url, seconds):
+    def __call__(self, place, seconds):
         assert seconds > 0
-        self.asked.append(url)
+        self.asked.append(place)
         for end, answer in self.broken.items():
-            if url.endswith(end):
+            if place.endswith(end):
                 if isinstance(answer, Exception):
                     raise answer
                 return answer
-        reply = self.replies["/" + url.split("/", 3)[3]]
+        reply = self.replies["/" + place.split("/", 1)[1]]
         return reply["status"], json.dumps(reply["body"]).encode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import json
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.urls import SSLValidationError
+from ansible_collections.streamquorum.ha.plugins.module_utils import certificates
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_rest as fr
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "flink" / "rest"
@@ -87,15 +89,15 @@ def test_no_rpc_address(body):
 
 
 def test_answers_stand_in_the_order_of_the_questions():
-    def get(url, seconds):
-        if url.endswith("/jobmanager/config"):
+    def get(place, seconds):
+        if place.endswith("/jobmanager/config"):
             return 200, CONFIG
-        return (200, BODY) if "a:1" in url else (503, b"")
+        return (200, BODY) if "a:1" in place else (503, b"")
 
-    answers = fr.RestReader(1, get).ask(["http://a:1", "http://b:1"], with_rpc=True)
+    answers = fr.RestReader(1, get).ask(["a:1", "b:1"], with_rpc=True)
     assert [answer.status for answer in answers] == [200, 503]
     assert answers[0].rpc == ("127.0.0.2", 26123)
-    assert fr.RestReader(1, get).ask(["http://a:1"])[0].rpc is None
+    assert fr.RestReader(1, get).ask(["a:1"])[0].rpc is None
     assert fr.RestReader(1, get).ask([]) == []
 
 
@@ -114,22 +116,22 @@ def test_answers_stand_in_the_order_of_the_questions():
     ],
 )
 def test_no_answer_says_why(error, words):
-    def get(url, seconds):
+    def get(place, seconds):
         raise error
 
-    answer = fr.RestReader(1, get).ask(["http://a:1"])[0]
+    answer = fr.RestReader(1, get).ask(["a:1"])[0]
     assert not answer.reachable
     assert words in answer.detail
     assert answer.detail.isprintable()
 
 
 def test_a_config_that_fails_leaves_the_overview():
-    def get(url, seconds):
-        if "config" in url:
+    def get(place, seconds):
+        if "config" in place:
             raise TimeoutError
         return 200, BODY
 
-    answer = fr.RestReader(1, get).ask(["http://a:1"], with_rpc=True)[0]
+    answer = fr.RestReader(1, get).ask(["a:1"], with_rpc=True)[0]
     assert answer.overview
     assert answer.rpc is None
 
@@ -137,13 +139,13 @@ def test_a_config_that_fails_leaves_the_overview():
 def test_a_server_that_hangs_costs_no_more_than_the_limit():
     released = threading.Event()
 
-    def get(url, seconds):
-        if "slow" in url:
+    def get(place, seconds):
+        if "slow" in place:
             released.wait(10)
         return 200, BODY
 
     started = time.monotonic()
-    slow, quick = fr.RestReader(0.2, get).ask(["http://slow:1", "http://quick:1"])
+    slow, quick = fr.RestReader(0.2, get).ask(["slow:1", "quick:1"])
     assert time.monotonic() - started < 2
     released.set()
     assert "no reply within 0.2 s" in slow.detail
@@ -167,12 +169,161 @@ def test_over_a_socket(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # a proxy of the host must not stand between
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    base = f"http://127.0.0.1:{server.server_port}"
+    base = f"127.0.0.1:{server.server_port}"
     try:
-        answers = fr.RestReader(5).ask([base, f"{base}/none", f"{base}/moved", f"{base}/nowhere"])
+        answers = fr.RestReader(5, fr.RestAccess().get).ask([base, f"{base}/none", f"{base}/moved", f"{base}/nowhere"])
     finally:
         server.shutdown()
         server.server_close()
     assert [answer.status for answer in answers] == [200, 503, 307, 404]
     assert answers[0].overview
-    assert not fr.RestReader(5).ask([base])[0].reachable
+    assert not fr.RestReader(5, fr.RestAccess().get).ask([base])[0].reachable
+
+
+# --- https
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    """As a JobManager with https answers plain http."""
+
+    def do_GET(self):
+        self.send_response(301)
+        self.send_header("Location", "https://elsewhere.test/")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory):
+    """Two authorities with a certificate each for 127.0.0.1: {name: (file of key and certificate, file of the authority)}."""
+    found = {}
+    for name in ("ours", "foreign"):
+        folder = tmp_path_factory.mktemp(name)
+        now = datetime.datetime.now(datetime.UTC)
+        bundle, trusted = certificates.Authority(folder, name).issue("jm1", "flink", ["127.0.0.1"], 2, 1, now)
+        (folder / "own.pem").write_text(bundle.pem())
+        (folder / "trusted.pem").write_text(certificates.authorities_pem(trusted))
+        found[name] = (str(folder / "own.pem"), str(folder / "trusted.pem"))
+    return found
+
+
+@pytest.fixture
+def serve():
+    """Serves on a port of its own, with or without TLS; gives host:port."""
+    servers = []
+
+    def start(handler=Handler, context=None):
+        server = HTTPServer(("127.0.0.1", 0), handler)
+        server.handle_error = lambda *args: None  # a refused handshake is what the tests are about
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def context(own, trusted="", mutual=False):
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # As Flink: with 1.3 a client learns only from the first answer that its certificate was refused.
+    made.maximum_version = ssl.TLSVersion.TLSv1_2
+    made.load_cert_chain(own)
+    if mutual:
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_verify_locations(trusted)
+    return made
+
+
+def asked(place, **access):
+    return fr.RestReader(5, fr.RestAccess(**access).get).ask([place])[0]
+
+
+def test_https_with_our_authority(serve, authorities):
+    own, trusted = authorities["ours"]
+    place = serve(context=context(own))
+    assert asked(place, schemes=("https",), authorities=trusted).overview
+    refused = asked(place, schemes=("https",), authorities=authorities["foreign"][1])
+    assert not refused.reachable
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.detail
+
+
+def test_a_name_that_the_certificate_has_not_is_refused(serve, authorities):
+    own, trusted = authorities["ours"]
+    place = serve(context=context(own)).replace("127.0.0.1", "localhost")
+    assert "Hostname mismatch" in asked(place, schemes=("https",), authorities=trusted).detail
+
+
+def test_our_certificate_is_shown(serve, authorities):
+    own, trusted = authorities["ours"]
+    place = serve(context=context(own, trusted, mutual=True))
+    https = {"schemes": ("https",), "authorities": trusted}
+    assert asked(place, **https, certificate=own).overview
+    assert not asked(place, **https).reachable
+    assert not asked(place, **https, certificate=authorities["foreign"][0]).reachable
+
+
+def test_either_scheme_while_a_live_cluster_is_switched(serve, authorities):
+    own, trusted = authorities["ours"]
+    both = {"schemes": ("https", "http"), "authorities": trusted, "certificate": own}
+    assert asked(serve(), **both).overview
+    assert asked(serve(context=context(own, trusted, mutual=True)), **both).overview
+
+
+def test_a_certificate_that_does_not_hold_is_no_reason_to_ask_in_plain(monkeypatch):
+    tried = []
+
+    def get(self, url, seconds):
+        tried.append(url)
+        raise urllib.error.URLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
+
+    monkeypatch.setattr(fr.RestAccess, "_get", get)
+    assert not asked("a:1", schemes=("https", "http"), authorities="ca.pem").reachable
+    assert tried == ["https://a:1/overview"]
+
+
+def test_a_redirect_does_not_hide_why_https_failed(serve):
+    answer = asked(serve(Redirecting), schemes=("https", "http"), authorities=ssl.get_default_verify_paths().cafile)
+    assert not answer.reachable
+    assert "SSL" in answer.detail
+
+
+def test_plain_http_is_told_from_no_answer(serve):
+    answer = asked(serve(Redirecting))
+    assert (answer.status, answer.detail) == (301, "answers 301: it serves https, and was asked by http")
+
+
+def test_access_is_read_from_its_file(tmp_path):
+    path = tmp_path / "access.json"
+    assert fr.RestAccess.load(str(path)) == fr.RestAccess(("http",))
+    path.write_text('{"schemes": ["https", "http"], "authorities": "/ca.pem", "certificate": "/own.pem"}')
+    assert fr.RestAccess.load(str(path)) == fr.RestAccess(("https", "http"), "/ca.pem", "/own.pem")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"schemes": 1, "authorities": "a", "certificate": ""}',
+        '{"schemes": [], "authorities": "a", "certificate": ""}',
+        '{"schemes": ["ftp"], "authorities": "a", "certificate": ""}',
+        '{"schemes": ["https"], "authorities": "", "certificate": ""}',
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, text):
+    path = tmp_path / "access.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="does not say how REST is reached"):
+        fr.RestAccess.load(str(path))
+
+
+def test_an_unreadable_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Is a directory"):
+        fr.RestAccess.load(str(tmp_path))

@@ -22,8 +22,8 @@ NOBODY = fj.Reading(
 
 
 def recorded(moment):
-    def get(url, seconds):
-        reply = RECORDED["moments"][moment]["/" + url.split("/", 3)[3]]
+    def get(place, seconds):
+        reply = RECORDED["moments"][moment]["/" + place.split("/", 1)[1]]
         return reply["status"], json.dumps(reply["body"]).encode()
 
     return fj.ClusterReader(5, get).read([JobManager("jm1.test", 8081)])
@@ -105,8 +105,8 @@ def run(monkeypatch):
             result.update(kwargs)
             raise EndedError
 
-        def read(self, managers, scheme):
-            result["asked"] = [f"{scheme}://{each}" for each in managers]
+        def read(self, managers):
+            result["asked"] = [f"{self._get.__self__.schemes[0]}://{each}" for each in managers]
             return reading
 
         monkeypatch.setattr(basic.AnsibleModule, "exit_json", leave)
@@ -156,10 +156,12 @@ def test_a_failed_job_says_so(run):
     assert f"job {IDS['none']} (count) has FAILED" in result["msg"]
 
 
-def test_arguments_arrive(run):
+def test_arguments_arrive(run, tmp_path):
+    access = tmp_path / "access.json"
+    access.write_text('{"schemes": ["https"], "authorities": "ca.pem", "certificate": ""}')
     # A template gives numbers as texts.
     wish = {"wait_for_checkpoints": {IDS["fixed"]: "3"}, "wait_for_task_managers": ["127.0.0.1:36130"]}
-    result = run(rest_scheme="https", job_managers=[{"address": "fd00::2", "rest_port": 8081}], **wish)
+    result = run(rest_access_path=str(access), job_managers=[{"address": "fd00::2", "rest_port": 8081}], **wish)
     assert result["satisfied"]
     assert result["asked"] == ["https://[fd00::2]:8081"]
 

@@ -157,11 +157,11 @@ def test_asks_each_job_manager():
         return [GOOD] * len(bases)
 
     clock, job_managers = Clock(), (ONE, fl.JobManager("fd00::2", 8081))
-    expected = fl.Expectation(job_managers=job_managers, rest_scheme="https")
+    expected = fl.Expectation(job_managers=job_managers)
     module.LeaderWatch(
         Ensemble(LED).connect, ask, lambda h: set(), "/flink/demo", expected, fl.Wish(), 1, 1, clock, clock.sleep
     ).run()
-    assert asked == [(["https://127.0.0.2:28081", "https://[fd00::2]:8081"], False)]
+    assert asked == [(["127.0.0.2:28081", "[fd00::2]:8081"], False)]
 
 
 def test_resolver_has_a_limit_and_asks_once():

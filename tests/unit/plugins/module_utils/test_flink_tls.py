@@ -1,0 +1,120 @@
+"""TLS of Flink: what is refused, what a live cluster may be switched to, and by which schemes REST is asked."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils import flink_tls as ft
+
+GOOD = {
+    "rest": "mutual",
+    "internal": True,
+    "zookeeper": True,
+    "tracker": False,
+    "password": "canary-1",
+    "algorithms": ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"],
+    "version": "2.3.0",
+    "authority_dir": "authorities",
+    "files": [{"variable": "flink_ha_certificate_file", "src": "", "ca": ""}],
+}
+GIVEN = {"variable": "flink_ha_certificate_file", "src": "jm1.pem", "ca": "ca.pem"}
+
+
+@pytest.mark.parametrize("stage", ["offered", "required", ""])
+def test_nothing_to_refuse(stage):
+    assert ft.tls_problems(GOOD, {"client_tls": stage}) == []
+    assert ft.tls_problems(GOOD | {"authority_dir": "", "files": [GIVEN]}, {"client_tls": stage}) == []
+
+
+def test_nothing_is_asked_of_what_is_off():
+    off = {"rest": "none", "internal": False, "zookeeper": False, "files": []}
+    assert (
+        ft.tls_problems(GOOD | off | {"password": "", "algorithms": [], "tracker": True}, {"client_tls": "none"}) == []
+    )
+    assert ft.tls_problems(GOOD | {"rest": "none", "internal": False, "password": ""}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage", "words"),
+    [
+        ({"password": ""}, "offered", "flink_ha_tls_store_password is empty"),
+        ({"password": "", "rest": "none"}, "offered", "flink_ha_tls_store_password is empty"),
+        ({"password": "", "internal": False}, "offered", "flink_ha_tls_store_password is empty"),
+        ({"password": "short"}, "offered", "fewer than 6 characters"),
+        ({"password": "with space"}, "offered", "has a space"),
+        ({"password": "with#sharp"}, "offered", "has a space, a '#'"),
+        ({"password": "canaryß"}, "offered", "not ASCII"),
+        ({"password": "canary\n1"}, "offered", "has a space"),
+        ({"algorithms": []}, "offered", "flink_ha_tls_algorithms is empty"),
+        (
+            {"algorithms": ["TLS_RSA_WITH_AES_128_CBC_SHA"]},
+            "offered",
+            "TLS_RSA_WITH_AES_128_CBC_SHA, which today's Java",
+        ),
+        ({"version": "1.14.6"}, "offered", "the ZooKeeper client of Flink 1.14.6 (3.4.14) has no TLS"),
+        ({"tracker": True}, "offered", "Set flink_ha_zookeeper_ensemble_tracker: false"),
+        ({}, "none", "zookeeper_client_tls is none"),
+        ({"zookeeper": False}, "required", "flink_ha_zookeeper_tls is false: Flink would not reach the ensemble"),
+        ({"authority_dir": ""}, "offered", "flink_ha_certificate_file is empty"),
+        ({"files": [GIVEN | {"ca": ""}]}, "offered", "flink_ha_certificate_ca_file is empty"),
+    ],
+)
+def test_what_cannot_work_is_refused(changes, stage, words):
+    (problem,) = ft.tls_problems(GOOD | changes, {"client_tls": stage})
+    assert words in problem
+    assert "canary" not in problem
+
+
+@pytest.mark.parametrize("version", ["1.15.0", "1.20.5", "nonsense", ""])
+def test_other_releases_are_not_refused_here(version):
+    assert ft.tls_problems(GOOD | {"version": version}, {}) == []
+
+
+def service(kind, live=True):
+    return {"kind": kind, "root": f"/etc/flink/flink-{kind}", "live": live}
+
+
+LINES = {
+    "/etc/flink/flink-jobmanager/current/config.yaml": [
+        'security.ssl.rest.enabled: "true"',
+        "security.ssl.internal.enabled: true",
+    ],
+    "/etc/flink/flink-jobmanager/current/flink-conf.yaml": [],
+    "/etc/flink/flink-taskmanager/current/config.yaml": [],
+    "/etc/flink/flink-taskmanager/current/flink-conf.yaml": ["high-availability.cluster-id: /orders"],
+}
+
+
+def test_settings_of_what_is_live():
+    assert ft.live_settings([service("jobmanager"), service("taskmanager")], LINES) == [
+        {"kind": "jobmanager", ft.REST_KEY: "true", ft.INTERNAL_KEY: "true"},
+        {"kind": "taskmanager", "high-availability.cluster-id": "/orders"},
+    ]
+    assert ft.live_settings([service("jobmanager", live=False)], LINES) == []
+
+
+TLS, PLAIN = {"kind": "jobmanager", ft.REST_KEY: "true", ft.INTERNAL_KEY: "true"}, {"kind": "jobmanager"}
+
+
+def test_the_processes_own_tls_is_not_switched_while_they_run():
+    assert ft.switch_problems("jm1", [TLS], True) == ft.switch_problems("jm1", [PLAIN], False) == []
+    assert ft.switch_problems("jm1", [], True) == []
+    (problem,) = ft.switch_problems("jm1", [TLS, PLAIN], True)
+    assert "jm1: flink_ha_internal_tls is true, and Flink runs without it" in problem
+    (problem,) = ft.switch_problems("jm1", [TLS], False)
+    assert "flink_ha_internal_tls is false, and Flink runs with it" in problem
+
+
+@pytest.mark.parametrize(
+    ("wanted", "running", "schemes"),
+    [
+        ("none", [], ["http"]),
+        ("none", [PLAIN], ["http"]),
+        ("server", [], ["https"]),
+        ("mutual", [TLS, TLS], ["https"]),
+        ("mutual", [TLS, PLAIN], ["https", "http"]),
+        ("none", [TLS, PLAIN], ["https", "http"]),
+        ("server", [TLS, {"kind": "taskmanager"}], ["https"]),
+    ],
+)
+def test_both_schemes_only_while_one_is_left(wanted, running, schemes):
+    assert ft.rest_schemes(wanted, running) == schemes
