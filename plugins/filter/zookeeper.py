@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.streamquorum.ha.plugins.module_utils import znode_acl as acl
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_auth as auth
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_config as config
 
@@ -39,4 +40,8 @@ class FilterModule:
             "zookeeper_jaas_sections": auth.jaas_sections,
             "zookeeper_jaas_mechanism": auth.jaas_mechanism,
             "zookeeper_kerberos_id": auth.kerberos_id,
+            "zookeeper_super_options": auth.super_options,
+            "zookeeper_super_problems": auth.super_problems,
+            "zookeeper_acl_problems": acl.zookeeper_acl_problems,
+            "zookeeper_acl_entries": acl.entries,
         }

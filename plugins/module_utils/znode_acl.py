@@ -102,6 +102,28 @@ def _grant_problems(grant: Any) -> list[str]:
     return found
 
 
+def zookeeper_acl_problems(given: Any, client_auth: str) -> list[str]:
+    """Why zookeeper_acls is refused.
+
+    Args:
+        given: path -> [{scheme, id, perms}].
+        client_auth: zookeeper_client_auth.
+    """
+    if not isinstance(given, Mapping):
+        return ["zookeeper_acls is no map of paths to lists of {scheme, id, perms}."]
+    if given and client_auth == "none":
+        return [
+            "zookeeper_acls is given, and zookeeper_client_auth is none: nobody would have an identity, and no super user could "
+            "take them back. Set zookeeper_client_auth: offered, or leave zookeeper_acls empty."
+        ]
+    return [f"zookeeper_acls: {problem}." for path, grants in given.items() for problem in problems(str(path), grants)]
+
+
+def entries(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """zookeeper_acls as the module znode_acl takes it, parents first."""
+    return [{"path": path, "acl": given[path]} for path in sorted(given)]
+
+
 def declared(entry: Mapping[str, Any]) -> Declared:
     """From {path, acl: [{scheme, id, perms}], below}.
 
