@@ -44,4 +44,6 @@ class FilterModule:
             "zookeeper_super_problems": auth.super_problems,
             "zookeeper_acl_problems": acl.zookeeper_acl_problems,
             "zookeeper_acl_entries": acl.entries,
+            "zookeeper_locked_problems": acl.locked_problems,
+            "zookeeper_auth_stages": lambda text: auth.stages(config.parse_properties(text)),
         }

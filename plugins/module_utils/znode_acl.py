@@ -119,6 +119,38 @@ def zookeeper_acl_problems(given: Any, client_auth: str) -> list[str]:
     return [f"zookeeper_acls: {problem}." for path, grants in given.items() for problem in problems(str(path), grants)]
 
 
+def locked_nodes(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """Paths with which nobody could do everything once no client has a SASL identity.
+
+    Args:
+        found: path -> ACL as `shown` gives it.
+    """
+    return [path for path, grants in sorted(found.items()) if not any(_lasts(grant) for grant in grants)]
+
+
+def _lasts(grant: str) -> bool:
+    scheme = grant.split(":")[0]
+    return scheme not in ("sasl", "world") or grant == f"world:anyone:{ALL}"
+
+
+def locked_problems(found: Mapping[str, Sequence[str]], looked: int) -> list[str]:
+    """Refuses to take the identities away while nodes belong to them.
+
+    Args:
+        found: what znode_acl found of nodes that are not open to anyone.
+        looked: how many nodes it read.
+    """
+    locked = locked_nodes(found)
+    if not locked:
+        return []
+    return [
+        f"zookeeper_client_auth is none, under which nobody has an identity, and of {looked} nodes {len(locked)} would belong to "
+        f"nobody: {', '.join(locked[:5])}{' and others' if len(locked) > 5 else ''}. Open them first, while clients are still "
+        "known: flink_ha_zookeeper_acl: open for Flink's, zookeeper_acls with {scheme: world, id: anyone, perms: cdrwa} for "
+        "others; run playbooks/site.yml, then take zookeeper_acls off the inventory."
+    ]
+
+
 def entries(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """zookeeper_acls as the module znode_acl takes it, parents first."""
     return [{"path": path, "acl": given[path]} for path in sorted(given)]
@@ -211,11 +243,13 @@ def _ancestors(path: str) -> Iterator[str]:
 
 
 def _under(session: AclSession, path: str) -> Iterator[str]:
-    for name in session.children(path) or []:
-        child = f"{path.rstrip('/')}/{name}"
-        if child != RESERVED:
-            yield child
-            yield from _under(session, child)
+    waiting = [path]
+    while waiting:
+        parent = waiting.pop()
+        children = [f"{parent.rstrip('/')}/{name}" for name in session.children(parent) or []]
+        found = [child for child in children if child != RESERVED]
+        yield from found
+        waiting += found
 
 
 def _note(outcome: Outcome, path: str, found: Acl | None, wanted: Acl) -> None:

@@ -71,6 +71,10 @@ rewritten:
   returned: success
   type: list
   elements: str
+found:
+  description: By path of RV(rewritten), the ACL that it had, as lines of C(scheme:id:perms); of a digest the name only.
+  returned: success
+  type: dict
 looked:
   description: How many ACLs were read.
   returned: success
@@ -135,6 +139,7 @@ def main() -> None:
         "changed": bool(outcome.after),
         "created": outcome.created,
         "rewritten": outcome.rewritten,
+        "found": {path: shown(outcome.before[path]) for path in outcome.rewritten},
         "looked": outcome.looked,
     }
     if module._diff and outcome.after:
