@@ -542,6 +542,23 @@ def acl_entries(path_root: str, cluster_id: str, owners: Sequence[str]) -> list[
     return [{"path": path, "acl": [_grant("world", "anyone", "r")]} for path in above] + [own]
 
 
+def acl_problems(declared: Iterable[str], entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Refuses an ACL for a node that has one from here: each run would undo the other's.
+
+    Args:
+        declared: paths of zookeeper_acls.
+        entries: what `acl_entries` gave; the last one is the cluster's own.
+    """
+    own = entries[-1]["path"]
+    taken = {entry["path"] for entry in entries}
+    return [
+        f"zookeeper_acls names {path}, which is of the Flink cluster under {own} and gets its ACL by flink_ha_zookeeper_acl. Take it off "
+        "zookeeper_acls."
+        for path in sorted(declared)
+        if path in taken or path.startswith(f"{own}/")
+    ]
+
+
 def _grants(owners: Sequence[str]) -> list[dict[str, str]]:
     return [_grant("sasl", owner) for owner in sorted(set(owners))]
 

@@ -29,6 +29,7 @@ AS_ORDERS = CLOSED | {
     "flink_ha_keytab": "/etc/flink/orders.keytab",
     "flink_ha_keytab_file": str(cluster.ROOT / ".lab/acl/keytabs/orders.keytab"),
 }
+FIRST, SECOND = "canary-first-0123456", "canary-second-0123456"
 SWITCHING = {"flink_ha_switching_principals": [FLINK, ORDERS]}
 
 
@@ -112,10 +113,10 @@ def tasks(job):
     return len(cluster.rest_any(f"/jobs/{job}")["vertices"])
 
 
-def roll(what, job, folder, flink=True, **variables):
+def roll(what, job, folder, *switches, flink=True, **variables):
     """A run that may roll: the probe saw nothing, and the job was started again no more often than a roll of Flink does."""
     before, number = starts(), max(counted())[0]
-    code, output = site(evidence=folder, **variables)
+    code, output = site(*switches, evidence=folder, **variables)
     assert code == 0, output
     seen = [json.loads(path.read_text())["probe"] for path in folder.glob("*/availability.json")]
     assert [each["problems"] for each in seen] == [[]] * len(seen), seen
@@ -232,21 +233,61 @@ def test_both_are_nobody_special_again(job, tmp_path):
     code = f"client.get('{TREE}')"
     outcome = attacker.tries(OUTSIDE, "flink.keytab", read=code)
     assert not outcome["read"].startswith("refused"), outcome
-    roll("the way between is closed", job, tmp_path, flink=False, **AS_ORDERS)
+    password = {"zookeeper_super_password": FIRST}
+    shown = roll("the way between is closed", job, tmp_path, "-vvv", "--diff", flink=False, **AS_ORDERS | password)
+    assert_no_secret_is_shown(shown)
     assert attacker.tries(OUTSIDE, "flink.keytab", read=code)["read"] == "refused: NoAuthError"
     assert set(attack("flink.keytab").values()) == {"refused: NoAuthError"}
-    assert_nothing_changes(**AS_ORDERS)
+    assert_nothing_changes(**AS_ORDERS | password)
+
+
+def assert_no_secret_is_shown(output):
+    """The hash neither; -e itself, with which a test gives the password, is the one place that has it."""
+    lines = [line for line in output.splitlines() if "zookeeper_super_password" not in line]
+    hashes = cluster.shell(
+        MEMBER, "grep -h superDigest= /etc/zookeeper/generations/*/zoo.cfg | cut -d: -f2"
+    ).splitlines()
+    assert hashes
+    assert not [line for line in lines for secret in (FIRST, SECOND, *hashes) if secret in line]
+
+
+def by_password(password):
+    (outcome,) = attacker.tries(OUTSIDE, "", password, read=f"client.get('{TREE}')").values()
+    return not outcome.startswith("refused")
+
+
+def test_a_password_is_a_way_in_that_is_not_shown(job):
+    assert by_password(FIRST)
+    assert not by_password(SECOND)
+    for host in cluster.group("zookeeper"):
+        assert cluster.shell(host, "stat -c %a%U /etc/zookeeper/current/zoo.cfg") == "640root"
+        assert not cluster.shell(host, "grep -l -a superDigest /proc/[0-9]*/cmdline || true").replace(
+            "/proc/self/cmdline", ""
+        )
+        assert not cluster.shell(host, "journalctl -u zookeeper -o cat | grep -F superDigest || true")
 
 
 def test_and_back(job, tmp_path):
-    roll("back to the first", job, tmp_path / "1", **CLOSED | SWITCHING)
+    password = {"zookeeper_super_password": FIRST}
+    roll("back to the first", job, tmp_path / "1", **CLOSED | SWITCHING | password)
     settled_tree(FLINK)
-    roll("closed again", job, tmp_path / "2", flink=False, **CLOSED)
+    shown = roll(
+        "closed again",
+        job,
+        tmp_path / "2",
+        "-vvv",
+        "--diff",
+        flink=False,
+        **CLOSED | {"zookeeper_super_password": SECOND},
+    )
+    assert_no_secret_is_shown(shown)
     assert set(attack("orders.keytab").values()) == {"refused: NoAuthError"}
+    assert by_password(SECOND)
+    assert not by_password(FIRST)
 
 
 def test_and_open_again(job, tmp_path):
-    opened = CLOSED | {"flink_ha_zookeeper_acl": "open"}
+    opened = CLOSED | {"flink_ha_zookeeper_acl": "open", "zookeeper_super_password": SECOND}
     roll("creator to open", job, tmp_path, **opened)
     cluster.until("all nodes are anyone's", lambda: set(tree()) == {"world:anyone:31"}, 10)
     assert_nothing_changes(**opened)

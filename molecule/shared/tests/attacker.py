@@ -17,7 +17,8 @@ if {keytab!r}: os.environ["KRB5_CLIENT_KTNAME"] = {keytab!r}
 os.environ["KRB5_CONFIG"] = "/root/krb5.conf"
 from kazoo.client import KazooClient
 from kazoo.security import make_acl
-client = KazooClient({servers!r}, timeout=6, sasl_options={sasl!r}, connection_retry=dict(max_tries=2))
+client = KazooClient(
+    {servers!r}, timeout=6, sasl_options={sasl!r}, auth_data={auth!r}, connection_retry=dict(max_tries=2))
 for name, code in {codes!r}.items():
     try:
         client.connected or client.start(timeout=10)
@@ -40,11 +41,12 @@ def hand_out(host):
     cluster.shell(host, f"printf '%s' {shlex.quote(config)} > /root/krb5.conf")
 
 
-def tries(host, keytab, **codes):
+def tries(host, keytab, password="", **codes):
     """Outcomes of expressions over `client`, of one session on a host: name -> its value's repr, or `refused: <error>`.
 
     Args:
         keytab: file name under /root of the host; empty for an anonymous client.
+        password: of the user `super` of the scheme digest.
         codes: name -> expression.
     """
     script = CLIENT.format(
@@ -52,6 +54,7 @@ def tries(host, keytab, **codes):
         keytab=f"/root/{keytab}" if keytab else "",
         servers=",".join(f"{each}:2181" for each in cluster.group("zookeeper")),
         sasl={"mechanism": "GSSAPI"} if keytab else None,
+        auth=[("digest", f"super:{password}")] if password else [],
         codes=codes,
     )
     printed = cluster.shell(host, f"timeout 90 python3 -c {shlex.quote(script)} 2>/dev/null")

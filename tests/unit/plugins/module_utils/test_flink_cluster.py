@@ -266,6 +266,15 @@ def test_the_clusters_own_node_belongs_to_it_and_what_is_above_to_nobody():
     assert (found["path"], found["acl"]) == ("/flink/x", [{"scheme": "world", "id": "anyone", "perms": "cdrwa"}])
 
 
+def test_a_node_has_its_acl_from_one_place():
+    entries = cluster.acl_entries("/flink", "/orders", ["a@X"])
+    assert cluster.acl_problems(["/", "/kafka", "/flink/order"], entries) == []
+    found = cluster.acl_problems(["/flink/orders/jobs", "/flink", "/flink/orders"], entries)
+    assert len(found) == 3
+    assert all("Take it off" in each for each in found)
+    assert len(cluster.acl_problems(["/flink", "/flink/orders"], cluster.acl_entries("/flink", "/orders", []))) == 1
+
+
 def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_what_it_runs():
     services = planned(
         running={"flink-jobmanager@1": "old"}, listening=[("flink-jobmanager@1.service", 8081), ("other.service", 8091)]
