@@ -10,37 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-#: Letters of the permissions in the order in which zkCli.sh writes them, with their bits (ZooDefs.java).
-PERMISSIONS = {"c": 4, "d": 8, "r": 1, "w": 2, "a": 16}
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import PERMISSIONS, AuthRefused, Grant
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe import PROBE_PARENT
+
 #: What an id may be of. `auth` and `super` mean the caller, who would be whoever runs the playbook.
 SCHEMES = ("world", "sasl", "digest", "ip", "x509")
 #: Nodes of the server itself; only their ACLs can be declared.
 RESERVED = "/zookeeper"
+#: Nodes at the top that nobody declares, and that are open to anyone: without them, a closed top would not be closed.
+BESIDE = (RESERVED, f"{RESERVED}/quota", PROBE_PARENT)
 
 
 class AclError(Exception):
     """A declaration that is none, or cannot be made so; the text names the path and the remedy."""
-
-
-@dataclass(frozen=True, order=True)
-class Grant:
-    """What one id may do: scheme and id as ZooKeeper has them, perms as letters of `PERMISSIONS` in their order."""
-
-    scheme: str
-    id: str
-    perms: str
-
-    def __str__(self) -> str:
-        return f"{self.scheme}:{self.id}:{self.perms}"
-
-    @classmethod
-    def of_bits(cls, scheme: str, identity: str, bits: int) -> Grant:
-        """From ZooKeeper's own form."""
-        return cls(scheme, identity, "".join(letter for letter, bit in PERMISSIONS.items() if bits & bit))
-
-    @property
-    def bits(self) -> int:
-        return sum(PERMISSIONS[letter] for letter in self.perms)
 
 
 Acl = frozenset[Grant]
@@ -152,8 +134,9 @@ def locked_problems(found: Mapping[str, Sequence[str]], looked: int) -> list[str
 
 
 def entries(given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """zookeeper_acls as the module znode_acl takes it, parents first."""
-    return [{"path": path, "acl": given[path]} for path in sorted(given)]
+    """zookeeper_acls as the module znode_acl takes it, parents first; what is declared of / holds for `BESIDE` too."""
+    whole = {**(dict.fromkeys(BESIDE, given["/"]) if "/" in given else {}), **given}
+    return [{"path": path, "acl": whole[path]} for path in sorted(whole)]
 
 
 def declared(entry: Mapping[str, Any]) -> Declared:
@@ -281,20 +264,16 @@ def prove_super(session: AclSession) -> None:
     """Reads a node that nobody may read, and that is gone with the session.
 
     Raises:
-        AclError: it could not be made or read.
+        AclError: it may not be made or read.
+        ClientError: ZooKeeper was lost meanwhile.
     """
     path = f"/streamquorum-acl-{session.session_id:x}"
     try:
         # An id that nobody can have.
         session.create(path, ephemeral=True, grants=[Grant("ip", "0.0.0.0", "a")])
-        made = session.read(path)
-    except Exception as error:
-        raise AclError(_NO_SUPER.format(error=f" ({error})")) from error
-    if made is None:
-        raise AclError(_NO_SUPER.format(error=""))
-
-
-_NO_SUPER = (
-    "the ensemble does not take this host's credentials for those of a super user{error}; without one, an ACL that is wrong "
-    "could not be taken back. Run this on a member of an ensemble that authenticates (zookeeper_client_auth)."
-)
+        session.read(path)
+    except AuthRefused as error:
+        raise AclError(
+            f"the ensemble does not take this host's credentials for those of a super user ({error}); without one, an ACL that is "
+            "wrong could not be taken back. Run this on a member of an ensemble that authenticates (zookeeper_client_auth)"
+        ) from error

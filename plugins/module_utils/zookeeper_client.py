@@ -19,8 +19,6 @@ from dataclasses import dataclass, field, fields
 from types import TracebackType
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.znode_acl import Grant
-
 DEFAULT_KAZOO_PATH = "/opt/streamquorum/lib/kazoo-2.11.0-pure-sasl-0.6.2.zip"
 DEFAULT_CREDENTIALS_PATH = "/etc/streamquorum/zookeeper-client.json"
 DEFAULT_TIMEOUT = 5.0
@@ -163,6 +161,31 @@ class Node:
     ctime: int
     mtime: int
     children_count: int
+
+
+#: Letters of the permissions in the order in which zkCli.sh writes them, with their bits (ZooDefs.java).
+PERMISSIONS = {"c": 4, "d": 8, "r": 1, "w": 2, "a": 16}
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """What one id may do: scheme and id as ZooKeeper has them, perms as letters of `PERMISSIONS` in their order."""
+
+    scheme: str
+    id: str
+    perms: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.id}:{self.perms}"
+
+    @classmethod
+    def of_bits(cls, scheme: str, identity: str, bits: int) -> Grant:
+        """From ZooKeeper's own form."""
+        return cls(scheme, identity, "".join(letter for letter, bit in PERMISSIONS.items() if bits & bit))
+
+    @property
+    def bits(self) -> int:
+        return sum(PERMISSIONS[letter] for letter in self.perms)
 
 
 def connection_argument_spec(servers: bool = True) -> dict[str, Any]:

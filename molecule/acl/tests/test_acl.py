@@ -52,6 +52,7 @@ def attack(keytab):
         OUTSIDE,
         keytab,
         make_at_the_top=f"client.create('/stranger-{keytab}', ephemeral=True)",
+        make_among_the_servers_own=f"client.create('/zookeeper/quota/stranger-{keytab}', ephemeral=True)",
         make_beside_the_cluster=f"client.create('{ROOT}/stranger-{keytab}', ephemeral=True)",
         make_in_the_tree=f"client.create('{TREE}/stranger-{keytab}', ephemeral=True)",
         read_the_leader=f"client.get({LEADER_NODE!r})[0]",

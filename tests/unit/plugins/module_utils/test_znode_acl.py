@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils import znode_acl
-from ansible_collections.streamquorum.ha.plugins.module_utils.znode_acl import OPEN, READABLE, AclError, Declared, Grant
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import AuthRefused
+from ansible_collections.streamquorum.ha.plugins.module_utils.znode_acl import OPEN, READABLE, AclError, Declared
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import AuthRefused, Grant
 
 OWN = frozenset({Grant("sasl", "flink@X", "cdrwa")})
 
@@ -160,7 +160,15 @@ def test_what_is_no_declaration_is_refused(path, grants, words):
 def test_good_declarations_are_taken_parents_first():
     given = {"/a/b": GOOD, "/": GOOD, "/a": GOOD}
     assert znode_acl.zookeeper_acl_problems(given, "required") == []
-    assert [entry["path"] for entry in znode_acl.entries(given)] == ["/", "/a", "/a/b"]
+    paths = [entry["path"] for entry in znode_acl.entries(given)]
+    assert [path for path in paths if path not in znode_acl.BESIDE] == ["/", "/a", "/a/b"]
+
+
+def test_a_closed_top_is_closed_where_nobody_looks_too():
+    other = [{"scheme": "sasl", "id": "y", "perms": "c"}]
+    found = {entry["path"]: entry["acl"] for entry in znode_acl.entries({"/": GOOD, "/zookeeper/quota": other})}
+    assert found == {"/": GOOD, "/zookeeper": GOOD, "/zookeeper/quota": other, "/streamquorum-probe": GOOD}
+    assert [entry["path"] for entry in znode_acl.entries({"/a": GOOD})] == ["/a"]
 
 
 def test_without_identities_nothing_is_closed():

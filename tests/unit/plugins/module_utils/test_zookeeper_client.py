@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_client
-from ansible_collections.streamquorum.ha.plugins.module_utils.znode_acl import Grant
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
     AuthRefused,
     CallTimedOut,
@@ -23,6 +22,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
     Connection,
     ConnectionFailed,
     Credentials,
+    Grant,
     LibraryMissing,
     Server,
     connect,
