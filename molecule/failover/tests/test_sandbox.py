@@ -73,7 +73,10 @@ def test_each_effect_of_the_sandbox(group):
     text = cluster.shell(host, f"systemctl cat {unit_of(host, group)}")
     user = re.search(r"^User=(.*)$", text, re.MULTILINE).group(1)
     own = re.search(r"^ReadWritePaths=(\S+)", text, re.MULTILINE).group(1)
-    sandbox = ["ReadWritePaths=" + own, *DIRECTIVES.findall(text[text.index("NoNewPrivileges=") : text.index("[Install]")])]
+    sandbox = [
+        "ReadWritePaths=" + own,
+        *DIRECTIVES.findall(text[text.index("NoNewPrivileges=") : text.index("[Install]")]),
+    ]
     cluster.shell(host, "touch /tmp/of-the-host")
     found = probed(host, own, f"--uid={user}", *[f"--property={directive}" for directive in sandbox])
     assert {what for what, can in found.items() if can} == ALLOWED

@@ -234,7 +234,9 @@ def test_the_firewall_is_taken_away_again_and_nothing_else():
     assert code == 0, output
     assert cluster.shell(HOSTS[0], "nft list tables") == "table inet operators_own"
     assert cluster.shell(HOSTS[1], "nft list tables") == ""
-    cluster.shell(HOSTS[0], "test ! -e /etc/systemd/system/streamquorum-firewall.service && nft delete table inet operators_own")
+    cluster.shell(
+        HOSTS[0], "test ! -e /etc/systemd/system/streamquorum-firewall.service && nft delete table inet operators_own"
+    )
 
 
 # --- what goes on working
