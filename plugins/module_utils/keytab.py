@@ -6,6 +6,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+#: Of the package krb5-user; the role kerberos looks for it there, too.
+KINIT = "/usr/bin/kinit"
+
 
 class KeytabError(Exception):
     """Not a keytab; the text says why."""

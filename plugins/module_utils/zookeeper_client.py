@@ -6,19 +6,25 @@ kazoo is imported when a session is opened, not before: without it, the words st
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import logging
 import os
 import re
+import shutil
 import socket
 import ssl
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.keytab import KINIT
 
 DEFAULT_KAZOO_PATH = "/opt/streamquorum/lib/kazoo-2.11.0-pure-sasl-0.6.2.zip"
 DEFAULT_CREDENTIALS_PATH = "/etc/streamquorum/zookeeper-client.json"
@@ -182,11 +188,50 @@ class Credentials:
             return {"mechanism": "DIGEST-MD5", "username": self.username, "password": self.password}
         return {"mechanism": "GSSAPI", "service": self.service, "principal": self.principal}
 
-    def prepare(self) -> None:
-        """Points the Kerberos library to the keytab; tickets stay in this process, whatever root has."""
+    def prepare(self, limit: float) -> None:
+        """Points the Kerberos library to a ticket of the keytab, which is this process's alone, whatever root has.
+
+        kinit takes it, which can be ended: the library holds the interpreter for as long as it waits for a KDC, and that is
+        50 s for one that is silent.
+
+        Args:
+            limit: seconds.
+
+        Raises:
+            LibraryMissing: there is no kinit.
+            ConnectionFailed: no KDC answered within the limit.
+            AuthRefused: it gives no ticket for this keytab.
+        """
         if self.mechanism == KERBEROS:
-            os.environ["KRB5_CLIENT_KTNAME"] = f"FILE:{self.keytab}"
-            os.environ["KRB5CCNAME"] = "MEMORY:streamquorum"
+            with _tickets_lock:
+                if self not in _tickets:
+                    _tickets[self] = _ticket(self.keytab, self.principal, limit)
+                os.environ["KRB5CCNAME"] = _tickets[self]
+
+
+#: Where each ticket is that this process took.
+_tickets: dict[Credentials, str] = {}
+_tickets_lock = threading.Lock()
+
+
+def _ticket(keytab: str, principal: str, limit: float) -> str:
+    folder = tempfile.mkdtemp(prefix="streamquorum-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    name = f"FILE:{folder}/ticket"
+    try:
+        done = subprocess.run(
+            [KINIT, "-k", "-t", keytab, "-c", name, principal],
+            capture_output=True, text=True, timeout=limit, check=False, env=os.environ | {"LC_ALL": "C"},
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise LibraryMissing(f"{KINIT} is missing on this host; the roles install it: run site.yml") from error
+    except subprocess.TimeoutExpired as error:
+        raise ConnectionFailed(f"no KDC answered within {limit:g} s for {principal}") from error
+    if done.returncode:
+        said = done.stderr.strip()
+        kind = ConnectionFailed if "Cannot contact any KDC" in said else AuthRefused
+        raise kind(f"Kerberos gives no ticket for {principal} of {keytab}: {said}")
+    return name
 
 
 @dataclass(frozen=True)
@@ -402,7 +447,7 @@ class ClientSession:
     def _open(self, credentials: Credentials) -> None:
         kazoo_client = load_kazoo(self._connection.kazoo_path)
         if credentials.mechanism:
-            credentials.prepare()
+            credentials.prepare(self._connection.timeout)
             watch_handshakes(credentials.mechanism)
         self._errors = importlib.import_module("kazoo.exceptions")
         handler = importlib.import_module("kazoo.handlers.threading").SequentialThreadingHandler()

@@ -83,7 +83,6 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils import host_files, keytab
 
-KINIT = "/usr/bin/kinit"
 REMEDIES = {
     "Clock skew": "Set the clocks of this host and of the KDC (chrony).",
     "Cannot contact any KDC": "Check kerberos_kdcs, and that port 88 of the KDC is open to this host.",
@@ -107,7 +106,7 @@ def prove(module: AnsibleModule, path: str) -> None:
         command = [
             "timeout",
             str(module.params["timeout"]),
-            KINIT,
+            keytab.KINIT,
             "-k",
             "-t",
             path,
@@ -169,10 +168,10 @@ def main() -> None:
     if problems:
         module.fail_json(msg=problems[0])
     versions = sorted({entry.version for entry in keytab.parse(data) if entry.principal == params["principal"]})
-    if not os.path.exists(KINIT):
+    if not os.path.exists(keytab.KINIT):
         if module.check_mode:
             module.exit_json(changed=bool(params["content"]), versions=versions)
-        module.fail_json(msg=f"{KINIT} is missing. Install krb5-user.")
+        module.fail_json(msg=f"{keytab.KINIT} is missing. Install krb5-user.")
     try:
         changed = bool(params["content"]) and place(module, data)
     except (OSError, KeyError) as error:

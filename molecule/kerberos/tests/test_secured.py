@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import time
 
 import cluster
 import pytest
@@ -252,6 +253,22 @@ def test_without_a_kdc_nothing_is_restarted():
     finally:
         cluster.shell(KDC, "systemctl start krb5-kdc")
     assert {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS} == before
+
+
+def test_a_kdc_that_is_silent_delays_a_check_and_does_not_hang_it():
+    """The servers know each other and go on; who asks them needs a ticket."""
+    rule = "OUTPUT -p tcp --dport 88 -j DROP"
+    ask = ["ansible", "-i", str(cluster.INVENTORY), MEMBER, "-b", "-m", "streamquorum.ha.leader_znode", "-a",
+           f"servers={MEMBER}:2181 cluster_id=/kerberos timeout=4"]  # fmt: skip
+    cluster.shell(MEMBER, f"iptables -I {rule}")
+    try:
+        began = time.monotonic()
+        done = subprocess.run(ask, cwd=cluster.ROOT, capture_output=True, text=True)
+        assert done.returncode != 0
+        assert "no KDC answered within 4 s" in done.stdout
+        assert time.monotonic() - began < 40
+    finally:
+        cluster.shell(MEMBER, f"iptables -D {rule}")
 
 
 def test_a_roll_of_the_ensemble_and_a_failover_under_a_job(tmp_path):

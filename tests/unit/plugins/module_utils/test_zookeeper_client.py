@@ -128,6 +128,39 @@ def test_kerberos_by_an_address_is_refused(tmp_path) -> None:
         Connection.from_params(params)
 
 
+def kinit(tmp_path, monkeypatch, script):
+    path = tmp_path / "kinit"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(zookeeper_client, "KINIT", str(path))
+    return zookeeper_client.Credentials(**KERBEROS, path=str(path))
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "words"),
+    [
+        ("exec sleep 30", ConnectionFailed, "no KDC answered within 0.5 s"),
+        ("echo Cannot contact any KDC for realm X >&2; exit 1", ConnectionFailed, "Cannot contact any KDC"),
+        ("echo Preauthentication failed >&2; exit 1", AuthRefused, "no ticket for app@X of /k: Preauth"),
+    ],
+)
+def test_kerberos_without_a_ticket_ends_within_the_limit(tmp_path, monkeypatch, script, kind, words) -> None:
+    who = kinit(tmp_path, monkeypatch, script)
+    began = time.monotonic()
+    with pytest.raises(kind, match=words):
+        who.prepare(0.5)
+    assert time.monotonic() - began < 5
+
+
+def test_one_ticket_serves_all_sessions_of_a_process(tmp_path, monkeypatch) -> None:
+    who = kinit(tmp_path, monkeypatch, f"echo taken >> {tmp_path}/calls")
+    monkeypatch.setenv("KRB5CCNAME", "")
+    for _session in range(2):
+        who.prepare(5)
+    assert (tmp_path / "calls").read_text() == "taken\n"
+    assert os.environ["KRB5CCNAME"].startswith("FILE:/")
+
+
 def test_a_refused_port_and_an_unknown_name_say_so() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
