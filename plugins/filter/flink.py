@@ -42,6 +42,8 @@ class FilterModule:
             "flink_settings": cluster.settings,
             "flink_cluster_id_problems": cluster.cluster_id_problems,
             "flink_owner_problems": cluster.owner_problems,
+            "flink_acl_entries": cluster.acl_entries,
+            "flink_acl_problems": cluster.acl_problems,
             "flink_upgrade_problems": cluster.upgrade_problems,
             "flink_plan": cluster.plan,
             "flink_steps": cluster.steps,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.streamquorum.ha.plugins.module_utils import znode_acl as acl
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_auth as auth
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_config as config
 from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_tls as tls
@@ -45,4 +46,10 @@ class FilterModule:
             "zookeeper_client_ports": tls.client_ports,
             "zookeeper_speaks_tls": tls.speaks_tls,
             "zookeeper_parsed": config.parse_properties,
+            "zookeeper_super_options": auth.super_options,
+            "zookeeper_super_problems": auth.super_problems,
+            "zookeeper_acl_problems": acl.zookeeper_acl_problems,
+            "zookeeper_acl_entries": acl.entries,
+            "zookeeper_locked_problems": acl.locked_problems,
+            "zookeeper_auth_stages": lambda text: auth.stages(config.parse_properties(text)),
         }

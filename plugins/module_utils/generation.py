@@ -17,9 +17,12 @@ def generation_digest(generation: Mapping[str, Any]) -> str:
     Args:
         generation: `files` (name -> {content, mode}) and `links` (name -> target).
     """
-    canonical = json.dumps(
-        {"files": generation["files"], "links": generation["links"]}, sort_keys=True, ensure_ascii=True
-    )
+    # Whether a difference may be shown is no part of what is run.
+    files = {
+        name: {key.removeprefix("secret_"): value for key, value in file.items()}
+        for name, file in generation["files"].items()
+    }
+    canonical = json.dumps({"files": files, "links": generation["links"]}, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:DIGEST_LENGTH]
 
 

@@ -164,9 +164,9 @@ class HostReader:
     def paths(self, paths: Iterable[str]) -> dict[str, dict[str, Any]]:
         return {path: self._stat(path) for path in paths}
 
-    def contents(self, paths: Iterable[str]) -> dict[str, str]:
-        """Text of small files; empty for one that is missing."""
-        return {path: self._text(path) for path in paths}
+    def contents(self, paths: Iterable[str], secrets: Iterable[str] = ()) -> dict[str, str]:
+        """Text of small files, without the values of the keys that hold a secret; empty for one that is missing."""
+        return {path: without_secrets(self._text(path), secrets) for path in paths}
 
     def lines(self, wanted: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """Lines that contain one of some texts, by path; none for a file that is missing."""
@@ -291,6 +291,13 @@ def _free_mb(path: str) -> int:
     return usage.f_bavail * usage.f_frsize // 2**20
 
 
+def without_secrets(text: str, keys: Iterable[str]) -> str:
+    """A file of `key=value` lines without the values of some keys."""
+    for key in keys:
+        text = re.sub(rf"(?m)^(\s*{re.escape(key)}\s*=).*$", r"\1", text)
+    return text
+
+
 def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
     """All that `host_state` returns, for its validated `params`."""
     return {
@@ -298,7 +305,7 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "javas": reader.javas(params["java_home"]),
         "units": reader.units(params["units"]),
         "paths": reader.paths(params["paths"]),
-        "contents": reader.contents(params["contents"]),
+        "contents": reader.contents(params["contents"], params["secrets"]),
         "lines": reader.lines(params["lines"]),
         "resolved": reader.resolve(params["resolve"]),
         "accounts": reader.accounts(params["accounts"]),

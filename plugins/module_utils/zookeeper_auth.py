@@ -6,6 +6,8 @@ each other (quorum), or refuse clients that have not been switched yet (clients)
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -58,6 +60,38 @@ def auth_options(auth: Mapping[str, Any]) -> dict[str, Any]:
             if wanted and auth["mechanism"] == KERBEROS
         }
     return options | clients
+
+
+#: The server makes a super user of a client of the scheme digest that shows this name and the right password; in zoo.cfg,
+#: since a system property would stand in the process list (DigestAuthenticationProvider.java).
+SUPER_DIGEST = "DigestAuthenticationProvider.superDigest"
+SUPER_PASSWORD_LENGTH = 16
+
+
+def super_options(password: str) -> dict[str, str]:
+    """The key of zoo.cfg that holds the super user's password: a SHA-1 over name and password, without a salt."""
+    if not password:
+        return {}
+    digest = hashlib.sha1(f"super:{password}".encode(), usedforsecurity=False).digest()
+    return {SUPER_DIGEST: f"super:{base64.b64encode(digest).decode()}"}
+
+
+def super_problems(password: str) -> list[str]:
+    """Why zookeeper_super_password is refused; it is not in the text."""
+    if not password:
+        return []
+    problems = []
+    if len(password) < SUPER_PASSWORD_LENGTH:
+        problems.append(
+            f"zookeeper_super_password has less than {SUPER_PASSWORD_LENGTH} characters. The AdminServer shows its hash, which has "
+            "no salt, to everybody on a member's host: a short one is soon found."
+        )
+    if not password.isascii() or not password.isprintable() or " " in password:
+        problems.append(
+            "zookeeper_super_password has a space, a control character or one outside of ASCII, which clients write in different "
+            "ways. Use letters, digits and signs."
+        )
+    return problems
 
 
 def _up_to(stages: Mapping[str, Mapping[str, Any]], stage: str) -> dict[str, Any]:

@@ -204,6 +204,31 @@ class Node:
     children_count: int
 
 
+#: Letters of the permissions in the order in which zkCli.sh writes them, with their bits (ZooDefs.java).
+PERMISSIONS = {"c": 4, "d": 8, "r": 1, "w": 2, "a": 16}
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """What one id may do: scheme and id as ZooKeeper has them, perms as letters of `PERMISSIONS` in their order."""
+
+    scheme: str
+    id: str
+    perms: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.id}:{self.perms}"
+
+    @classmethod
+    def of_bits(cls, scheme: str, identity: str, bits: int) -> Grant:
+        """From ZooKeeper's own form."""
+        return cls(scheme, identity, "".join(letter for letter, bit in PERMISSIONS.items() if bits & bit))
+
+    @property
+    def bits(self) -> int:
+        return sum(PERMISSIONS[letter] for letter in self.perms)
+
+
 def connection_argument_spec(servers: bool = True) -> dict[str, Any]:
     """Arguments of every module that talks to ZooKeeper (documented by the fragment zookeeper_connection).
 
@@ -423,9 +448,15 @@ class ClientSession:
         found = self._call(f"listing {path}", lambda client: client.get_children_async(path))
         return None if found is None else sorted(found)
 
-    def create(self, path: str, data: bytes = b"", ephemeral: bool = False) -> bool:
-        """Create a znode; False where it exists, or its parent does not (read tells which)."""
-        made = self._call(f"creating {path}", lambda client: client.create_async(path, data, ephemeral=ephemeral))
+    def create(
+        self, path: str, data: bytes = b"", ephemeral: bool = False, grants: Iterable[Grant] | None = None
+    ) -> bool:
+        """Create a znode, open to anyone unless grants are given; False where it exists, or its parent does not (read
+        tells which)."""
+        acls = None if grants is None else [_kazoo_acl(grant) for grant in grants]
+        made = self._call(
+            f"creating {path}", lambda client: client.create_async(path, data, acl=acls, ephemeral=ephemeral)
+        )
         return made is not None
 
     def write(self, path: str, data: bytes) -> int | None:
@@ -436,6 +467,16 @@ class ClientSession:
     def delete(self, path: str) -> bool:
         """Delete a znode; False where it does not exist or has children (children tells which)."""
         return self._call(f"deleting {path}", lambda client: client.delete_async(path)) is not None
+
+    def get_acls(self, path: str) -> list[Grant] | None:
+        """Who may do what with a znode; None where there is none."""
+        found = self._call(f"reading the ACL of {path}", lambda client: client.get_acls_async(path))
+        return None if found is None else [Grant.of_bits(each.id.scheme, each.id.id, each.perms) for each in found[0]]
+
+    def set_acls(self, path: str, grants: Iterable[Grant]) -> bool:
+        """Set a znode's ACL; False where there is no such znode."""
+        acls = [_kazoo_acl(grant) for grant in grants]
+        return self._call(f"setting the ACL of {path}", lambda client: client.set_acls_async(path, acls)) is not None
 
     def sync(self, path: str) -> None:
         """Wait until this session's server has all that the leader had committed for the path."""
@@ -571,6 +612,11 @@ def _node(data: bytes | None, stat: Any) -> Node:
         mtime=stat.mtime,
         children_count=stat.numChildren,
     )
+
+
+def _kazoo_acl(grant: Grant) -> Any:
+    security = importlib.import_module("kazoo.security")
+    return security.ACL(grant.bits, security.Id(grant.scheme, grant.id))
 
 
 def _quiet_logger() -> logging.Logger:

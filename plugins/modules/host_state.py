@@ -38,6 +38,11 @@ options:
     type: list
     elements: path
     default: []
+  secrets:
+    description: Keys of C(key=value) lines whose values are left out of RV(contents).
+    type: list
+    elements: str
+    default: []
   lines:
     description:
       - By path, a list of texts, one of which a line must contain to be returned. For settings of a file whose others may
@@ -120,6 +125,8 @@ def main() -> None:
             "units": names,
             "paths": paths,
             "contents": paths,
+            # The names of the keys are none.
+            "secrets": {**names, "no_log": False},
             "lines": {"type": "dict", "default": {}},
             "resolve": names,
             "accounts": names,

@@ -32,6 +32,19 @@ def keytab(path, principal):
 
 
 CASES = {
+    "ACLs where nobody has an identity": (
+        {"zookeeper_acls": {"/": [{"scheme": "world", "id": "anyone", "perms": "r"}]}},
+        ["zookeeper_acls is given, and zookeeper_client_auth is none"],
+    ),
+    "an ACL that would lock out everybody": (
+        KERBEROS | {"zookeeper_acls": {"/": []}},
+        ["an empty one would lock out everybody"],
+    ),
+    "a short super password": ({"zookeeper_super_password": "canary"}, ["zookeeper_super_password has less than 16"]),
+    "the super password's key": (
+        {"zookeeper_config_extra": {"DigestAuthenticationProvider.superDigest": "super:x"}},
+        ["belongs to zookeeper_super_password"],
+    ),
     "no realm": (KERBEROS | {"kerberos_realm": ""}, ["kerberos_realm is empty"]),
     "wrong stage": (KERBEROS | {"zookeeper_client_auth": "on"}, ["zookeeper_client_auth", "none, offered, required"]),
     "no password of our own": (DIGEST | {"zookeeper_admin_password": ""}, ["the password of streamquorum", "is empty"]),

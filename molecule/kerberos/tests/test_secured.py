@@ -208,22 +208,35 @@ def test_a_server_of_a_host_that_is_no_member_does_not_join(release):
     assert not serves()
 
 
-def test_any_key_of_a_members_host_joins_unless_a_firewall_refuses_it(release):
+def test_any_key_of_a_members_host_joins_unless_the_firewall_refuses_it(release):
     """Members compare the host part only: a known limit, and why the quorum's ports belong to the members alone."""
-    rule = "INPUT -p tcp -m multiport --dports 2888,3888 -s 198.18.17.14 -j REJECT --reject-with tcp-reset"
     join("other-service.keytab", "flink/n1.kerberos.test@KERBEROS.TEST")
     cluster.until("it joined", serves, 60)
-    for host in HOSTS:
-        cluster.shell(host, f"iptables -I {rule}")
-    try:
-        join("other-service.keytab", "flink/n1.kerberos.test@KERBEROS.TEST")
-        log = lambda: cluster.shell(OUTSIDE, "cat /tmp/joiner/log")  # noqa: E731
-        cluster.until("it is refused", lambda: log().count("Connection refused") > 5, 60)
-        assert not serves()
-    finally:
-        cluster.shell(OUTSIDE, STOP)
-        for host in HOSTS:
-            cluster.shell(host, f"iptables -D {rule}")
+    before = {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS}
+    for _run in ("first", "second"):
+        code, output = cluster.playbook("playbooks/zookeeper.yml", "-e", "zookeeper_firewall=true")
+        assert code == 0, output
+    assert not re.search(r"changed=[1-9]", output[output.index("PLAY RECAP") :]), output
+    assert {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS} == before
+    join("other-service.keytab", "flink/n1.kerberos.test@KERBEROS.TEST")
+    log = lambda: cluster.shell(OUTSIDE, "cat /tmp/joiner/log")  # noqa: E731
+    cluster.until("it is refused", lambda: log().count("Connection refused") > 5, 60)
+    assert not serves()
+    cluster.shell(OUTSIDE, STOP)
+    # The members still find each other.
+    cluster.shell(HOSTS[0], "systemctl restart zookeeper")
+    cluster.until("all serve", lambda: cluster.playbook("playbooks/status.yml")[0] == 0, 90, every=2)
+
+
+def test_the_firewall_is_taken_away_again_and_nothing_else():
+    cluster.shell(HOSTS[0], "nft add table inet operators_own")
+    code, output = cluster.playbook("playbooks/zookeeper.yml")
+    assert code == 0, output
+    assert cluster.shell(HOSTS[0], "nft list tables") == "table inet operators_own"
+    assert cluster.shell(HOSTS[1], "nft list tables") == ""
+    cluster.shell(
+        HOSTS[0], "test ! -e /etc/systemd/system/streamquorum-firewall.service && nft delete table inet operators_own"
+    )
 
 
 # --- what goes on working

@@ -213,28 +213,69 @@ def test_a_fresh_host_starts_everything():
     assert [(s["start"], s["restart_needed"], s["live"]) for s in planned(active=False)] == [(True, False, False)] * 3
 
 
+CREATOR = [
+    "high-availability.zookeeper.client.acl: creator",
+    "security.kerberos.login.principal: flink@X",
+    "security.kerberos.login.keytab: /etc/flink/flink.keytab",
+]
+OPEN = ["high-availability.zookeeper.client.acl: open", *CREATOR[1:]]
+BECOMES = {"acl": "creator", "keytab": "/etc/flink/new.keytab", "switching": [], "closable": True}
+BOTH = {"switching": ["flink@X", "new@X"]}
+
+
 @pytest.mark.parametrize(
-    ("lines", "principal", "refused"),
+    ("lines", "wanted", "serving", "words"),
     [
-        ([], "", False),
-        (["high-availability.zookeeper.client.acl: open"], "", False),
+        ([], {"principal": ""}, True, ""),
+        ([], {"principal": "new@X"}, True, ""),
+        (["high-availability.zookeeper.client.acl: open"], {"principal": "", "acl": ""}, True, ""),
+        (CREATOR, {"principal": "flink@X"}, True, ""),
+        (CREATOR, {"principal": "", "acl": ""}, True, "set flink_ha_zookeeper_acl: open"),
+        (CREATOR, {"principal": "", "acl": ""}, False, "set flink_ha_zookeeper_acl: open"),
+        (OPEN, {"principal": "", "acl": "open"}, True, ""),
+        (CREATOR, {"principal": "new@X"}, True, "flink_ha_switching_principals: [flink@X, new@X]"),
+        (OPEN, {"principal": "new@X"}, True, "flink_ha_switching_principals: [flink@X, new@X]"),
+        (CREATOR, {"principal": "new@X", "switching": ["new@X"]}, True, "flink_ha_switching_principals"),
+        (CREATOR, {"principal": "new@X", **BOTH}, True, ""),
+        (CREATOR, {"principal": "new@X"}, False, ""),
+        (OPEN, {"principal": "new@X", "acl": "open"}, True, ""),
+        (CREATOR, {"principal": "new@X", "closable": False, **BOTH}, True, "no super user of that ensemble"),
+        (CREATOR, {"principal": "new@X", "closable": False}, False, "no super user of that ensemble"),
         (
-            ["high-availability.zookeeper.client.acl: creator", "security.kerberos.login.principal: flink@X"],
-            "flink@X",
-            False,
-        ),
-        (
-            ["high-availability.zookeeper.client.acl: creator", "security.kerberos.login.principal: flink@X"],
-            "other@X",
+            CREATOR,
+            {"principal": "new@X", "keytab": "/etc/flink/flink.keytab", **BOTH},
             True,
+            "of its own: flink_ha_keytab",
         ),
-        (["high-availability.zookeeper.client.acl: creator", "security.kerberos.login.principal: flink@X"], "", True),
     ],
 )
-def test_the_owner_of_the_nodes_stays(lines, principal, refused):
-    found = cluster.owner_problems("h", [cluster.settings(lines)], principal)
-    assert bool(found) == refused
-    assert not refused or "could not read the nodes" in found[0]
+def test_who_flink_is_changes_only_where_nobody_is_left_without_the_nodes(lines, wanted, serving, words):
+    found = cluster.owner_problems("h", [cluster.settings(lines)] * 2, BECOMES | wanted, serving)
+    assert len(found) == (1 if words else 0), found
+    assert not words or words in found[0]
+
+
+def test_the_clusters_own_node_belongs_to_it_and_what_is_above_to_nobody():
+    above = [{"scheme": "world", "id": "anyone", "perms": "r"}]
+    own = [{"scheme": "sasl", "id": each, "perms": "cdrwa"} for each in ("a@X", "b@X")]
+    found = cluster.acl_entries("/prod/flink", "/team/orders", ["b@X", "a@X"])
+    assert [(each["path"], each["acl"]) for each in found] == [
+        ("/prod/flink", above),
+        ("/prod/flink/team", above),
+        ("/prod/flink/team/orders", own),
+    ]
+    assert [each.get("below", False) for each in found] == [False, False, True]
+    (found,) = cluster.acl_entries("/flink", "x", [])
+    assert (found["path"], found["acl"]) == ("/flink/x", [{"scheme": "world", "id": "anyone", "perms": "cdrwa"}])
+
+
+def test_a_node_has_its_acl_from_one_place():
+    entries = cluster.acl_entries("/flink", "/orders", ["a@X"])
+    assert cluster.acl_problems(["/", "/kafka", "/flink/order"], entries) == []
+    found = cluster.acl_problems(["/flink/orders/jobs", "/flink", "/flink/orders"], entries)
+    assert len(found) == 3
+    assert all("Take it off" in each for each in found)
+    assert len(cluster.acl_problems(["/flink", "/flink/orders"], cluster.acl_entries("/flink", "/orders", []))) == 1
 
 
 def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_what_it_runs():

@@ -36,6 +36,12 @@ VALUES = {
     "zookeeper_sasl_service": "",
     "zookeeper_sasl_disable": "",
     "zookeeper_sasl_context": "",
+    # Without TLS, all of these are left out.
+    **{
+        name: ""
+        for name in BY_NAME
+        if any(word in name for word in ("tls", "store", "rest_key", "internal_key", "tracker"))
+    },
     "jobmanager_bind_host": "0.0.0.0",
     "taskmanager_bind_host": "0.0.0.0",
     "rest_bind_address": "0.0.0.0",

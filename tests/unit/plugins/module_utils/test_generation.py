@@ -16,6 +16,11 @@ def test_the_digest_is_the_same_whatever_the_order():
     assert generation.generation_digest(other) == generation.generation_digest(BASE)
 
 
+def test_the_digest_does_not_tell_what_may_be_shown():
+    secret = {"files": BASE["files"] | {"zoo.cfg": {"secret_content": "a=1\n", "mode": "0640"}}}
+    assert generation.generation_digest(BASE | secret) == generation.generation_digest(BASE)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -116,3 +116,9 @@ def test_lines_of_a_file_without_the_rest_of_it(tmp_path):
         path: ["a.cluster-id: /x", "b.tolerate: true"],
         missing: [],
     }
+
+
+def test_a_secret_of_a_file_stays_on_the_host():
+    text = "a=1\nX.secret = super:canary=\n X.secret=canary\nX.secretive=b\n"
+    assert host_state.without_secrets(text, ["X.secret"]) == "a=1\nX.secret =\n X.secret=\nX.secretive=b\n"
+    assert host_state.without_secrets(text, []) == text

@@ -171,3 +171,25 @@ def test_a_client_that_would_be_locked_out_is_named():
     assert "on jm1, jm3 (flink_x)" in told
     assert auth.unswitched_clients("required", "zookeeper_client_auth", "flink_x", {"jm2": "kerberos"}) == []
     assert auth.unswitched_clients("offered", "zookeeper_client_auth", "flink_x", clients) == []
+
+
+def test_the_super_users_password_is_hashed_as_the_server_does():
+    """DigestAuthenticationProvider.generateDigest, as it printed it."""
+    assert auth.super_options("") == {}
+    assert auth.super_options("super-secret-0123") == {auth.SUPER_DIGEST: "super:0Yiga8B4WMkaG7BU0d6rhB7+SqA="}
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("", ""),
+        ("long-enough-0123:", ""),
+        ("canary", "16 characters"),
+        ("canary canary canary", "a space"),
+        ("canary" * 3 + "é", "ASCII"),
+    ],
+)
+def test_a_super_password_that_is_none_is_refused_without_showing_it(password, words):
+    found = auth.super_problems(password)
+    assert len(found) == (1 if words else 0)
+    assert not words or (words in found[0] and "canary" not in found[0])

@@ -22,6 +22,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
     Connection,
     ConnectionFailed,
     Credentials,
+    Grant,
     LibraryMissing,
     Server,
     connect,
@@ -31,6 +32,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
 from kazoo import exceptions
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import ZnodeStat
+from kazoo.security import make_acl
 
 STAT = ZnodeStat(10, 11, 1000, 2000, 3, 0, 0, 77, 4, 1, 12)
 SERVERS = (Server("zk1.example.org", 2181), Server("zk2.example.org", 2181))
@@ -238,14 +240,20 @@ def test_calls_and_what_they_return(no_network: list[float]) -> None:
         assert client.children("/a") == ["a", "b"]
         fake.outcome = "/a"
         assert client.create("/a", b"x", ephemeral=True) is True
+        assert client.create("/a", b"", grants=[Grant("sasl", "x", "cdrwa")]) is True
         client.sync("/a")
         fake.outcome = STAT
         assert client.write("/a", b"y") == 3
+        assert client.set_acls("/a", [Grant("world", "anyone", "r")]) is True
+        fake.outcome = ([make_acl("sasl", "x", read=True, admin=True)], STAT)
+        assert client.get_acls("/a") == [Grant("sasl", "x", "ra")]
         fake.outcome = True
         assert client.delete("/a") is True
     assert no_network == [2.5], "a server may use its share of the time only"
     assert [call[0] for call in fake.calls[-3:]] == ["delete_async", "stop", "close"]
-    assert ("create_async", "/a", b"x", True) in fake.calls
+    assert ("create_async", "/a", b"x", None, True) in fake.calls
+    assert ("create_async", "/a", b"", [make_acl("sasl", "x", all=True)], False) in fake.calls
+    assert ("set_acls_async", "/a", [make_acl("world", "anyone", read=True)]) in fake.calls
 
 
 def test_a_znode_without_data_is_empty(no_network: list[float]) -> None:
@@ -263,6 +271,8 @@ def test_what_is_not_there_is_none_and_no_error(no_network: list[float]) -> None
         assert client.children("/a") is None
         assert client.write("/a", b"") is None
         assert client.delete("/a") is False
+        assert client.get_acls("/a") is None
+        assert client.set_acls("/a", []) is False
         made[0].outcome = exceptions.NodeExistsError()
         assert client.create("/a") is False
         made[0].outcome = exceptions.NotEmptyError()
