@@ -33,11 +33,10 @@ def tls_problems(given: Mapping[str, Any], ensemble: Mapping[str, Any]) -> list[
     Args:
         given: rest (none, server, mutual), internal, zookeeper and tracker (booleans), password, algorithms, version,
             authority_dir, and files: the certificates, each with variable, src and ca.
-        ensemble: client_tls, the stage of the ensemble in this inventory; empty where that has none.
+        ensemble: client_tls, the stage of the ensemble in this inventory (empty where that has none), and closed, whether a
+            member that runs has no plain port.
     """
-    return (
-        _file_problems(given) + _store_problems(given) + _zookeeper_problems(given, str(ensemble.get("client_tls", "")))
-    )
+    return _file_problems(given) + _store_problems(given) + _zookeeper_problems(given, ensemble)
 
 
 def _file_problems(given: Mapping[str, Any]) -> list[str]:
@@ -78,8 +77,14 @@ def _store_problems(given: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _zookeeper_problems(given: Mapping[str, Any], stage: str) -> list[str]:
+def _zookeeper_problems(given: Mapping[str, Any], ensemble: Mapping[str, Any]) -> list[str]:
+    stage = ensemble["client_tls"]
     if not given["zookeeper"]:
+        if stage != "required" and ensemble["closed"]:
+            return [
+                "flink_ha_zookeeper_tls is false, and members run without a plain port. Leave it true and set "
+                "zookeeper_client_tls: offered, run playbooks/site.yml, and set it to false after that."
+            ]
         return (
             [
                 "zookeeper_client_tls is required, and flink_ha_zookeeper_tls is false: Flink would not reach the ensemble. Set "

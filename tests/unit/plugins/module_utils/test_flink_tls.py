@@ -16,21 +16,23 @@ GOOD = {
     "authority_dir": "authorities",
     "files": [{"variable": "flink_ha_certificate_file", "src": "", "ca": ""}],
 }
+OPEN = {"client_tls": "offered", "closed": False}
 GIVEN = {"variable": "flink_ha_certificate_file", "src": "jm1.pem", "ca": "ca.pem"}
 
 
 @pytest.mark.parametrize("stage", ["offered", "required", ""])
 def test_nothing_to_refuse(stage):
-    assert ft.tls_problems(GOOD, {"client_tls": stage}) == []
-    assert ft.tls_problems(GOOD | {"authority_dir": "", "files": [GIVEN]}, {"client_tls": stage}) == []
+    assert ft.tls_problems(GOOD, OPEN | {"client_tls": stage}) == []
+    assert ft.tls_problems(GOOD | {"authority_dir": "", "files": [GIVEN]}, OPEN | {"client_tls": stage}) == []
 
 
 def test_nothing_is_asked_of_what_is_off():
     off = {"rest": "none", "internal": False, "zookeeper": False, "files": []}
     assert (
-        ft.tls_problems(GOOD | off | {"password": "", "algorithms": [], "tracker": True}, {"client_tls": "none"}) == []
+        ft.tls_problems(GOOD | off | {"password": "", "algorithms": [], "tracker": True}, OPEN | {"client_tls": "none"})
+        == []
     )
-    assert ft.tls_problems(GOOD | {"rest": "none", "internal": False, "password": ""}, {}) == []
+    assert ft.tls_problems(GOOD | {"rest": "none", "internal": False, "password": ""}, OPEN) == []
 
 
 @pytest.mark.parametrize(
@@ -59,14 +61,20 @@ def test_nothing_is_asked_of_what_is_off():
     ],
 )
 def test_what_cannot_work_is_refused(changes, stage, words):
-    (problem,) = ft.tls_problems(GOOD | changes, {"client_tls": stage})
+    (problem,) = ft.tls_problems(GOOD | changes, OPEN | {"client_tls": stage})
     assert words in problem
     assert "canary" not in problem
 
 
+def test_the_plain_port_is_there_before_flink_goes_back_to_it():
+    (problem,) = ft.tls_problems(GOOD | {"zookeeper": False}, OPEN | {"closed": True})
+    assert "Leave it true and set zookeeper_client_tls: offered" in problem
+    assert ft.tls_problems(GOOD, OPEN | {"closed": True}) == []
+
+
 @pytest.mark.parametrize("version", ["1.15.0", "1.20.5", "nonsense", ""])
 def test_other_releases_are_not_refused_here(version):
-    assert ft.tls_problems(GOOD | {"version": version}, {}) == []
+    assert ft.tls_problems(GOOD | {"version": version}, OPEN) == []
 
 
 def service(kind, live=True):
