@@ -158,8 +158,8 @@ def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world):
     world.inventory["all"]["vars"] |= {
         "flink_ha_cluster_id": "/test", "flink_ha_storage_dir": "s3://bucket/flink", "flink_ha_java_home": "/opt/java",
         "flink_ha_archive_sha512": "0" * 128, "flink_ha_bundle_dir": "/nowhere",
-        "flink_ha_config_extra": {"s3.secret-key": canary, "security.ssl.internal.key-password": f"{canary}2"},
-        "flink_ha_config_unchecked": ["s3.secret-key"],
+        "flink_ha_config_extra": {"s3.secret-key": canary, "metrics.reporter.x.apikey": f"{canary}2"},
+        "flink_ha_config_unchecked": ["s3.secret-key", "metrics.reporter.x.apikey"],
     }  # fmt: skip
     code, output = world.run("flink.yml", "-vvv", "--diff", "--tags", "configure")
     assert code == 0, output
