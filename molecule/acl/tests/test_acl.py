@@ -296,4 +296,4 @@ def test_and_open_again(job, tmp_path):
 def test_identities_are_not_taken_from_nodes_that_have_them(job):
     """The top is still closed: without identities, it would be so for good."""
     opened = {"flink_ha_zookeeper_acl": "open", "zookeeper_client_auth": "none"}
-    refused("nodes 1 would belong to nobody: /.", **opened)
+    refused("nodes 2 would belong to nobody: /, /flink.", **opened)
