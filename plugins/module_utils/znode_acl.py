@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import PERMISSIONS, AuthRefused, Grant
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe import PROBE_PARENT
 
 #: What an id may be of. `auth` and `super` mean the caller, who would be whoever runs the playbook.
 SCHEMES = ("world", "sasl", "digest", "ip", "x509")
 #: Nodes of the server itself; only their ACLs can be declared.
 RESERVED = "/zookeeper"
-#: Nodes at the top that nobody declares, and that are open to anyone: without them, a closed top would not be closed.
-BESIDE = (RESERVED, f"{RESERVED}/quota", PROBE_PARENT)
+#: The server makes them open to anyone: without them, a closed top would not be closed. (The node of our own probes goes
+#: with them.)
+BESIDE = (RESERVED, f"{RESERVED}/quota")
 
 
 class AclError(Exception):

@@ -291,3 +291,9 @@ def test_and_open_again(job, tmp_path):
     roll("creator to open", job, tmp_path, **opened)
     cluster.until("all nodes are anyone's", lambda: set(tree()) == {"world:anyone:31"}, 10)
     assert_nothing_changes(**opened)
+
+
+def test_identities_are_not_taken_from_nodes_that_have_them(job):
+    """The top is still closed: without identities, it would be so for good."""
+    opened = {"flink_ha_zookeeper_acl": "open", "zookeeper_client_auth": "none"}
+    refused("nodes 2 would belong to nobody: /, /flink.", **opened)
