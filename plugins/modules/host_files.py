@@ -130,8 +130,16 @@ def ensure(entries: list[dict[str, Any]], check_mode: bool) -> tuple[list[dict[s
     return changes, diffs
 
 
+class QuietModule(AnsibleModule):
+    """Ansible writes a module's arguments to the host's journal, and finds a secret in them only where it is one line."""
+
+    def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
+        """Writes the paths only."""
+        super().log("Ensures " + ", ".join(str(entry["path"]) for entry in self.params["entries"]))
+
+
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={"entries": {"type": "list", "elements": "dict", "required": True, "options": ENTRY}},
         supports_check_mode=True,
     )
