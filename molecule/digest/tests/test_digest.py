@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import cluster
 import pytest
@@ -89,3 +90,21 @@ def test_diagnostics_show_no_password(tmp_path):
     assert "canary" not in output
     code, output = run(CLOSED)
     assert code == 0, output
+
+
+def test_secrets_come_from_a_vaulted_file(tmp_path):
+    """The operator's own way to keep them. One is another than before, and is the one that counts."""
+    names = ("zookeeper_admin_password", "zookeeper_quorum_password")
+    given = {name: cluster.variable(HOSTS[0], name, "") for name in names}
+    secrets, password = tmp_path / "secrets.json", tmp_path / "password"
+    secrets.write_text(json.dumps(given | {"zookeeper_client_users": {"app": "canary-vaulted"}}))
+    password.write_text("x")
+    subprocess.run(
+        ["ansible-vault", "encrypt", "--vault-password-file", password, secrets], check=True, capture_output=True
+    )
+    assert "canary" not in secrets.read_text()
+    code, output = run(CLOSED, "-e", f"@{secrets}", "--vault-password-file", str(password), "-vvv")
+    assert code == 0, output
+    assert "canary" not in output
+    assert answered("canary-vaulted")
+    assert not answered("canary-app")

@@ -9,51 +9,25 @@ import shlex
 import subprocess
 import time
 
+import attacker
 import cluster
 import pytest
 from workload import TASK_MANAGERS, assert_nothing_lost, checkpoints, counted, job_restarts, lab, state, submit_job
 
 HOSTS = cluster.group("zookeeper")
 MEMBER, OUTSIDE, KDC = "n1.kerberos.test", "n4.kerberos.test", "kdc.kerberos.test"
-LIBRARY = "/opt/streamquorum/lib/kazoo-2.11.0-pure-sasl-0.6.2.zip"
-KEYTABS = cluster.ROOT / ".lab/kerberos/keytabs"
-SERVERS = ",".join(f"{host}:2181" for host in HOSTS)
 LEADER_NODE = "/flink/kerberos/leader/rest_server/connection_info"
-
-CLIENT = """
-import os, sys
-sys.path.insert(0, {library!r})
-os.environ["KRB5CCNAME"] = "MEMORY:test"
-if {keytab!r}: os.environ["KRB5_CLIENT_KTNAME"] = {keytab!r}
-if "foreign" in {keytab!r}: os.environ["KRB5_CONFIG"] = "/root/krb5.conf"
-from kazoo.client import KazooClient
-from kazoo.security import make_acl
-client = KazooClient({servers!r}, timeout=6, sasl_options={sasl!r}, connection_retry=dict(max_tries=2))
-try:
-    client.start(timeout=10)
-    print("answer:", (lambda: {code})(), flush=True)
-except Exception as error:
-    print("refused:", type(error).__name__, flush=True)
-os._exit(0)
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def keytabs():
     """What an attacker holds, on the host that belongs to nobody."""
-    for path in KEYTABS.glob("*.keytab"):
-        subprocess.run(["podman", "cp", str(path), f"{cluster.container(OUTSIDE)}:/root/{path.name}"], check=True)
-    realms = "".join(f"{realm} = {{\n kdc = {KDC}\n}}\n" for realm in ("KERBEROS.TEST", "FOREIGN.TEST"))
-    config = f"[realms]\n{realms}[domain_realm]\n.kerberos.test = KERBEROS.TEST\n[libdefaults]\nrdns = false\n"
-    cluster.shell(OUTSIDE, f"printf '%s' {shlex.quote(config)} > /root/krb5.conf")
+    attacker.hand_out(OUTSIDE)
 
 
-def client(code, keytab="", host=OUTSIDE, servers=SERVERS):
+def client(code, keytab="", host=OUTSIDE):
     """The outcome of an expression over `client`, of kazoo on a host: its value, or `refused: <error>`."""
-    sasl = {"mechanism": "GSSAPI"} if keytab else None
-    script = CLIENT.format(library=LIBRARY, keytab=keytab, servers=servers, sasl=sasl, code=code)
-    printed = cluster.shell(host, f"timeout 40 python3 -c {shlex.quote(script)} 2>/dev/null")
-    return printed.splitlines()[-1].removeprefix("answer: ")
+    return attacker.tries(host, keytab, it=code)["it"]
 
 
 def logged(words, hosts=HOSTS):
@@ -108,7 +82,7 @@ def test_an_anonymous_client_is_refused_at_its_first_call():
     assert logged("does not match with any of the expected authentication scheme [sasl], closing session")
 
 
-@pytest.mark.parametrize("keytab", ["/root/mallory.keytab", "/root/foreign.keytab"], ids=["another", "foreign realm"])
+@pytest.mark.parametrize("keytab", ["mallory.keytab", "foreign.keytab"], ids=["another", "foreign realm"])
 def test_another_principal_is_let_in_and_may_do_nothing_with_flinks_nodes(keytab):
     assert "zookeeper" in client("client.get_children('/')", keytab), "whoever has a ticket is let in: only ACLs decide"
     for code in (
@@ -132,7 +106,7 @@ def test_a_keytab_that_the_kdc_does_not_know_any_more_is_refused():
     assert done.returncode != 0
     assert "is not accepted" in done.stdout
     assert "export the keytab anew" in done.stdout
-    assert client("client.get_children('/')", "/root/stale.keytab").startswith("refused: ")
+    assert client("client.get_children('/')", "stale.keytab").startswith("refused: ")
 
 
 # The bracket keeps the command from finding itself.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 
@@ -14,7 +15,7 @@ import json, os, sys
 sys.path.insert(0, {library!r})
 os.environ["KRB5CCNAME"] = "MEMORY:test"
 if {keytab!r}: os.environ["KRB5_CLIENT_KTNAME"] = {keytab!r}
-os.environ["KRB5_CONFIG"] = "/root/krb5.conf"
+if os.path.exists("/root/krb5.conf"): os.environ["KRB5_CONFIG"] = "/root/krb5.conf"
 from kazoo.client import KazooClient
 from kazoo.security import make_acl
 client = KazooClient(
@@ -45,13 +46,13 @@ def tries(host, keytab, password="", **codes):
     """Outcomes of expressions over `client`, of one session on a host: name -> its value's repr, or `refused: <error>`.
 
     Args:
-        keytab: file name under /root of the host; empty for an anonymous client.
+        keytab: file on the host, by a name under /root or by its path; empty for an anonymous client.
         password: of the user `super` of the scheme digest.
         codes: name -> expression.
     """
     script = CLIENT.format(
         library=LIBRARY,
-        keytab=f"/root/{keytab}" if keytab else "",
+        keytab=os.path.join("/root", keytab) if keytab else "",
         servers=",".join(f"{each}:2181" for each in cluster.group("zookeeper")),
         sasl={"mechanism": "GSSAPI"} if keytab else None,
         auth=[("digest", f"super:{password}")] if password else [],
