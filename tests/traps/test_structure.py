@@ -226,7 +226,7 @@ SAME_EVERYWHERE = {
     "ansible_check_mode", "__flink_ha_serving", "__flink_ha_starting", "__flink_ha_to_roll", "__zookeeper_any_live",
     "__zookeeper_all_live", "__zookeeper_to_roll",
     # Inputs of a whole ensemble or cluster, and what is derived from the facts of all its hosts.
-    "zookeeper_acls", "length", "__zookeeper_loses_identities", "__zookeeper_preflight_done", "is", "defined",
+    "zookeeper_acls", "length", "__zookeeper_settled", "__zookeeper_loses_identities", "__zookeeper_preflight_done", "is", "defined",
     "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled",
 }  # fmt: skip
 
