@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 #: Of the package krb5-user; the role kerberos looks for it there, too.
 KINIT = "/usr/bin/kinit"
+CONFIG = "/etc/krb5.conf"
 
 
 class KeytabError(Exception):

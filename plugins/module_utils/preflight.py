@@ -179,7 +179,7 @@ def unknown_variables(hostvars: Mapping[str, Mapping[str, Any]], known: Sequence
         hostvars: of all hosts.
         known: names of all inputs.
     """
-    prefixes = tuple(sorted({f"{name.split('_')[0]}_" for name in known} - {"flink_"} | {"flink_ha_"}))
+    prefixes = tuple(sorted({f"{name.split('_')[0]}_" for name in known} - {"flink_", "_"} | {"flink_ha_"}))
     found: dict[str, list[str]] = {}
     for host, given in hostvars.items():
         for name in given:

@@ -24,6 +24,8 @@ FIRST_SYNC_LIMIT = 6
 STEP_MODULE = "streamquorum.ha.service_step"
 #: Tasks that are a member's own stop, start and sync, or the wait for it.
 OWN_FILES = ("rolling/tasks/await_zookeeper.yml",)
+#: What a roll does before its first turn and after its last one.
+AROUND = ("rolling/tasks/main.yml", "rolling/tasks/roll.yml")
 #: After the first, systemd starts the member again in RestartSec; the second starts it while the others elect.
 BY_HAND = (("systemctl", "kill", "--signal=KILL"), ("systemctl", "restart"))
 MOST_TOLD = 14
@@ -35,7 +37,7 @@ def turns(run: Run) -> list[list[Task]]:
     for task in run.tasks:
         if task.path.endswith("rolling/tasks/step.yml"):
             found.append([])
-        if found and "rolling/tasks/" in task.path and not task.path.endswith("rolling/tasks/main.yml"):
+        if found and "rolling/tasks/" in task.path and not task.path.endswith(AROUND):
             found[-1].append(task)
         elif found and found[-1]:
             break

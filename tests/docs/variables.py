@@ -91,6 +91,10 @@ def lines() -> Iterator[str]:
         yield from role_lines(role)
     yield "\n## Ports\n"
     yield "What listens, and who must reach it: a firewall needs no other rule between the hosts.\n"
+    yield (
+        "Members listen for each other on their own address, the AdminServer on loopback. Clients and Flink's processes come by whatever\n"
+        "address a host has, unless `clientPortAddress` (in `zookeeper_config_extra`) and `flink_ha_bind_address` name one.\n"
+    )
     yield "| port | default | who listens | who reaches it |\n|---|---|---|---|"
     for name, default in ports().items():
         yield f"| `{name}` | {default} | {REACHED_BY[name][0]} | {REACHED_BY[name][1]} |"

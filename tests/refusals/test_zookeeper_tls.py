@@ -44,6 +44,7 @@ CASES = {
         ["ssl.keyStore.location belongs to zookeeper_certificate_file"],
     ),
     "a file that is not there": ({"zookeeper_certificate_file": "/nowhere.pem"}, ["zookeeper_certificate_file", "/nowhere.pem"]),
+    "a misspelt variable": ({"tls_renew_dayz": 3}, ["tls_renew_dayz", "Is tls_renew_days meant?"]),
     "two services on one port": (
         {"zookeeper_secure_client_port": 2181},
         ["port 2181 is wanted by zookeeper_client_port and by zookeeper_secure_client_port"],

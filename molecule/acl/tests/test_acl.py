@@ -11,13 +11,13 @@ import subprocess
 import attacker
 import cluster
 import pytest
+from attacker import Key
 from workload import TASK_MANAGERS, assert_nothing_lost, counted, state, submit_job
 
 MEMBER, OUTSIDE = "zk1.acl.test", "tm1.acl.test"
-ROOT, TREE = "/flink", "/flink/acl"
-LEADER_NODE = f"{TREE}/leader/rest_server/connection_info"
-STRANGERS = {"another principal": "mallory.keytab", "a trusted realm": "foreign.keytab", "anonymous": ""}
-SUPER = "zk1.acl.test.keytab"
+TREE = "/flink/acl"
+STRANGERS = {who: attacker.STRANGERS[who] for who in ("another principal", "a principal of a trusted realm", "nobody")}
+SUPER = Key("zk1.acl.test.keytab")
 FLINK, ORDERS = "flink@ACL.TEST", "orders@ACL.TEST"
 
 CLOSED = {
@@ -46,29 +46,8 @@ def job():
     return running[0] if running else submit_job()
 
 
-def attack(keytab):
-    """What a stranger tries, each on something that it does not leave worse: outcome by what it was."""
-    return attacker.tries(
-        OUTSIDE,
-        keytab,
-        make_at_the_top=f"client.create('/stranger-{keytab}', ephemeral=True)",
-        make_among_the_servers_own=f"client.create('/zookeeper/quota/stranger-{keytab}', ephemeral=True)",
-        make_beside_the_cluster=f"client.create('{ROOT}/stranger-{keytab}', ephemeral=True)",
-        make_in_the_tree=f"client.create('{TREE}/stranger-{keytab}', ephemeral=True)",
-        read_the_leader=f"client.get({LEADER_NODE!r})[0]",
-        write_the_leader=f"client.set({LEADER_NODE!r}, client.get({LEADER_NODE!r})[0])",
-        delete_a_child=f"client.delete('{TREE}/victim')",
-        change_an_acl=f"client.set_acls('{TREE}', client.get_acls('{TREE}')[0])",
-    )
-
-
-def victim():
-    """A node of Flink's own principal, beside its others, for a stranger to delete."""
-    as_super = (
-        f"client.exists('{TREE}/victim') or client.create('{TREE}/victim', acl=client.get_acls('{LEADER_NODE}')[0])"
-    )
-    (found,) = attacker.tries(MEMBER, SUPER, made=as_super).values()
-    assert not found.startswith("refused"), found
+def attack(key):
+    return attacker.attack(OUTSIDE, TREE, key)
 
 
 def tree():
@@ -154,10 +133,10 @@ def assert_nothing_changes(**variables):
 
 
 def test_before_all_of_it_succeeds(job):
-    for keytab in STRANGERS.values():
-        victim()
-        outcome = attack(keytab)
-        assert not [what for what, came in outcome.items() if came.startswith("refused")], outcome
+    for key in STRANGERS.values():
+        attacker.victim(MEMBER, TREE, SUPER)
+        outcome = attack(key)
+        assert attacker.succeeded(outcome) == set(outcome), outcome
 
 
 def test_flinks_nodes_are_closed_and_so_is_the_top(job, tmp_path):
@@ -165,10 +144,10 @@ def test_flinks_nodes_are_closed_and_so_is_the_top(job, tmp_path):
     settled_tree(FLINK)
 
 
-@pytest.mark.parametrize("keytab", STRANGERS.values(), ids=STRANGERS)
-def test_a_stranger_is_refused_everything(job, keytab):
-    victim()
-    outcome = attack(keytab)
+@pytest.mark.parametrize("key", STRANGERS.values(), ids=STRANGERS)
+def test_a_stranger_is_refused_everything(job, key):
+    attacker.victim(MEMBER, TREE, SUPER)
+    outcome = attack(key)
     assert set(outcome.values()) == {"refused: NoAuthError"}, outcome
 
 
@@ -232,13 +211,13 @@ def test_another_identity_with_the_controller_killed_in_the_middle(job, tmp_path
 
 def test_both_are_nobody_special_again(job, tmp_path):
     code = f"client.get('{TREE}')"
-    outcome = attacker.tries(OUTSIDE, "flink.keytab", read=code)
+    outcome = attacker.tries(OUTSIDE, Key("flink.keytab"), read=code)
     assert not outcome["read"].startswith("refused"), outcome
     password = {"zookeeper_super_password": FIRST}
     shown = roll("the way between is closed", job, tmp_path, "-vvv", "--diff", flink=False, **AS_ORDERS | password)
     assert_no_secret_is_shown(shown)
-    assert attacker.tries(OUTSIDE, "flink.keytab", read=code)["read"] == "refused: NoAuthError"
-    assert set(attack("flink.keytab").values()) == {"refused: NoAuthError"}
+    assert attacker.tries(OUTSIDE, Key("flink.keytab"), read=code)["read"] == "refused: NoAuthError"
+    assert set(attack(Key("flink.keytab")).values()) == {"refused: NoAuthError"}
     assert_nothing_changes(**AS_ORDERS | password)
 
 
@@ -253,7 +232,7 @@ def assert_no_secret_is_shown(output):
 
 
 def by_password(password):
-    (outcome,) = attacker.tries(OUTSIDE, "", password, read=f"client.get('{TREE}')").values()
+    (outcome,) = attacker.tries(OUTSIDE, Key(password=password), read=f"client.get('{TREE}')").values()
     return not outcome.startswith("refused")
 
 
@@ -281,7 +260,7 @@ def test_and_back(job, tmp_path):
         **CLOSED | {"zookeeper_super_password": SECOND},
     )
     assert_no_secret_is_shown(shown)
-    assert set(attack("orders.keytab").values()) == {"refused: NoAuthError"}
+    assert set(attack(Key("orders.keytab")).values()) == {"refused: NoAuthError"}
     assert by_password(SECOND)
     assert not by_password(FIRST)
 

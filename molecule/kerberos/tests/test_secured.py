@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shlex
 import subprocess
 import time
 
 import attacker
 import cluster
+import joiner
 import pytest
 from workload import TASK_MANAGERS, assert_nothing_lost, checkpoints, counted, job_restarts, lab, state, submit_job
 
 HOSTS = cluster.group("zookeeper")
 MEMBER, OUTSIDE, KDC = "n1.kerberos.test", "n4.kerberos.test", "kdc.kerberos.test"
-LEADER_NODE = "/flink/kerberos/leader/rest_server/connection_info"
+TREE, SUPER = "/flink/kerberos", attacker.Key("/etc/zookeeper/zookeeper.keytab")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,13 +25,13 @@ def keytabs():
     attacker.hand_out(OUTSIDE)
 
 
-def client(code, keytab="", host=OUTSIDE):
-    """The outcome of an expression over `client`, of kazoo on a host: its value, or `refused: <error>`."""
-    return attacker.tries(host, keytab, it=code)["it"]
-
-
 def logged(words, hosts=HOSTS):
     return [host for host in hosts if words in cluster.shell(host, "journalctl -u zookeeper -o cat")]
+
+
+def processes(host):
+    names = "zookeeper.service flink-jobmanager.service flink-taskmanager.service"
+    return cluster.shell(host, f"systemctl show {names} -p MainPID")
 
 
 # --- what has to work
@@ -54,7 +54,8 @@ def test_members_authenticated_each_other():
 
 
 def test_flinks_nodes_are_flinks_alone():
-    found = client(f"client.get_acls({LEADER_NODE!r})[0]", "/etc/zookeeper/zookeeper.keytab", host=MEMBER)
+    node = f"{TREE}/leader/rest_server/connection_info"
+    (found,) = attacker.tries(MEMBER, SUPER, acl=f"client.get_acls({node!r})[0]").values()
     assert found.count("Id(") == 1, found
     assert "scheme='sasl', id='flink@KERBEROS.TEST'" in found
 
@@ -77,22 +78,28 @@ def test_a_key_is_its_services_alone(host, path):
 # --- who is refused
 
 
-def test_an_anonymous_client_is_refused_at_its_first_call():
-    assert client("client.get_children('/')").startswith("refused: ")
+@pytest.fixture(scope="module")
+def ended_ticket():
+    attacker.let_a_ticket_end(OUTSIDE)
+
+
+@pytest.mark.parametrize("who", attacker.STRANGERS)
+def test_a_stranger_is_refused_everything(who, ended_ticket):
+    """Whoever has a ticket is let in, of the realm or of one that it trusts: only ACLs decide. Others do not come as far.
+    What they try succeeds where nobody authenticates: molecule/migration."""
+    attacker.victim(MEMBER, TREE, SUPER)
+    outcome = attacker.attack(OUTSIDE, TREE, attacker.STRANGERS[who])
+    assert not attacker.succeeded(outcome), outcome
+    has_a_key = attacker.STRANGERS[who].file.endswith(".keytab")
+    assert (set(outcome.values()) == {"refused: NoAuthError"}) == has_a_key, outcome
+
+
+def test_the_servers_say_whom_they_closed_the_door_to():
     assert logged("does not match with any of the expected authentication scheme [sasl], closing session")
 
 
-@pytest.mark.parametrize("keytab", ["mallory.keytab", "foreign.keytab"], ids=["another", "foreign realm"])
-def test_another_principal_is_let_in_and_may_do_nothing_with_flinks_nodes(keytab):
-    assert "zookeeper" in client("client.get_children('/')", keytab), "whoever has a ticket is let in: only ACLs decide"
-    for code in (
-        f"client.get({LEADER_NODE!r})",
-        f"client.set({LEADER_NODE!r}, b'')",
-        f"client.delete({LEADER_NODE!r})",
-        "client.delete('/flink/kerberos', recursive=True)",
-        f"client.set_acls({LEADER_NODE!r}, [make_acl('world', 'anyone', all=True)])",
-    ):
-        assert client(code, keytab) == "refused: NoAuthError", code
+def test_no_other_door_is_open():
+    assert not any(attacker.doors(MEMBER).values())
 
 
 def test_a_keytab_that_the_kdc_does_not_know_any_more_is_refused():
@@ -106,92 +113,38 @@ def test_a_keytab_that_the_kdc_does_not_know_any_more_is_refused():
     assert done.returncode != 0
     assert "is not accepted" in done.stdout
     assert "export the keytab anew" in done.stdout
-    assert client("client.get_children('/')", "stale.keytab").startswith("refused: ")
-
-
-# The bracket keeps the command from finding itself.
-STOP = "pkill -f '[/]tmp/joiner/zoo.cfg' || true"
-JOINER = """
-set -eu
-rm -rf /tmp/joiner; mkdir -p /tmp/joiner/data; cd /tmp/joiner
-echo 9 > data/myid
-{{ cat {config}; echo dataDir=/tmp/joiner/data; echo clientPort=2199; echo peerType=observer
-   echo server.9=n4.kerberos.test:2888:3888:observer; }} > zoo.cfg
-{jaas}
-setsid /opt/joiner/java.sh > log 2>&1 < /dev/null &
-"""
+    outcome = attacker.tries(OUTSIDE, attacker.Key("stale.keytab"), it="client.get_children('/')")
+    assert not attacker.succeeded(outcome)
 
 
 @pytest.fixture(scope="module")
-def release():
-    """The release and a configuration of a member, on a host that is none."""
-    for host, path in ((MEMBER, "/opt/zookeeper-3.9.5"),):
-        subprocess.run(
-            f"podman exec {cluster.container(host)} tar -C /opt -cf - {path.rsplit('/', 1)[1]} "
-            f"| podman exec -i {cluster.container(OUTSIDE)} tar -C /opt -xf -",
-            shell=True, check=True,
-        )  # fmt: skip
-    config = cluster.shell(MEMBER, "cat /etc/zookeeper/current/zoo.cfg")
-    lines = [
-        line for line in config.splitlines() if not re.match(r"data|db[.]|admin|clientPort|peerType|superUser|#", line)
-    ]
-    cluster.shell(
-        OUTSIDE, f"mkdir -p /opt/joiner && printf '%s\\n' {shlex.quote(chr(10).join(lines))} > /opt/joiner/zoo.cfg"
-    )
-    java = cluster.shell(OUTSIDE, "ls -d /usr/lib/jvm/*/bin/java | head -1")
-    start = (
-        "#!/bin/sh\nexec " + java + " -Xmx100m $JAAS -cp '/opt/zookeeper-3.9.5/lib/*' "
-        "org.apache.zookeeper.server.quorum.QuorumPeerMain /tmp/joiner/zoo.cfg\n"
-    )
-    cluster.shell(OUTSIDE, f"printf '%s' {shlex.quote(start)} > /opt/joiner/java.sh; chmod 755 /opt/joiner/java.sh")
+def no_joiner_is_left():
     yield
-    cluster.shell(OUTSIDE, STOP)
+    joiner.stop(OUTSIDE)
 
 
-def join(keytab, principal):
-    """A server on a host that is no member; the log lines that the members wrote about it."""
-    section = (
-        "com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true "
-        f'keyTab="/root/{keytab}" storeKey=true useTicketCache=false principal="{principal}";'
-    )
-    jaas = "".join(f"{name} {{ {section} }};\n" for name in ("Server", "QuorumServer", "QuorumLearner"))
-    prepare = f"printf '%s' {shlex.quote(jaas)} > jaas; export JAAS=-Djava.security.auth.login.config=/tmp/joiner/jaas"
-    config = "/opt/joiner/zoo.cfg"
-    if not keytab:
-        cluster.shell(OUTSIDE, "grep -v -i 'sasl\\|enforce\\|quorum.auth' /opt/joiner/zoo.cfg > /opt/joiner/plain.cfg")
-        prepare, config = "export JAAS=", "/opt/joiner/plain.cfg"
-    cluster.shell(OUTSIDE, STOP)
-    cluster.shell(OUTSIDE, JOINER.format(config=config, jaas=prepare))
+def join(keytab="", principal=""):
+    joiner.start(OUTSIDE, MEMBER, keytab=keytab and f"/root/{keytab}", principal=principal)
 
 
-def serves():
-    script = (
-        "import socket; s = socket.create_connection(('127.0.0.1', 2199), 2); s.sendall(b'srvr'); print(s.recv(9999))"
-    )
-    try:
-        return "Mode: observer" in cluster.shell(OUTSIDE, f"python3 -c {shlex.quote(script)} 2>/dev/null")
-    except AssertionError:
-        return False
-
-
-def test_a_server_that_does_not_authenticate_does_not_join(release):
-    join("", "")
+def test_a_server_that_does_not_authenticate_does_not_join(no_joiner_is_left):
+    join()
     words = "Learner not trying to authenticate and authentication is required"
     cluster.until("a member refuses it", lambda: logged(words), 60)
-    assert not serves()
+    assert not joiner.joined(OUTSIDE)
 
 
-def test_a_server_of_a_host_that_is_no_member_does_not_join(release):
+def test_a_server_of_a_host_that_is_no_member_does_not_join(no_joiner_is_left):
     join("no-member.keytab", "zookeeper/n4.kerberos.test@KERBEROS.TEST")
     words = "zookeeper/n4.kerberos.test@KERBEROS.TEST is not authorized to connect"
     cluster.until("a member refuses it", lambda: logged(words), 60)
-    assert not serves()
+    assert not joiner.joined(OUTSIDE)
 
 
-def test_any_key_of_a_members_host_joins_unless_the_firewall_refuses_it(release):
+def test_any_key_of_a_members_host_joins_unless_the_firewall_refuses_it(no_joiner_is_left):
     """Members compare the host part only: a known limit, and why the quorum's ports belong to the members alone."""
     join("other-service.keytab", "flink/n1.kerberos.test@KERBEROS.TEST")
-    cluster.until("it joined", serves, 60)
+    cluster.until("it joined", lambda: joiner.joined(OUTSIDE), 60)
     before = {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS}
     for _run in ("first", "second"):
         code, output = cluster.playbook("playbooks/zookeeper.yml", "-e", "zookeeper_firewall=true")
@@ -199,10 +152,9 @@ def test_any_key_of_a_members_host_joins_unless_the_firewall_refuses_it(release)
     assert not re.search(r"changed=[1-9]", output[output.index("PLAY RECAP") :]), output
     assert {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS} == before
     join("other-service.keytab", "flink/n1.kerberos.test@KERBEROS.TEST")
-    log = lambda: cluster.shell(OUTSIDE, "cat /tmp/joiner/log")  # noqa: E731
-    cluster.until("it is refused", lambda: log().count("Connection refused") > 5, 60)
-    assert not serves()
-    cluster.shell(OUTSIDE, STOP)
+    cluster.until("it is refused", lambda: joiner.log(OUTSIDE).count("Connection refused") > 5, 60)
+    assert not joiner.joined(OUTSIDE)
+    joiner.stop(OUTSIDE)
     # The members still find each other.
     cluster.shell(HOSTS[0], "systemctl restart zookeeper")
     cluster.until("all serve", lambda: cluster.playbook("playbooks/status.yml")[0] == 0, 90, every=2)
@@ -222,15 +174,35 @@ def test_the_firewall_is_taken_away_again_and_nothing_else():
 # --- what goes on working
 
 
-def test_without_a_kdc_nothing_is_restarted():
+#: Its clock, as its own process sees it.
+SKEWED = """
+apt-get install -y -q --no-install-recommends faketime > /dev/null
+mkdir -p /etc/systemd/system/krb5-kdc.service.d
+printf '[Service]\\nEnvironment=LD_PRELOAD=%s FAKETIME=+20m\\n' "$(find /usr/lib -name libfaketime.so.1)" \
+    > /etc/systemd/system/krb5-kdc.service.d/skewed.conf
+systemctl daemon-reload && systemctl restart krb5-kdc
+"""
+STRAIGHT = "rm -rf /etc/systemd/system/krb5-kdc.service.d && systemctl daemon-reload && systemctl restart krb5-kdc"
+
+
+@pytest.mark.parametrize(
+    ("fault", "mended", "words"),
+    [
+        ("systemctl stop krb5-kdc", "systemctl start krb5-kdc", "Check kerberos_kdcs"),
+        (SKEWED, STRAIGHT, "Set the clocks of this host and of the KDC"),
+    ],
+    ids=["is away", "has another time"],
+)
+def test_when_the_kdc(fault, mended, words):
+    """Nothing is restarted that could not authenticate then."""
     before = {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS}
-    cluster.shell(KDC, "systemctl stop krb5-kdc")
+    cluster.shell(KDC, fault)
     try:
         code, output = cluster.playbook("playbooks/site.yml", "-e", "zookeeper_sync_limit=6")
         assert code != 0, output
-        assert "Check kerberos_kdcs" in " ".join(output.split()), output
+        assert words in " ".join(output.split()), output
     finally:
-        cluster.shell(KDC, "systemctl start krb5-kdc")
+        cluster.shell(KDC, mended)
     assert {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS} == before
 
 
@@ -248,6 +220,34 @@ def test_a_kdc_that_is_silent_delays_a_check_and_does_not_hang_it():
         assert time.monotonic() - began < 40
     finally:
         cluster.shell(MEMBER, f"iptables -D {rule}")
+
+
+def test_keys_are_rotated_without_a_restart():
+    """The KDC keeps the old ones until all have the new ones."""
+    rotated = {"zookeeper/n1.kerberos.test@KERBEROS.TEST": f"{MEMBER}.keytab", "flink@KERBEROS.TEST": "flink.keytab"}
+    before = {host: processes(host) for host in cluster.group("lab")}
+    for principal, keytab in rotated.items():
+        cluster.shell(
+            KDC,
+            f"kadmin.local -q 'cpw -randkey -keepold {principal}' && rm -f /root/{keytab} && "
+            f"kadmin.local -q 'ktadd -norandkey -k /root/{keytab} {principal}'",
+        )
+        copied = cluster.ROOT / ".lab/kerberos/keytabs" / keytab
+        subprocess.run(["podman", "cp", f"{cluster.container(KDC)}:/root/{keytab}", str(copied)], check=True)
+        copied.chmod(0o600)
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+    assert re.search(r"changed=[1-9]", output[output.index("PLAY RECAP") :]), output
+    for principal in rotated:
+        cluster.shell(KDC, f"kadmin.local -q 'purgekeys {principal}'")
+    assert {host: processes(host) for host in cluster.group("lab")} == before
+    code, output = cluster.playbook("playbooks/status.yml")
+    assert code == 0, output
+    # Whoever knows the old key only is refused, and who starts has the new one.
+    (outcome,) = attacker.tries(OUTSIDE, attacker.Key("flink.keytab"), it="client.get_children('/')").values()
+    assert outcome.startswith("refused"), outcome
+    cluster.shell(MEMBER, "systemctl restart zookeeper")
+    cluster.until("all serve", lambda: cluster.playbook("playbooks/status.yml")[0] == 0, 90, every=2)
 
 
 def test_a_roll_of_the_ensemble_and_a_failover_under_a_job(tmp_path):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 
+import attacker
 import cluster
+import joiner
 import pytest
 from workload import assert_nothing_lost, counted, state, submit_job, writing
 
 HOSTS = cluster.group("zookeeper")
+#: Where attackers come from; the one that they come to.
+OUTSIDE, MEMBER = HOSTS[2], HOSTS[0]
+TREE = "/flink/migration"
 
 
 def anonymous():
@@ -57,7 +62,41 @@ OFFERED = {"zookeeper_client_auth": "offered", "zookeeper_quorum_auth": "offered
 SWITCHED = OFFERED | {"flink_ha_zookeeper_auth": "kerberos", "flink_ha_zookeeper_acl": "open"}
 ITS_OWN = SWITCHED | {"flink_ha_zookeeper_acl": "creator"}
 LEARNERS = ITS_OWN | {"zookeeper_quorum_auth": "learners"}
-CLOSED = LEARNERS | {"zookeeper_quorum_auth": "required", "zookeeper_client_auth": "required"}
+CLOSED = LEARNERS | {
+    "zookeeper_quorum_auth": "required",
+    "zookeeper_client_auth": "required",
+    "zookeeper_acls": {"/": [{"scheme": "world", "id": "anyone", "perms": "r"}]},
+    "zookeeper_four_letter_words": ["conf", "isro", "mntr", "ruok", "srvr"],
+    "zookeeper_admin_address": "127.0.0.1",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def keys():
+    """What an attacker holds."""
+    attacker.hand_out(OUTSIDE)
+    attacker.let_a_ticket_end(OUTSIDE)
+    yield
+    joiner.stop(OUTSIDE)
+
+
+def tries(who):
+    key = attacker.STRANGERS[who]
+    return attacker.attack(OUTSIDE, TREE, key, attacker.tries_all_ways)
+
+
+@pytest.mark.parametrize("who", attacker.STRANGERS)
+def test_at_the_beginning_everybody_may_do_everything(who):
+    attacker.victim(OUTSIDE, TREE, attacker.Key())
+    outcome = tries(who)
+    assert attacker.succeeded(outcome) == set(outcome), outcome
+
+
+def test_at_the_beginning_every_door_is_open():
+    assert all(attacker.doors(MEMBER).values())
+    joiner.start(OUTSIDE, MEMBER)
+    cluster.until("a server that nobody listed joins", lambda: joiner.joined(OUTSIDE))
+    joiner.stop(OUTSIDE)
 
 
 def test_a_step_that_leaves_one_out_is_refused(job):
@@ -109,6 +148,22 @@ def test_it_is_closed_in_two_more_steps(job, tmp_path):
     assert code == 0, output
     recap = output[output.index("PLAY RECAP") :]
     assert recap.count("changed=0") == len(re.findall(r"changed=", recap)), output
+
+
+@pytest.mark.parametrize("who", attacker.STRANGERS)
+def test_closed_nobody_may_do_anything_of_it(job, who):
+    attacker.victim(MEMBER, TREE, attacker.Key("/etc/zookeeper/zookeeper.keytab"))
+    assert not attacker.succeeded(tries(who))
+
+
+def test_closed_no_door_is_open(job):
+    assert not any(attacker.doors(MEMBER).values())
+    joiner.start(OUTSIDE, MEMBER)
+    words = "Learner not trying to authenticate and authentication is required"
+    logs = lambda: [cluster.shell(host, "journalctl -u zookeeper -o cat") for host in HOSTS]  # noqa: E731
+    cluster.until("a member refuses it", lambda: any(words in text for text in logs()))
+    assert not joiner.joined(OUTSIDE)
+    joiner.stop(OUTSIDE)
 
 
 def test_the_way_back(job, tmp_path):

@@ -1,4 +1,4 @@
-"""Somebody on a host of the lab: a client of the ensemble with whatever key a test gives it."""
+"""Somebody on a host of the lab: a client of the ensemble with whatever key a test gives it, and what must not come of it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,38 @@ import json
 import os
 import shlex
 import subprocess
+import urllib.request
+from typing import NamedTuple
 
 import cluster
 
 LIBRARY = "/opt/streamquorum/lib/kazoo-2.11.0-pure-sasl-0.6.2.zip"
+#: A ticket that `hand_out` lets end, where the KDC has somebody for it.
+ENDED = "ended.ticket"
+
+
+class Key(NamedTuple):
+    """What a client shows: a keytab, or a ticket (by a name under /root of its host, or by its path), or a password of
+    the user `super` of the scheme digest; none of them for an anonymous one."""
+
+    file: str = ""
+    password: str = ""
+
+
+#: Who must not get at what is another's, whatever they hold. The principals stand in the scenario's lab_principals.
+STRANGERS = {
+    "nobody": Key(),
+    "another principal": Key("mallory.keytab"),
+    "a principal of a trusted realm": Key("foreign.keytab"),
+    "a member's name in a trusted realm": Key("foreign-member.keytab"),
+    "who had a ticket": Key(ENDED),
+    "who guesses the password": Key(password="not-the-password"),
+}
+
 CLIENT = """
 import json, os, sys
 sys.path.insert(0, {library!r})
-os.environ["KRB5CCNAME"] = "MEMORY:test"
+os.environ["KRB5CCNAME"] = {ticket!r} or "MEMORY:test"
 if {keytab!r}: os.environ["KRB5_CLIENT_KTNAME"] = {keytab!r}
 if os.path.exists("/root/krb5.conf"): os.environ["KRB5_CONFIG"] = "/root/krb5.conf"
 from kazoo.client import KazooClient
@@ -36,27 +60,86 @@ def hand_out(host):
     kdc = cluster.group("kdc")[0]
     for path in (cluster.ROOT / ".lab" / variables["lab_name"] / "keytabs").glob("*.keytab"):
         subprocess.run(["podman", "cp", str(path), f"{cluster.container(host)}:/root/{path.name}"], check=True)
-    realm, foreign = (cluster.variables(kdc)[name] for name in ("lab_realm", "lab_foreign_realm"))
+    realm, foreign = _realm(kdc), cluster.variables(kdc)["lab_foreign_realm"]
     realms = "".join(f"{name} = {{\n kdc = {kdc}\n}}\n" for name in (realm, foreign))
     config = f"[realms]\n{realms}[domain_realm]\n.{kdc.partition('.')[2]} = {realm}\n[libdefaults]\nrdns = false\n"
     cluster.shell(host, f"printf '%s' {shlex.quote(config)} > /root/krb5.conf")
 
 
-def tries(host, keytab, password="", **codes):
-    """Outcomes of expressions over `client`, of one session on a host: name -> its value's repr, or `refused: <error>`.
+def let_a_ticket_end(host):
+    """A ticket of the principal `brief` that is over, where an attacker has it."""
+    kdc = cluster.group("kdc")[0]
+    cluster.shell(kdc, f"kinit -l 5s -k -t /etc/krb5kdc/keytabs/brief.keytab -c FILE:/root/{ENDED} brief@{_realm(kdc)}")
+    cluster.until("the ticket ends", lambda: "no" in cluster.shell(kdc, f"klist -s FILE:/root/{ENDED} || echo no"), 30)
+    copy = f"podman exec {cluster.container(kdc)} cat /root/{ENDED} | podman exec -i {cluster.container(host)} sh -c 'cat > /root/{ENDED}'"
+    subprocess.run(copy, shell=True, check=True)
 
-    Args:
-        keytab: file on the host, by a name under /root or by its path; empty for an anonymous client.
-        password: of the user `super` of the scheme digest.
-        codes: name -> expression.
-    """
+
+def _realm(kdc):
+    return cluster.variables(kdc)["lab_realm"]
+
+
+def tries(host, key, **codes):
+    """Outcomes of expressions over `client`, of one session on a host: name -> its value's repr, or `refused: <error>`."""
+    path = os.path.join("/root", key.file) if key.file else ""
     script = CLIENT.format(
         library=LIBRARY,
-        keytab=os.path.join("/root", keytab) if keytab else "",
+        keytab="" if path.endswith(".ticket") else path,
+        ticket=f"FILE:{path}" if path.endswith(".ticket") else "",
         servers=",".join(f"{each}:2181" for each in cluster.group("zookeeper")),
-        sasl={"mechanism": "GSSAPI"} if keytab else None,
-        auth=[("digest", f"super:{password}")] if password else [],
+        sasl={"mechanism": "GSSAPI"} if path else None,
+        auth=[("digest", f"super:{key.password}")] if key.password else [],
         codes=codes,
     )
-    printed = cluster.shell(host, f"timeout 90 python3 -c {shlex.quote(script)} 2>/dev/null")
+    printed = cluster.shell(host, f"timeout 110 python3 -c {shlex.quote(script)} 2>/dev/null")
     return dict(json.loads(line) for line in printed.splitlines())
+
+
+def tries_all_ways(host, key, **codes):
+    """The same of somebody who does not insist on being known: what is refused to the key is tried without it."""
+    outcome = tries(host, key, **codes)
+    refused = {name: codes[name] for name, came in outcome.items() if came.startswith("refused")}
+    return outcome | (tries(host, Key(), **refused) if refused and key != Key() else {})
+
+
+def attack(host, tree, key, ways=tries):
+    """What a stranger tries against the nodes of a Flink cluster, each on something that it does not leave worse."""
+    name = f"stranger-{key.file or 'nobody'}"
+    leader = f"{tree}/leader/rest_server/connection_info"
+    return ways(
+        host,
+        key,
+        make_at_the_top=f"client.create('/{name}', ephemeral=True)",
+        make_among_the_servers_own=f"client.create('/zookeeper/quota/{name}', ephemeral=True)",
+        make_beside_the_cluster=f"client.create('{os.path.dirname(tree)}/{name}', ephemeral=True)",
+        make_in_the_tree=f"client.create('{tree}/{name}', ephemeral=True)",
+        read_the_leader=f"client.get({leader!r})[0]",
+        write_the_leader=f"client.set({leader!r}, client.get({leader!r})[0])",
+        delete_a_child=f"client.delete('{tree}/victim')",
+        change_an_acl=f"client.set_acls('{tree}', client.get_acls('{tree}')[0])",
+    )
+
+
+def victim(host, tree, key):
+    """A node with the ACL of Flink's own, beside them, for a stranger to delete; made by who may do that."""
+    leader = f"{tree}/leader/rest_server/connection_info"
+    code = f"client.exists('{tree}/victim') or client.create('{tree}/victim', acl=client.get_acls('{leader}')[0])"
+    (found,) = tries(host, key, made=code).values()
+    assert not found.startswith("refused"), found
+
+
+def succeeded(outcome):
+    return {what for what, came in outcome.items() if not came.startswith("refused")}
+
+
+def doors(member):
+    """What answers somebody on another machine who shows nothing at all: name -> whether it does."""
+    try:
+        with urllib.request.urlopen(f"http://{cluster.address(member)}:8080/commands/configuration", timeout=5) as page:
+            administered = "dataDir" in page.read().decode()
+    except OSError:
+        administered = False
+    return {
+        "a four-letter word that tells the sessions": "SessionTracker dump" in cluster.word(member, "dump"),
+        "the AdminServer": administered,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import cluster
 import pytest
@@ -72,16 +73,45 @@ def test_only_the_words_that_the_checks_need_are_answered():
     assert "not in the whitelist" in cluster.word(ZOOKEEPER[0], "dump")
 
 
-def test_the_admin_server_listens_on_loopback_only():
+def documented_ports(host):
+    """Ports of the table in docs/variables.md, as this host's variables set them; a JobManager's once an instance, 10 apart
+    where the instance names none."""
+    table = re.findall(r"^\| `(\w+_port)` \| (\S+) \|", (cluster.ROOT / "docs/variables.md").read_text(), re.M)
+    instances = cluster.variable(host, "flink_ha_jobmanager_instances", [])
+    named = {int(port) for instance in instances for port in instance.values()}
+    return named | {
+        int(number) + 10 * each
+        for name, default in table
+        for number in re.findall(r"\d+", str(cluster.variable(host, name, default)))
+        for each in range(len(instances) or 1)
+    }
+
+
+def listening(host):
+    """(address, port) of every socket that waits for connections and belongs to a service of ours."""
+    found = cluster.shell(host, "ss -Hltnp | grep java || true").splitlines()
+    return [tuple(line.split()[3].rsplit(":", 1)) for line in found]
+
+
+def test_nothing_listens_but_what_the_table_of_ports_names():
+    for host in {*ZOOKEEPER, *FLINK}:
+        table, found = documented_ports(host), listening(host)
+        assert found, host
+        assert not [each for each in found if int(each[1]) not in table], (host, found)
+
+
+def test_what_is_the_hosts_alone_listens_on_no_other_address():
     for host in ZOOKEEPER:
-        port = cluster.variable(host, "zookeeper_admin_port", 8080)
-        listening = cluster.shell(host, "ss -Hltn").splitlines()
-        owners = [line.split()[3] for line in listening if line.split()[3].endswith(f":{port}")]
-        assert owners, host
-        assert all(owner.startswith(("127.0.0.1:", "[::ffff:127.0.0.1]:", "[::1]:")) for owner in owners), (
-            host,
-            owners,
-        )
+        loopback = {"127.0.0.1", "[::ffff:127.0.0.1]", "[::1]"}
+        own = {cluster.address(host), f"[::ffff:{cluster.address(host)}]"} | loopback
+        everywhere = cluster.variable(host, "zookeeper_quorum_listen_on_all_ips", False)
+        wanted = {cluster.variable(host, "zookeeper_admin_port", 8080): loopback}
+        if not everywhere:
+            wanted |= {cluster.variable(host, f"zookeeper_{name}_port", port): own
+                       for name, port in (("quorum", 2888), ("election", 3888))}  # fmt: skip
+        found = [(address, int(port)) for address, port in listening(host) if int(port) in wanted]
+        assert cluster.variable(host, "zookeeper_admin_port", 8080) in [port for _address, port in found], host
+        assert not [each for each in found if each[0] not in wanted[each[1]]], (host, found)
 
 
 def test_trap_34_code_units_and_configuration_belong_to_root(host):

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 
 import cluster
+import joiner
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -159,38 +160,16 @@ def attackers():
             give(host, name, text)
 
 
-# The bracket keeps the command from finding itself.
-STOP = "pkill -f '[/]tmp/joiner/zoo.cfg' || true"
-JOINER = """
-set -eu
-rm -rf /tmp/joiner; mkdir -p /tmp/joiner/data; cd /tmp/joiner; echo 9 > data/myid
-{{ grep -v 'dataDir\\|dataLogDir\\|db[.]\\|datadir\\|admin\\|lientPort\\|peerType\\|ssl\\|sslQuorum\\|portUnification\\|serverCnxn\\|certReload' \
-    /etc/zookeeper/current/zoo.cfg
-  printf '%s\\n' dataDir=/tmp/joiner/data clientPort=2199 peerType=observer admin.enableServer=false \
-    server.9={host}:12888:13888:observer {tls}; }} > zoo.cfg
-setsid java -Xmx100m -cp '/opt/zookeeper-3.9.5/lib/*' org.apache.zookeeper.server.quorum.QuorumPeerMain \
-    /tmp/joiner/zoo.cfg > log 2>&1 < /dev/null &
-"""
-
-
 def join(own="", ca=""):
     """A server that nobody listed, on a member's own host, wants the database: in plaintext, or by a certificate."""
-    tls = (
-        ["sslQuorum=true", f"ssl.quorum.keyStore.location={own}", f"ssl.quorum.trustStore.location={ca}"] if own else []
-    )
-    cluster.shell(OTHER, STOP)
-    cluster.shell(OTHER, JOINER.format(host=OTHER, tls=" ".join(tls)))
+    tls = ["sslQuorum=true", f"ssl.quorum.keyStore.location={own}", f"ssl.quorum.trustStore.location={ca}"]
+    joiner.start(OTHER, OTHER, *(tls if own else []))
 
 
 @pytest.fixture(autouse=True)
 def no_joiner_is_left():
     yield
-    cluster.shell(OTHER, STOP)
-
-
-def joined():
-    ok, printed = python(OTHER, WORD.format(host="127.0.0.1", port=2199, tls=False, certificate=""))
-    return ok and "Mode: observer" in printed
+    joiner.stop(OTHER)
 
 
 def refused_by_the_log(words):
@@ -202,7 +181,7 @@ def refused_by_the_log(words):
         )
         >= 3,
     )
-    assert not joined()
+    assert not joiner.joined(OTHER)
 
 
 # --- open
@@ -212,7 +191,7 @@ def test_everything_is_let_in_while_it_is_open():
     assert client(2181)
     assert word(2181)
     join()
-    cluster.until("the joiner is an observer", joined)
+    cluster.until("the joiner is an observer", lambda: joiner.joined(OTHER))
 
 
 @pytest.mark.parametrize(
@@ -302,13 +281,13 @@ def test_a_server_that_is_no_member_does_not_join(own, ca, line):
     if own:
         # Java does not even show a certificate of another authority than those that are asked for.
         alert = "Received fatal alert: certificate_required"
-        cluster.until("the joiner is told why", lambda: alert in cluster.shell(OTHER, "cat /tmp/joiner/log"))
+        cluster.until("the joiner is told why", lambda: alert in joiner.log(OTHER))
 
 
 def test_who_has_a_members_own_certificate_joins():
     """What the authority of the ensemble is worth: keep it for the ensemble."""
     join("/etc/zookeeper/tls/quorum.pem", "/etc/zookeeper/tls/quorum-ca.pem")
-    cluster.until("the joiner is an observer", joined)
+    cluster.until("the joiner is an observer", lambda: joiner.joined(OTHER))
 
 
 def test_the_admin_server_answers_members_only():

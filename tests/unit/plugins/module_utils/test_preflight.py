@@ -139,10 +139,11 @@ def test_a_misspelt_variable_is_named_with_what_is_meant():
             "__zookeeper_wanted": {},
             "ansible_host": "x",
             "lab_name": "y",
+            "__own": "z",
         },
         "b": {"zookeeper_heapp_mb": 1, "flink_version": "2", "flink_ha_slotz": 3},
     }
-    known = ["zookeeper_id", "zookeeper_heap_mb", "flink_ha_cluster_id", "rolling_kind"]
+    known = ["zookeeper_id", "zookeeper_heap_mb", "flink_ha_cluster_id", "rolling_kind", "__tls_wanted"]
     problems = preflight.unknown_variables(hosts, known)
     assert [problem.split()[0] for problem in problems] == ["flink_ha_slotz", "zookeeper_heapp_mb"]
     assert "(of a, b)" in problems[1]
