@@ -39,14 +39,14 @@ test: lint unit contract simulation molecule ## Everything that CI runs
 .PHONY: setup
 setup: $(VENV)/.requirements .ansible/collections/ansible_collections/streamquorum/ha ## Make the virtual environment and link the checkout as a collection
 
-$(VENV)/.requirements: requirements.txt requirements-dev.txt
+$(VENV)/.requirements: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed (ansible-core 2.19): install one and name it: make PYTHON=python3.12 setup"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || \
 		{ echo "The module venv is missing: install it (Debian: apt-get install python3-venv) and run this again."; exit 1; }
 	@echo "Making the virtual environment .venv (usually 20 to 60 s) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 .ansible/collections/ansible_collections/streamquorum/ha:
@@ -97,6 +97,10 @@ bench: lab-requirements setup ## Cost of a first, a second and a --check run, th
 .PHONY: bench-stops
 bench-stops: lab-requirements setup ## Proof that ZooKeeper's stop is safe: 100 leader stops under writes (about 12 minutes)
 	@python3 tests/bench/stops.py
+
+.PHONY: lock
+lock: setup ## Write requirements.lock from requirements-dev.txt: all that is installed, with its hashes
+	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements-dev.txt --output-file requirements.lock
 
 .PHONY: docs
 docs: setup ## Write docs/variables.md from the roles' own argument_specs
