@@ -124,6 +124,7 @@ REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     # The bundle is assembled by the registries' own clients; the tests compile a job of their own.
     "maven": ("mvn",),
     "default-jdk-headless": ("javac",),
+    "krb5-user": ("kadmin",),
 }
 
 

@@ -16,6 +16,7 @@ from workload import TASK_MANAGERS, assert_nothing_lost, checkpoints, counted, j
 
 HOSTS = cluster.group("zookeeper")
 MEMBER, OUTSIDE, KDC = "n1.kerberos.test", "n4.kerberos.test", "kdc.kerberos.test"
+PASSWORD = "canary-kdc-0123456"
 TREE, SUPER = "/flink/kerberos", attacker.Key("/etc/zookeeper/zookeeper.keytab")
 
 
@@ -220,6 +221,52 @@ def test_a_kdc_that_is_silent_delays_a_check_and_does_not_hang_it():
         assert time.monotonic() - began < 40
     finally:
         cluster.shell(MEMBER, f"iptables -D {rule}")
+
+
+def test_keys_that_are_missing_are_made(tmp_path):
+    """By the KDC's administration server, for principals that nobody has yet."""
+
+    def run(*arguments, **variables):
+        given = {
+            "kerberos_kdcs": [cluster.address(KDC)],  # the controller does not know the lab's names
+            "kerberos_admin_principal": "admin/admin",
+            "kerberos_admin_password": PASSWORD,
+            "zookeeper_keytab_file": f"{tmp_path}/keys/{{{{ inventory_hostname }}}}.keytab",
+            "flink_ha_keytab_file": f"{tmp_path}/keys/flink.keytab",
+        }  # fmt: skip
+        code, output = cluster.playbook(
+            "playbooks/keytabs.yml", "-vvv", *arguments, "-e", json.dumps(given | variables)
+        )
+        assert PASSWORD not in output
+        return code, output
+
+    code, output = run()
+    assert code != 0, output
+    assert "It has a key that somebody may use, and a new one would replace it." in " ".join(output.split()), output
+    fresh = {"zookeeper_kerberos_service": "fresh", "flink_ha_principal": "fresh@KERBEROS.TEST"}
+    code, output = run(kerberos_admin_password="wrong", **fresh)
+    assert code != 0, output
+    assert "Check kerberos_admin_password" in output, output
+    code, output = run("--check", **fresh)
+    assert code == 0, output
+    assert not list(tmp_path.rglob("*.keytab"))
+    for changes in (True, False):
+        code, output = run(**fresh)
+        assert code == 0, output
+        assert bool(re.search(r"changed=[1-9]", output[output.index("PLAY RECAP") :])) == changes, output
+    made = sorted(tmp_path.rglob("*.*"))
+    assert {path.name for path in made} == {"flink.keytab", *(f"{host}.keytab" for host in HOSTS)}
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+    # A run that ended once the principal was there is finished by the next one.
+    ended = tmp_path / "keys" / f"{MEMBER}.keytab"
+    ended.rename(f"{ended}.lost")
+    ended.with_name(f"{ended.name}.asked").write_text(f"fresh/{MEMBER}@KERBEROS.TEST")
+    code, output = run(**fresh)
+    assert code == 0, output
+    prove = ["ansible", "-i", str(cluster.INVENTORY), MEMBER, "-b", "-m", "streamquorum.ha.keytab", "-a",
+             f"path=/root/fresh.keytab principal=fresh/{MEMBER}@KERBEROS.TEST src={ended}"]  # fmt: skip
+    done = subprocess.run(prove, cwd=cluster.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_keys_are_rotated_without_a_restart():
