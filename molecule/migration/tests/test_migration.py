@@ -179,3 +179,35 @@ def test_flink_does_not_go_back_from_nodes_that_are_its_alone(job):
     code, output = site(**OFFERED)
     assert code != 0, output
     assert "could not read the nodes" in " ".join(output.split()), output
+
+
+def test_closed_once_more_and_encrypted(job, tmp_path):
+    """Kerberos and TLS in the same steps: who is known is also not overheard."""
+    before = max(counted())[0]
+    offered = LEARNERS | {
+        "zookeeper_client_tls": "offered",
+        "zookeeper_quorum_tls": "offered",
+        "tls_authority_dir": str(cluster.ROOT / ".lab/migration/authority"),
+    }
+    switched = (
+        offered
+        | CLOSED
+        | {
+            "zookeeper_quorum_tls": "preferred",
+            "flink_ha_zookeeper_tls": True,
+            "flink_ha_zookeeper_ensemble_tracker": False,
+        }
+    )
+    encrypted = switched | {"zookeeper_client_tls": "required", "zookeeper_quorum_tls": "required"}
+    step("offered to learners, TLS to offered", tmp_path / "1", **offered)
+    step("learners to required, Flink and members to TLS", tmp_path / "2", **switched)
+    assert not anonymous()
+    step("TLS to required", tmp_path / "3", **encrypted)
+    for host in HOSTS:
+        ports = {line.split()[3].rsplit(":", 1)[1] for line in cluster.shell(host, "ss -Hltn").splitlines()}
+        assert "2281" in ports, host
+        assert "2181" not in ports, host
+    assert state(job) == "RUNNING"
+    assert_nothing_lost(before)
+    code, output = cluster.playbook("playbooks/status.yml", "-e", json.dumps(encrypted))
+    assert code == 0, output
