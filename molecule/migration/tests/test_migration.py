@@ -195,7 +195,6 @@ def test_closed_once_more_and_encrypted(job, tmp_path):
         | {
             "zookeeper_quorum_tls": "preferred",
             "flink_ha_zookeeper_tls": True,
-            "flink_ha_zookeeper_ensemble_tracker": False,
         }
     )
     encrypted = switched | {"zookeeper_client_tls": "required", "zookeeper_quorum_tls": "required"}
