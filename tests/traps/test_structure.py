@@ -210,7 +210,7 @@ def test_trap_36_a_play_that_delegates_leaves_the_connection_to_the_hosts():
 
 #: Where a host that cannot be reached does not matter: a majority holds the lock, diagnostics are what there is, and what is
 #: cleaned up after a failure must not hide it.
-NOT_NEEDED = {"rolling/lock.yml", "rolling/diagnostics.yml", "rolling/main.yml", "rolling/probe_collect.yml"}
+NOT_NEEDED = {"rolling/lock.yml", "rolling/diagnostics.yml", "rolling/roll.yml", "rolling/probe_collect.yml"}
 
 
 def test_trap_36_an_unreachable_host_is_passed_over_only_where_its_answer_is_not_needed():
@@ -227,7 +227,7 @@ SAME_EVERYWHERE = {
     "__zookeeper_all_live", "__zookeeper_to_roll",
     # Inputs of a whole ensemble or cluster, and what is derived from the facts of all its hosts.
     "zookeeper_acls", "length", "__zookeeper_settled", "__zookeeper_loses_identities", "__zookeeper_preflight_done", "is", "defined",
-    "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled",
+    "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__flink_ha_kerberos", "__zookeeper_locked_problems",
 }  # fmt: skip
 
 
@@ -235,7 +235,7 @@ def run_once() -> Iterator[Any]:
     """Tasks that run once, with their conditions and those of the include of their file."""
     includes: dict[str, list[str]] = {}
     for name, task, outer in tasks():
-        given = task.get("ansible.builtin.include_tasks")
+        given = task.get("ansible.builtin.include_tasks") or task.get("ansible.builtin.import_tasks")
         file = given.get("file") if isinstance(given, dict) else given
         if file:
             includes.setdefault(f"{name.split('/')[0]}/{file}", []).extend([*conditions(task), *outer])

@@ -273,7 +273,18 @@ def test_an_image_is_named_by_its_recipe():
 def test_missing_packages_are_those_without_a_proof():
     assert lab.missing_packages(lambda _proof: True, ("crun", "runc")) == []
     assert "crun" not in lab.missing_packages(lambda _proof: False, ("runc", "crun"))
-    here = {"podman", "runc", "mmdebstrap", "iptables", "nft", "ssh", "mvn", "javac", "/usr/libexec/podman/netavark"}
+    here = {
+        "podman",
+        "runc",
+        "mmdebstrap",
+        "iptables",
+        "nft",
+        "ssh",
+        "mvn",
+        "javac",
+        "kadmin",
+        "/usr/libexec/podman/netavark",
+    }
     assert lab.missing_packages(here.__contains__, ("crun", "runc")) == ["crun", "debian-archive-keyring"]
     assert lab.missing_packages(here.__contains__, ("runc", "crun")) == ["debian-archive-keyring"]
 
