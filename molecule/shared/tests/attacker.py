@@ -35,21 +35,35 @@ STRANGERS = {
 }
 
 CLIENT = """
-import json, os, sys
+import json, os, signal, sys
 sys.path.insert(0, {library!r})
 os.environ["KRB5CCNAME"] = {ticket!r} or "MEMORY:test"
 if {keytab!r}: os.environ["KRB5_CLIENT_KTNAME"] = {keytab!r}
 if os.path.exists("/root/krb5.conf"): os.environ["KRB5_CONFIG"] = "/root/krb5.conf"
 from kazoo.client import KazooClient
 from kazoo.security import make_acl
-client = KazooClient(
-    {servers!r}, timeout=6, sasl_options={sasl!r}, auth_data={auth!r}, connection_retry=dict(max_tries=2))
+
+def connected():
+    client = KazooClient(
+        {servers!r}, timeout=6, sasl_options={sasl!r}, auth_data={auth!r}, connection_retry=dict(max_tries=2))
+    client.start(timeout=10)
+    return client
+
+def late(*_):
+    raise TimeoutError
+
+# A client whose door was closed tries again without end.
+signal.signal(signal.SIGALRM, late)
+client = None
 for name, code in {codes!r}.items():
+    signal.alarm(12)
     try:
-        client.connected or client.start(timeout=10)
+        client = client if client and client.connected else connected()
         print(json.dumps([name, repr(eval(code))]), flush=True)
     except Exception as error:
+        client = None
         print(json.dumps([name, "refused: " + type(error).__name__]), flush=True)
+    signal.alarm(0)
 os._exit(0)
 """
 
