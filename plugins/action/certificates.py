@@ -28,13 +28,20 @@ class ActionModule(ActionBase):
             what = f"{host}: {wanted['variable']}"
             try:
                 found = self._find(wanted, host, now)
+                known = (
+                    certificates.anchors(wanted["trusted"].encode(), wanted["ca_path"]) if wanted.get("trusted") else []
+                )
             except (CertificateError, AnsibleError, OSError) as error:
                 problems.append(f"{what}: {getattr(error, 'message', error)}")
                 continue
+            if not wanted.get("src"):
+                problems += self._authority(wanted).trust_problems(known, what)
             if found is None:
                 continue
             bundle, authorities = found
             problems += certificates.problems(bundle, authorities, wanted["names"], now, what)
+            if wanted.get("src"):
+                problems += certificates.trust_problems(bundle, known, what)
             soon += certificates.warnings(bundle, now, self._days("renew_days", 30), what)
             entries += _entries(wanted, bundle, authorities)
         result |= {"changed": False, "problems": problems, "soon": soon}
@@ -52,7 +59,7 @@ class ActionModule(ActionBase):
                 certificates.parse(self._read(wanted["src"]), wanted["src"]),
                 certificates.anchors(self._read(wanted["ca"]), wanted["ca"]),
             )
-        authority = Authority(Path(self._task.args["authority_dir"]) / wanted["authority"], wanted["authority"])
+        authority = self._authority(wanted)
         host = wanted.get("holder") or host
         renew = self._days("renew_days", 30)
         if not (self._inspects() or self._task.check_mode):
@@ -60,6 +67,9 @@ class ActionModule(ActionBase):
         found = authority.peek(host)
         # What is to be made anew is no reason to refuse.
         return found if found and not authority.stale(found, wanted["subject"], wanted["names"], renew, now) else None
+
+    def _authority(self, wanted: dict[str, Any]) -> Authority:
+        return Authority(Path(self._task.args["authority_dir"]) / wanted["authority"], wanted["authority"])
 
     def _read(self, name: str) -> bytes:
         return Path(self._loader.get_real_file(self._find_needle("files", name))).read_bytes()

@@ -54,6 +54,7 @@ class FilterModule:
             "flink_any_service": cluster.any_service,
             "flink_tls_problems": tls.tls_problems,
             "flink_tls_switch_problems": tls.switch_problems,
+            "flink_trusted": tls.trusted,
             "flink_tls_settings": tls.live_settings,
             "flink_rest_schemes": tls.rest_schemes,
         }

@@ -45,6 +45,7 @@ class FilterModule:
             "zookeeper_tls_problems": tls.tls_problems,
             "zookeeper_client_ports": tls.client_ports,
             "zookeeper_speaks_tls": tls.speaks_tls,
+            "zookeeper_trusted": tls.trusted,
             "zookeeper_parsed": config.parse_properties,
             "zookeeper_super_options": auth.super_options,
             "zookeeper_super_problems": auth.super_problems,

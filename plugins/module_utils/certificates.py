@@ -151,6 +151,22 @@ def problems(
     return found
 
 
+def trust_problems(bundle: Bundle, known: Sequence[x509.Certificate], what: str) -> list[str]:
+    """Refuses a certificate that the processes which run now would not trust: they take theirs one by one.
+
+    Args:
+        known: the authorities that these trust; none where nothing runs.
+        what: the variable and the file, for the text.
+    """
+    if not known or _leads_to(bundle, known):
+        return []
+    return [
+        f"{what}: {_subject(bundle.certificate)} leads to none of the authorities that running processes trust "
+        f"({', '.join(_subject(each) for each in known)}). First give its authority beside theirs, both in the variable of that name "
+        "that ends in _ca_file, and run playbooks/site.yml; then the certificate."
+    ]
+
+
 def warnings(bundle: Bundle, now: datetime.datetime, days: int, what: str) -> list[str]:
     """What is to be renewed soon."""
     left = (bundle.expires - now).days
@@ -234,6 +250,20 @@ class Authority:
         if not (own.exists() and ca.exists()):
             return None
         return parse(own.read_bytes(), str(own)), anchors(ca.read_bytes(), str(ca))
+
+    def trust_problems(self, known: Sequence[x509.Certificate], what: str) -> list[str]:
+        """Refuses an authority that the processes which run now do not trust, such as a new one where the directory was lost.
+
+        Args:
+            known, what: as for the function of this name.
+        """
+        own = self._folder / "ca.pem"
+        if not known or (own.exists() and anchors(own.read_bytes(), str(own))[0] in known):
+            return []
+        return [
+            f"{what}: running processes trust {', '.join(_subject(each) for each in known)}, which is not the private authority in "
+            f"{self._folder}. Restore that directory, or set tls_authority_dir to where it is."
+        ]
 
     def issue(
         self, host: str, subject: str, names: Sequence[str], days: int, renew_days: int, now: datetime.datetime

@@ -148,6 +148,19 @@ def live_settings(plan: Iterable[Mapping[str, Any]], lines: Mapping[str, Sequenc
     ]
 
 
+def trusted(host: Mapping[str, Any], path: str) -> str:
+    """The authorities that the processes of a host trust, in PEM; empty where none runs, or without certificates.
+
+    Args:
+        host: as `host_state` read it, with the settings of its services and the file; empty before.
+        path: of the file that holds them.
+    """
+    settings = [parse(STANDARD_FILE, "\n".join(lines)) for lines in host.get("lines", {}).values()]
+    has = any(_on(each, REST_KEY) or _on(each, INTERNAL_KEY) for each in settings)
+    runs = any(unit["active"] for unit in host.get("units", {}).values())
+    return host.get("contents", {}).get(path, "") if has and runs else ""
+
+
 def rest_schemes(wanted: str, running: Iterable[Mapping[str, str]]) -> list[str]:
     """The schemes to ask by, https first: what is wanted, and what any JobManager still serves.
 

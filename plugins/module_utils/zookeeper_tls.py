@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_config import parse_properties
+
 #: Stages in order. Clients: a secure port beside the plain one, then alone.
 CLIENT_STAGES = ("none", "offered", "required")
 #: Members among themselves: they accept both, then speak it, then accept nothing else (administrator's guide, "Upgrading
@@ -51,6 +53,21 @@ def tls_options(tls: Mapping[str, Any]) -> dict[str, Any]:
         # It takes the quorum's stores, and has no others.
         options |= {"admin.forceHttps": True, "admin.needClientAuth": True}
     return options
+
+
+def trusted(host: Mapping[str, Any], unit: str, path: str) -> dict[str, str]:
+    """The authorities that a member trusts, in PEM, by prefix of its keys; empty where it does not run, or speaks no TLS.
+
+    Args:
+        host: as `host_state` read it, with the unit and the files; empty before.
+        unit: the member's.
+        path: of the configuration that it runs with.
+    """
+    contents = host.get("contents", {})
+    config = parse_properties(contents.get(path, "")) if host.get("units", {}).get(unit, {}).get("active") else {}
+    return {
+        prefix: contents.get(config.get(f"{prefix}.trustStore.location", ""), "") for prefix in ("ssl", "ssl.quorum")
+    }
 
 
 def _stores(prefix: str, directory: str, name: str) -> dict[str, str]:

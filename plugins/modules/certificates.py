@@ -64,6 +64,10 @@ options:
         description: Where the authorities go on the host.
         type: path
         required: true
+      trusted:
+        description: Authorities in PEM that the processes trust which run now; what they would refuse is refused. Empty where none runs.
+        type: str
+        default: ""
       group:
         description: Group that may read the key, beside root.
         type: str

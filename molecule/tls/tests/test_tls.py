@@ -357,6 +357,51 @@ def test_a_certificate_comes_from_a_vaulted_file(tmp_path):
     assert f"no subject alternative name for {OTHER}" in " ".join(output.split())
 
 
+def test_another_authority_is_taken_in_steps_without_a_restart(tmp_path):
+    """Whoever runs has to trust it before anybody shows a certificate of it."""
+    key, own_key = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the next authority")])
+    ca = (
+        signed("the next authority", name, key, key, 9, authority=True)
+        .public_bytes(serialization.Encoding.PEM)
+        .decode()
+    )
+    for host in HOSTS:
+        (tmp_path / f"{host}.pem").write_text(pem(own_key, signed(host, name, key, own_key, 90)))
+    (tmp_path / "next.pem").write_text(ca)
+    (tmp_path / "both.pem").write_text((AUTHORITY / "ensemble/ca.pem").read_text() + ca)
+    old = {"zookeeper_quorum_certificate_file": str(AUTHORITY / "ensemble/{{ inventory_hostname }}.pem")}
+    new = {"zookeeper_quorum_certificate_file": str(tmp_path / "{{ inventory_hostname }}.pem")}
+    before = pids()
+    for files, authorities in ((new, "next.pem"), (new, "both.pem")):
+        code, output = site(**CLOSED | files, zookeeper_quorum_certificate_ca_file=str(tmp_path / authorities))
+        assert code != 0, output
+        assert "leads to none of the authorities that running processes trust" in " ".join(output.split()), output
+    for files, authorities in ((old, "both.pem"), (new, "both.pem"), (new, "next.pem")):
+        code, output = site(**CLOSED | files, zookeeper_quorum_certificate_ca_file=str(tmp_path / authorities))
+        assert code == 0, output
+    assert pids() == before
+    # The private one would be another one now.
+    code, output = site(**CLOSED)
+    assert code != 0, output
+    assert "which is not the private authority in" in " ".join(output.split()), output
+    # And they find each other by it.
+    given = CLOSED | new | {"zookeeper_quorum_certificate_ca_file": str(tmp_path / "next.pem")}
+    cluster.shell(MEMBER, "systemctl restart zookeeper")
+    cluster.until(
+        "all serve again",
+        lambda: cluster.playbook("playbooks/status.yml", "-e", json.dumps(given))[0] == 0,
+        90,
+        every=2,
+    )
+    for authorities, files in (("both.pem", new), ("both.pem", old)):
+        code, output = site(**CLOSED | files, zookeeper_quorum_certificate_ca_file=str(tmp_path / authorities))
+        assert code == 0, output
+    code, output = site(**CLOSED)
+    assert code == 0, output
+    assert pids() == before | {MEMBER: pids()[MEMBER]}
+
+
 # --- back
 
 

@@ -194,3 +194,22 @@ def test_stores_of_java(made):
     assert [each.certificate for each in pkcs12.load_pkcs12(trust_store, b"secret").additional_certs] == made[1]
     assert certificates.stores(*made, "secret")[2] == made_of
     assert certificates.stores(*made, "other")[2] != made_of
+
+
+def test_a_certificate_that_running_processes_do_not_trust_is_refused(made, foreign):
+    (bundle, authorities), (_other, others) = made, foreign
+    assert certificates.trust_problems(bundle, [], "x") == []
+    assert certificates.trust_problems(bundle, [*others, *authorities], "x") == []
+    (problem,) = certificates.trust_problems(bundle, others, "x")
+    assert "First give its authority beside theirs" in problem
+
+
+def test_a_private_authority_that_was_lost_is_not_replaced_while_processes_trust_it(tmp_path, made, authority):
+    known = made[1]
+    assert authority.trust_problems(known, "x") == []
+    lost = Authority(tmp_path / "elsewhere", "clients")
+    assert lost.trust_problems([], "x") == []
+    (problem,) = lost.trust_problems(known, "x")
+    assert "Restore that directory" in problem
+    issue(lost)
+    assert lost.trust_problems(known, "x") == [problem]

@@ -126,3 +126,18 @@ def test_the_processes_own_tls_is_not_switched_while_they_run():
 )
 def test_both_schemes_only_while_one_is_left(wanted, running, schemes):
     assert ft.rest_schemes(wanted, running) == schemes
+
+
+@pytest.mark.parametrize(
+    ("active", "line", "found"),
+    [
+        (True, "security.ssl.internal.enabled: true", "PEM"),
+        (True, "security.ssl.rest.enabled: 'true'", "PEM"),
+        (True, "security.ssl.rest.enabled: false", ""),
+        (False, "security.ssl.rest.enabled: true", ""),
+    ],
+)
+def test_what_is_trusted_is_known_where_a_service_runs_with_certificates(active, line, found):
+    host = {"units": {"a": {"active": active}}, "lines": {"x": [line], "y": []}, "contents": {"/ca.pem": "PEM"}}
+    assert ft.trusted(host, "/ca.pem") == found
+    assert ft.trusted({}, "/ca.pem") == ""

@@ -121,3 +121,12 @@ def test_a_certificate_that_comes_from_nowhere_is_refused(source, authority, wor
 def test_the_distributions_package_has_no_tls_for_clients():
     assert "archive" in tls.tls_problems(wanted(package=True), [], "")[0]
     assert tls.tls_problems(wanted(package=True, client="none"), [], "") == []
+
+
+def test_what_a_member_trusts_stands_in_the_files_that_it_runs_with():
+    config = "ssl.quorum.trustStore.location=/q.pem\nssl.trustStore.location=/c.pem\n"
+    host = {"units": {"u": {"active": True}}, "contents": {"/zoo.cfg": config, "/q.pem": "q", "/c.pem": "c"}}
+    none = {"ssl": "", "ssl.quorum": ""}
+    assert tls.trusted(host, "u", "/zoo.cfg") == {"ssl": "c", "ssl.quorum": "q"}
+    assert tls.trusted(host | {"units": {"u": {"active": False}}}, "u", "/zoo.cfg") == none
+    assert tls.trusted({}, "u", "/zoo.cfg") == none
