@@ -15,6 +15,8 @@ UNIT_DIRECTORY = "/etc/systemd/system"
 #: The unit of an installation that was not ours, kept for the way back.
 FOREIGN_UNIT = "foreign-unit"
 POLL_SECONDS = 0.1
+#: How long a leader's host leaves the others alone with their election; less than its unit's RestartSec.
+ELECTION_SECONDS = 2.0
 JOURNAL_LINES = 40
 #: Outcomes. moved: another process runs than the one that was decided on. closed: the guard forbade it.
 OK, MOVED, CLOSED, FAILED = "ok", "moved", "closed", "failed"
@@ -78,6 +80,7 @@ class ServiceStep:
         reader: reads this host.
         run: runs a command: (rc, stdout, stderr).
         guard: why the process must not be stopped now; empty where it may.
+        successor: whether another one leads by now; none where the process does not lead, or no other may follow it.
         clock: monotonic seconds.
         sleep: waits for seconds.
     """
@@ -88,6 +91,7 @@ class ServiceStep:
         reader: HostReader,
         run: Callable[[list[str]], tuple[int, str, str]],
         guard: Callable[[], str],
+        successor: Callable[[], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -95,6 +99,7 @@ class ServiceStep:
         self._reader = reader
         self._run = run
         self._guard = guard
+        self._successor = successor
         self._clock = clock
         self._sleep = sleep
 
@@ -138,6 +143,8 @@ class ServiceStep:
             self._switch(now, served)
         if not unit["enabled"]:
             self._run(["systemctl", "enable", target.unit])
+        if unit["active"] and self._successor:
+            self._abdicate(self._successor)
         cause = self._restart(unit["active"])
         if not cause:
             if target.generation:
@@ -215,6 +222,14 @@ class ServiceStep:
             return False
         apply(entry)
         return True
+
+    def _abdicate(self, successor: Callable[[], bool]) -> None:
+        """Ends the process as its unit does, and begins no new one while the others elect: the start of a JVM takes what a
+        machine has, and the election waits for it. Where this ends here, systemd starts the process by itself."""
+        deadline = self._clock() + ELECTION_SECONDS
+        self._run(["systemctl", "kill", "--signal=KILL", self._target.unit])
+        while not successor() and self._clock() < deadline:
+            self._sleep(POLL_SECONDS)
 
     def _restart(self, runs: bool) -> str:
         """Restarts and waits until it listens; why it does not, empty where it does."""

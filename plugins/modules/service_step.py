@@ -166,17 +166,37 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe im
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import Member
 
 
-def ask_guard(given: dict[str, Any] | None) -> str:
-    """Asks the other servers; why this one must not be stopped now."""
-    if not given:
-        return ""
+#: Time limit for one look at whether another member leads, in seconds.
+SUCCESSOR_TIMEOUT = 0.5
+
+
+def ask(given: dict[str, Any], timeout: float) -> tuple[list[Member], dict[int, str]]:
+    """The servers, and what each that answers says that it is, by id."""
     fields = ("id", "address", "client_port", "quorum_port", "peer_type")
     members = [Member(**{name: each[name] for name in fields}) for each in given["members"]]
     servers = tuple(Server(member.address, member.client_port) for member in members)
     # By what these hosts have: a server may answer on its secure port only.
     credentials = Credentials.load(DEFAULT_CREDENTIALS_PATH)
-    modes = EnsembleProbe(Connection(servers, given["timeout"], credentials=credentials), members, None).modes()
+    return members, EnsembleProbe(Connection(servers, timeout, credentials=credentials), members, None).modes()
+
+
+def ask_guard(given: dict[str, Any] | None) -> str:
+    """Asks the other servers; why this one must not be stopped now."""
+    if not given:
+        return ""
+    members, modes = ask(given, given["timeout"])
     return closed(members, modes, given["id"], given["mode"], given["accept_members_down"], given["accept_outage"])
+
+
+def ask_successor(given: dict[str, Any]) -> bool:
+    """Whether another server leads."""
+    _members, modes = ask(given, SUCCESSOR_TIMEOUT)
+    return any(mode == "leader" for identity, mode in modes.items() if identity != given["id"])
+
+
+def may_abdicate(given: dict[str, Any] | None) -> bool:
+    """Whether the server leads, and the others are enough to elect another one: what the guard asked for unless told otherwise."""
+    return bool(given) and given["mode"] == "leader" and not (given["accept_members_down"] or given["accept_outage"])
 
 
 def renewed(path: str, run: str, seconds: float) -> str:
@@ -247,6 +267,7 @@ def main() -> None:
         HostReader(module.run_command),
         module.run_command,
         lambda: ask_guard(params["guard"]) or lease_problem(),
+        (lambda: ask_successor(params["guard"])) if may_abdicate(params["guard"]) else None,
     )
     try:
         result = step.make(module.check_mode)
