@@ -165,7 +165,6 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe import EnsembleProbe
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import Member
 
-
 #: Time limit for one look at whether another member leads, in seconds.
 SUCCESSOR_TIMEOUT = 0.5
 
