@@ -195,7 +195,9 @@ def ask_successor(given: dict[str, Any]) -> bool:
 
 def may_abdicate(given: dict[str, Any] | None) -> bool:
     """Whether the server leads, and the others are enough to elect another one: what the guard asked for unless told otherwise."""
-    return bool(given) and given["mode"] == "leader" and not (given["accept_members_down"] or given["accept_outage"])
+    if not given:
+        return False
+    return given["mode"] == "leader" and not (given["accept_members_down"] or given["accept_outage"])
 
 
 def renewed(path: str, run: str, seconds: float) -> str:
