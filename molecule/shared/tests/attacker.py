@@ -150,7 +150,7 @@ def doors(member):
     """What answers somebody on another machine who shows nothing at all: name -> whether it does."""
     try:
         with urllib.request.urlopen(f"http://{cluster.address(member)}:8080/commands/configuration", timeout=5) as page:
-            administered = "dataDir" in page.read().decode()
+            administered = "client_port" in page.read().decode()
     except OSError:
         administered = False
     return {
