@@ -230,6 +230,8 @@ class ServiceStep:
         self._run(["systemctl", "kill", "--signal=KILL", self._target.unit])
         while not successor() and self._clock() < deadline:
             self._sleep(POLL_SECONDS)
+        # What waits for its own restart keeps the count of those; a start by hand is not one of them.
+        self._run(["systemctl", "reset-failed", self._target.unit])
 
     def _restart(self, runs: bool) -> str:
         """Restarts and waits until it listens; why it does not, empty where it does."""
