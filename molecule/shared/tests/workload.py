@@ -90,7 +90,8 @@ def both_answer():
 
 def job_restarts(job):
     """How often the leading JobManager restarted the job; a new leader counts from 0."""
-    (found,) = cluster.rest_any(f"/jobs/{job}/metrics?get=numRestarts")
+    # A new leader has no metrics for its first moments.
+    (found,), _ = cluster.until("the metric", lambda: cluster.rest_any(f"/jobs/{job}/metrics?get=numRestarts"), 30)
     return int(found["value"])
 
 
