@@ -491,10 +491,17 @@ def owner_problems(
     problems = []
     for each in found:
         before, closed = each.get("principal", ""), "creator" in (each.get("acl"), wanted["acl"])
-        if before in ("", principal):
+        if before == principal:
             continue
         told = f"{host}: runs as {before}"
-        if closed and not principal:
+        if not before:
+            if serving and wanted["acl"] == "creator":
+                problems.append(
+                    f"{host}: Flink runs without authentication, and flink_ha_zookeeper_acl is creator. Who is switched first would "
+                    "close its nodes to the others, which are switched after it. Set flink_ha_zookeeper_acl: open first, run, and "
+                    "creator then."
+                )
+        elif closed and not principal:
             problems.append(
                 f"{told}, to whom alone the cluster's nodes in ZooKeeper belong; an anonymous client could not read the nodes, and no "
                 "JobManager would find its jobs. Keep flink_ha_zookeeper_auth: kerberos, set flink_ha_zookeeper_acl: open, and run "

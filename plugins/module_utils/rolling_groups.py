@@ -80,25 +80,27 @@ def asked_for(member: Described) -> bool:
     return bool(member["process"]) and member["restart_asked"] == member["process"]
 
 
-def pending(hostvars: Mapping[str, Mapping[str, Any]], host: str, rolled: Collection[str]) -> list[str]:
-    """What a host does not run although it should, by the facts of this run: `name: running -> wanted`.
+def pending(hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], rolled: Collection[str]) -> list[str]:
+    """What hosts do not run although they should, by the facts of this run: `host: name: running -> wanted`.
 
     What was down and was started is not counted: it runs what it was started with.
 
     Args:
         rolled: kinds that this run has rolled.
     """
-    given = hostvars[host]
-    servers = [each["__zookeeper_member"] for each in hostvars.values() if "__zookeeper_member" in each]
-    own = [given["__zookeeper_member"]] if "__zookeeper_member" in given else []
-    if not any(server["live"] for server in servers) or given.get("__zookeeper_started", {}).get("changed"):
-        own = []
-    own += [member for member in given.get("__flink_ha_members", []) if member["live"]]
-    return [
-        f"{member['unit']}: {member['running'] or 'nothing of ours'} -> {member['wanted']}"
-        for member in own
-        if member["kind"] not in rolled and to_do(member)
-    ]
+    ensemble_lives = any(each.get("__zookeeper_member", {}).get("live") for each in hostvars.values())
+    found = []
+    for host in hosts:
+        given = hostvars[host]
+        own = [member for member in given.get("__flink_ha_members", []) if member["live"]]
+        if "__zookeeper_member" in given and ensemble_lives and not given.get("__zookeeper_started", {}).get("changed"):
+            own.insert(0, given["__zookeeper_member"])
+        found += [
+            f"{host}: {member['unit']}: {member['running'] or 'nothing of ours'} -> {member['wanted']}"
+            for member in own
+            if member["kind"] not in rolled and to_do(member)
+        ]
+    return found
 
 
 def forced(members: Sequence[Described], force: bool) -> list[dict[str, Any]]:

@@ -227,7 +227,9 @@ BOTH = {"switching": ["flink@X", "new@X"]}
     ("lines", "wanted", "serving", "words"),
     [
         ([], {"principal": ""}, True, ""),
-        ([], {"principal": "new@X"}, True, ""),
+        ([], {"principal": "new@X"}, True, "Set flink_ha_zookeeper_acl: open first"),
+        ([], {"principal": "new@X"}, False, ""),
+        ([], {"principal": "new@X", "acl": "open"}, True, ""),
         (["high-availability.zookeeper.client.acl: open"], {"principal": "", "acl": ""}, True, ""),
         (CREATOR, {"principal": "flink@X"}, True, ""),
         (CREATOR, {"principal": "", "acl": ""}, True, "set flink_ha_zookeeper_acl: open"),

@@ -159,11 +159,11 @@ def test_flink_that_does_not_tolerate_suspended_connections():
 
 def test_trap_15_what_waits_is_told():
     hostvars = {"h1": {"__zookeeper_member": member(1)}, "h2": {"__zookeeper_member": member(2, live=False)}}
-    assert groups.pending(hostvars, "h1", []) == ["zookeeper.service: old -> new"]
-    assert groups.pending(hostvars, "h2", []) == ["zookeeper.service: nothing of ours -> new"]
-    assert groups.pending(hostvars, "h1", ["zookeeper"]) == []
+    assert groups.pending(hostvars, ["h1"], []) == ["h1: zookeeper.service: old -> new"]
+    assert groups.pending(hostvars, ["h2"], []) == ["h2: zookeeper.service: nothing of ours -> new"]
+    assert groups.pending(hostvars, ["h1", "h2"], ["zookeeper"]) == []
     started = {"h2": {"__zookeeper_member": member(2, live=False), "__zookeeper_started": {"changed": True}}}
-    assert groups.pending(started, "h2", []) == []
+    assert groups.pending(started, ["h2"], []) == []
 
 
 def test_times_by_another_clock():
