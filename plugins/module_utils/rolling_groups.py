@@ -80,13 +80,19 @@ def asked_for(member: Described) -> bool:
     return bool(member["process"]) and member["restart_asked"] == member["process"]
 
 
-def pending(hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], rolled: Collection[str]) -> list[str]:
+def pending(
+    hostvars: Mapping[str, Mapping[str, Any]],
+    hosts: Sequence[str],
+    rolled: Collection[str],
+    kinds: Collection[str] = ("zookeeper", "jobmanager", "taskmanager"),
+) -> list[str]:
     """What hosts do not run although they should, by the facts of this run: `host: name: running -> wanted`.
 
     What was down and was started is not counted: it runs what it was started with.
 
     Args:
         rolled: kinds that this run has rolled.
+        kinds: those that are asked about.
     """
     ensemble_lives = any(each.get("__zookeeper_member", {}).get("live") for each in hostvars.values())
     found = []
@@ -98,7 +104,7 @@ def pending(hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str], rol
         found += [
             f"{host}: {member['unit']}: {member['running'] or 'nothing of ours'} -> {member['wanted']}"
             for member in own
-            if member["kind"] not in rolled and to_do(member)
+            if member["kind"] in kinds and member["kind"] not in rolled and to_do(member)
         ]
     return found
 

@@ -162,6 +162,9 @@ def test_trap_15_what_waits_is_told():
     assert groups.pending(hostvars, ["h1"], []) == ["h1: zookeeper.service: old -> new"]
     assert groups.pending(hostvars, ["h2"], []) == ["h2: zookeeper.service: nothing of ours -> new"]
     assert groups.pending(hostvars, ["h1", "h2"], ["zookeeper"]) == []
+    assert groups.pending(hostvars, ["h1", "h2"], [], ["jobmanager"]) == []
+    down = {"h1": {"__zookeeper_member": member(1, live=False)}}
+    assert groups.pending(down, ["h1"], []) == [], "nothing served, so all were started with what they should run"
     started = {"h2": {"__zookeeper_member": member(2, live=False), "__zookeeper_started": {"changed": True}}}
     assert groups.pending(started, ["h2"], []) == []
 
