@@ -593,7 +593,11 @@ def _judge_component(election: Election, component: Component) -> _Found:
     wrong = ""
     if latch.owner != node.ephemeral_owner:
         holder = f"session 0x{latch.owner:x} holds" if latch.owner else "nobody holds"
-        wrong = f"{path} belongs to session {owner}, but {holder} the latch {election.path}/{component.latch}"
+        wrong = (
+            f"{path} belongs to session {owner} ({info.host}), but {holder} the latch {election.path}/{component.latch}"
+        )
+        if latch.owner:
+            wrong += '; where this stays, see docs/operations.md, "Two JobManagers lead"'
     leader = Leader(info.address, info.host, info.port, info.session_id, owner)
     return _Found(leader, latch.contenders, wrong=wrong)
 

@@ -139,12 +139,12 @@ def test_trap_13_15_what_is_only_staged_restarts_nothing_and_is_not_forgotten():
     before = started()
     staged = ["-e", "zookeeper_sync_limit=7", "--tags", "configure"]
     for _attempt in range(2):
-        refused(cluster.playbook("playbooks/site.yml", *staged), *[f"{host}: does not run" for host in HOSTS])
+        refused(cluster.playbook("playbooks/site.yml", *staged), *[f"{host}: zookeeper.service: " for host in HOSTS])
     assert started() == before
     # A crash before the switch starts exactly what ran before.
     cluster.shell(SECOND, "systemctl kill --kill-whom=main --signal=KILL zookeeper")
     cluster.until("the member serves again", lambda: cluster.mode(SECOND), 60)
-    assert "syncLimit=5" in cluster.shell(SECOND, "cat /etc/zookeeper/current/zoo.cfg")
+    assert "syncLimit=3" in cluster.shell(SECOND, "cat /etc/zookeeper/current/zoo.cfg")
     code, output = cluster.playbook(PLAYBOOK)
     assert code == 0, output
 

@@ -54,6 +54,7 @@ def safe(job):
             # A JobManager that has just begun to lead gives no metrics yet, and counts from 0.
             restarts, _ = cluster.until("the job's metrics", lambda: [job_restarts(job)], 60)
             figures["job_restarts"] = restarts[0] - before[1] if restarts[0] >= before[1] else 1 + restarts[0]
+            result["job_restarts"] = figures["job_restarts"]
         cluster.told(what, **figures)
         assert not missing, f"{len(missing)} acknowledged writes are missing"
         assert lost or not result["lost"], "the writer's session was lost"
