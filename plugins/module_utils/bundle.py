@@ -42,8 +42,8 @@ def plan(
     Args:
         contents: `name` and `version` of each archive.
         releases: by name, the table of releases.
-        recipes: by name, how an archive is assembled: `kind` (maven or pypi), `sets` (maven: coordinates by
-            version), `python` (pypi: the Python that a release has a wheel for, by the first release that has it),
+        recipes: by name, how an archive is assembled: `kind` (maven or pypi), `jars` and `sets` (maven: see
+            `coordinates`), `python` (pypi: the Python that a release has a wheel for, by the first release that has it),
             `takes` (what to tell the user about the time).
 
     Returns:
@@ -72,12 +72,29 @@ def plan(
                 "sha512": str(found.get("sha512") or ""),
                 "sha512_source": str(found.get("sha512_source") or ""),
                 "kind": recipe["kind"],
-                "components": list(recipe.get("sets", {}).get(version, [])),
+                "components": coordinates(recipe, version),
                 "python": greatest_since(recipe.get("python", {}), version),
                 "takes": recipe["takes"],
             }
         )
     return {"items": items, "problems": problems}
+
+
+def coordinates(recipe: Mapping[str, Any], version: str) -> list[str]:
+    """The artifacts (`group:artifact:version[:classifier]`) that a release is assembled of; none where no set is known.
+
+    Args:
+        recipe: `jars` (by part, with names of versions in braces), `sets` (by release: `parts` and `versions`).
+        version: the release, which is {release} in `jars`.
+
+    Raises:
+        KeyError: a set names a part, or a jar a version, that the recipe does not have.
+    """
+    known = recipe.get("sets", {}).get(version)
+    if known is None:
+        return []
+    versions = {"release": version, **known["versions"]}
+    return [jar.format_map(versions) for part in known["parts"] for jar in recipe["jars"][part]]
 
 
 def version_key(version: str) -> tuple[int, ...]:
@@ -129,28 +146,31 @@ def with_entry(manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[st
 # --- assembling: what a registry's client is asked for ---------------------------------------------------------------
 
 
-def pom(coordinates: Iterable[str]) -> str:
-    """A Maven project that depends on exactly these artifacts (`group:artifact:version[:classifier]`).
+def pom(artifacts: Iterable[str]) -> str:
+    """A Maven project that copies exactly these artifacts (`group:artifact:version[:classifier]`).
 
-    Everything transitive is excluded: what an archive holds is this list, not what a resolver makes of it.
+    They are no dependencies, so that no pom of theirs is read: what an archive holds is this list, not what a resolver
+    makes of it, and a mirror may lack their parents.
     """
-    dependencies = []
-    for text in coordinates:
+    items = []
+    for text in artifacts:
         group, artifact, version, *classifier = text.split(":")
         inner = f"<groupId>{escape(group)}</groupId><artifactId>{escape(artifact)}</artifactId>"
         inner += f"<version>{escape(version)}</version>"
         inner += f"<classifier>{escape(classifier[0])}</classifier>" if classifier else ""
-        everything = "<exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion>"
-        dependencies.append(f"    <dependency>{inner}<exclusions>{everything}</exclusions></dependency>")
+        items.append(f"      <artifactItem>{inner}</artifactItem>")
     return "\n".join(
         [
             "<project>",
             "  <modelVersion>4.0.0</modelVersion>",
             "  <groupId>streamquorum</groupId><artifactId>bundle</artifactId><version>1</version>",
             "  <packaging>pom</packaging>",
-            "  <dependencies>",
-            *dependencies,
-            "  </dependencies>",
+            "  <build><plugins><plugin>",
+            "    <groupId>org.apache.maven.plugins</groupId><artifactId>maven-dependency-plugin</artifactId>",
+            "    <configuration><artifactItems>",
+            *items,
+            "    </artifactItems></configuration>",
+            "  </plugin></plugins></build>",
             "</project>",
             "",
         ]
@@ -158,8 +178,8 @@ def pom(coordinates: Iterable[str]) -> str:
 
 
 def maven_command(output: str) -> list[str]:
-    """Copies the dependencies of the pom in the working directory to `output`."""
-    return ["mvn", "-q", "-B", "-ntp", "dependency:copy-dependencies", f"-DoutputDirectory={output}"]
+    """Copies the artifacts of the pom in the working directory to `output`."""
+    return ["mvn", "-q", "-B", "-ntp", "dependency:copy", f"-DoutputDirectory={output}"]
 
 
 def pip_commands(python: str, version: str, wheel_python: str, output: str) -> list[list[str]]:
@@ -416,14 +436,14 @@ class Bundle:
         self._client(maven_command(downloads), work, item, "Maven Central")
         jars = {name: os.path.join(downloads, name) for name in sorted(os.listdir(downloads))}
         components = []
-        for coordinates in item["components"]:
-            _group, artifact, version, *classifier = coordinates.split(":")
+        for artifact_id in item["components"]:
+            _group, artifact, version, *classifier = artifact_id.split(":")
             name = "-".join([artifact, version, *classifier]) + ".jar"
             if name not in jars:
                 raise archive.ReleaseError(
-                    f"Maven did not bring {coordinates} ({name}). Nothing was put into the bundle."
+                    f"Maven did not bring {artifact_id} ({name}). Nothing was put into the bundle."
                 )
-            components.append({"coordinates": coordinates, "file": name, "sha512": archive.sha512_of(jars[name])})
+            components.append({"coordinates": artifact_id, "file": name, "sha512": archive.sha512_of(jars[name])})
         extra = [(name, path) for name, path in _walk(os.path.join(files, item["name"]))]
         return zookeeper_tree(jars.values(), extra), components, "Maven Central"
 

@@ -104,7 +104,7 @@ def _up_to(stages: Mapping[str, Mapping[str, Any]], stage: str) -> dict[str, Any
 
 
 def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def stages(config: Mapping[str, str]) -> tuple[str, str]:
@@ -175,16 +175,24 @@ def auth_problems(
     problems = _kerberos_problems(auth, addresses) if auth["mechanism"] == KERBEROS else []
     if auth["mechanism"] == DIGEST:
         problems += _digest_problems(auth, users, quorum_password)
-        if (
-            auth["quorum"] != "none"
-            and _release(auth["version"]) >= (3, 9)
-            and str(extra.get("fips-mode")).lower() != "false"
-        ):
-            problems.append(
-                f"zookeeper_quorum_auth by digest: ZooKeeper {auth['version']} has fips-mode on, under which members cannot "
-                "authenticate by digest. Use kerberos, or set zookeeper_config_extra: {fips-mode: false}."
-            )
+        problems += _fips_problems(auth, extra)
     return problems
+
+
+#: Since when fips-mode, which is on unless it is turned off, refuses digest: members' (3.9.0), clients' (3.9.6,
+#: ZOOKEEPER-5043, where every client with a password would be locked out).
+FIPS_REFUSES_DIGEST = {"quorum": ((3, 9), "members"), "client": ((3, 9, 6), "clients")}
+
+
+def _fips_problems(auth: Mapping[str, Any], extra: Mapping[str, Any]) -> list[str]:
+    if str(extra.get("fips-mode")).lower() == "false":
+        return []
+    return [
+        f"zookeeper_{side}_auth by digest: ZooKeeper {auth['version']} has fips-mode on, under which {who} cannot "
+        "authenticate by digest. Use kerberos, or set zookeeper_config_extra: {fips-mode: false}."
+        for side, (since, who) in FIPS_REFUSES_DIGEST.items()
+        if auth[side] != "none" and _release(auth["version"]) >= since
+    ]
 
 
 def _kerberos_problems(auth: Mapping[str, Any], addresses: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.streamquorum.ha.plugins.module_utils import bundle
 from ansible_collections.streamquorum.ha.plugins.module_utils.bundle import version_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +93,9 @@ def test_the_default_release_is_known_and_can_be_assembled(name, variable):
 
 def test_sets_of_jars_are_of_known_releases_and_whole():
     known = {release["version"] for release in table("zookeeper")}
-    for version, coordinates in recipes()["zookeeper"]["sets"].items():
+    recipe = recipes()["zookeeper"]
+    for version in recipe["sets"]:
+        coordinates = bundle.coordinates(recipe, version)
         assert version in known
         assert len(coordinates) == len(set(coordinates))
         assert {f"org.apache.zookeeper:zookeeper:{version}", f"org.apache.zookeeper:zookeeper-jute:{version}"} <= set(

@@ -54,6 +54,10 @@ CASES = {
         DIGEST | {"zookeeper_quorum_auth": "offered", "zookeeper_quorum_password": "canary-3"},
         ["fips-mode", "zookeeper_config_extra: {fips-mode: false}"],
     ),
+    "digest of clients under fips-mode": (
+        DIGEST | {"zookeeper_version": "3.9.6"},
+        ["zookeeper_client_auth by digest", "fips-mode", "zookeeper_config_extra: {fips-mode: false}"],
+    ),
     "a key that no server reads": (
         {"zookeeper_config_extra": {"requireClientAuthScheme": "sasl"}},
         ["requireClientAuthScheme belongs to zookeeper_client_auth (no server reads this key)"],

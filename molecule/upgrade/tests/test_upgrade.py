@@ -43,7 +43,15 @@ def test_what_is_not_asked_for_or_not_tested_is_refused_before_a_change(playbook
     assert started() == before
 
 
-@pytest.mark.parametrize(("zookeeper", "flink"), [("3.9.5", "1.20.5"), ("3.8.6", "1.20.4")])
+@pytest.mark.parametrize(
+    ("zookeeper", "flink"),
+    [
+        pytest.param("3.9.5", "1.20.5", id="from 3.8.6 to 3.9.5"),
+        pytest.param("3.9.6", "1.20.4", id="from 3.9.5 to 3.9.6"),
+        pytest.param("3.9.5", "1.20.5", id="from 3.9.6 back to 3.9.5"),
+        pytest.param("3.8.6", "1.20.4", id="from 3.9.5 back to 3.8.6"),
+    ],
+)
 def test_there_and_back_under_writes(tmp_path, zookeeper, flink):
     wanted = ["-e", f"zookeeper_version={zookeeper}", "-e", f"flink_ha_version={flink}"]
     code, output = cluster.playbook(

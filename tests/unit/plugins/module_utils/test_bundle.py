@@ -22,7 +22,12 @@ RELEASES = {
     ],
 }
 RECIPES = {
-    "zookeeper": {"kind": "maven", "sets": {"3.9.5": ["g:zookeeper:3.9.5", "g:epoll:1:linux"]}, "takes": "5 s"},
+    "zookeeper": {
+        "kind": "maven",
+        "jars": {"server": ["g:zookeeper:{release}", "g:epoll:{netty}:linux"], "metrics": ["g:metrics:1"]},
+        "sets": {"3.9.5": {"parts": ["server"], "versions": {"netty": "1"}}},
+        "takes": "5 s",
+    },
     "flink": {"kind": "pypi", "python": {"1.13.0": "3.8", "1.19.0": "3.11"}, "takes": "1 min"},
 }
 ZOOKEEPER, FLINK = {"name": "zookeeper", "version": "3.9.5"}, {"name": "flink", "version": "1.20.5"}
@@ -78,13 +83,17 @@ def test_an_entry_replaces_its_own_and_entries_are_sorted_by_version():
     assert [(entry["version"], entry["file"]) for entry in changed] == [("1.9.3", "old"), ("1.20.5", "new")]
 
 
-def test_the_pom_lists_each_artifact_and_excludes_what_it_would_bring():
+def test_a_set_names_the_versions_and_the_parts_of_its_release():
+    recipe = RECIPES["zookeeper"]
+    assert bundle.coordinates(recipe, "3.9.5") == ["g:zookeeper:3.9.5", "g:epoll:1:linux"]
+    assert bundle.coordinates(recipe, "3.9.4") == []
+
+
+def test_the_pom_copies_each_artifact_and_depends_on_none():
     root = ElementTree.fromstring(bundle.pom(["g:a:1", "g:b:2:linux"]))
-    found = [
-        (entry.findtext("artifactId"), entry.findtext("classifier"), entry.findtext("exclusions/exclusion/artifactId"))
-        for entry in root.iter("dependency")
-    ]
-    assert found == [("a", None, "*"), ("b", "linux", "*")]
+    found = [(item.findtext("artifactId"), item.findtext("classifier")) for item in root.iter("artifactItem")]
+    assert found == [("a", None), ("b", "linux")]
+    assert list(root.iter("dependency")) == []
 
 
 # --- archives ---

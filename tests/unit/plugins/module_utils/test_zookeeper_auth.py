@@ -147,8 +147,14 @@ def test_digest_that_cannot_work_is_refused(changes, words):
     assert not any(secret in found[0] for secret in USERS.values())
 
 
-def test_fips_mode_is_off_before_3_9():
-    assert problems(wanted(mechanism="digest", version="3.8.6")) == []
+@pytest.mark.parametrize(
+    ("version", "refused"), [("3.8.6", []), ("3.9.5", ["quorum"]), ("3.9.6", ["quorum", "client"])]
+)
+def test_fips_mode_refuses_digest_by_the_release(version, refused):
+    found = problems(wanted(mechanism="digest", version=version))
+    assert [text.split("_")[1] for text in found] == refused
+    assert problems(wanted(mechanism="digest", version=version), extra={"fips-mode": False}) == []
+    assert problems(wanted(version=version)) == [], "Kerberos is not concerned"
 
 
 def test_each_section_logs_in_by_the_keytab():
