@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class ActionModule(ActionBase):
         problems: list[str] = []
         soon: list[str] = []
         entries: list[dict[str, Any]] = []
+        stores: dict[str, str] = {}
         for wanted in self._task.args["wanted"]:
             what = f"{host}: {wanted['variable']}"
             try:
@@ -44,8 +46,12 @@ class ActionModule(ActionBase):
                 problems += certificates.trust_problems(bundle, known, what)
             soon += certificates.warnings(bundle, now, self._days("renew_days", 30), what)
             entries += _entries(wanted, bundle, authorities)
+            if wanted.get("store_password"):
+                made, paths = _stores(wanted, bundle, authorities)
+                entries += made
+                stores |= paths
         result |= {"changed": False, "problems": problems, "soon": soon}
-        return result if self._inspects() else result | {"entries": entries}
+        return result if self._inspects() else result | {"entries": entries, "stores": stores}
 
     def _days(self, name: str, default: int) -> int:
         return int(self._task.args.get(name, default))
@@ -76,18 +82,24 @@ class ActionModule(ActionBase):
 
 
 def _entries(wanted: dict[str, Any], bundle: Bundle, authorities: Any) -> list[dict[str, Any]]:
-    secret = {"group": wanted["group"], "mode": "0440"}
-    entries = [
-        {"path": wanted["path"], "secret_content": bundle.pem(), **secret},
+    return [
+        {"path": wanted["path"], "secret_content": bundle.pem(), "group": wanted["group"], "mode": "0440"},
         {"path": wanted["ca_path"], "content": certificates.authorities_pem(authorities), "mode": "0444"},
     ]
-    if wanted.get("store_password"):
-        key_store, trust_store, made_of = certificates.stores(bundle, authorities, wanted["store_password"])
-        mark = f"{wanted['key_store']}.of"
-        entries += [
-            {"path": path, "secret_base64": base64.b64encode(store).decode(), "follows": mark, **secret}
-            for path, store in ((wanted["key_store"], key_store), (wanted["trust_store"], trust_store))
-        ]
-        # Last: a run that ends before it makes the stores once more.
-        entries.append({"path": mark, "content": made_of + "\n", "mode": "0400"})
-    return entries
+
+
+def _stores(wanted: dict[str, Any], bundle: Bundle, authorities: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Entries of the stores, and their paths, which tell what they were made of: those of before stay as they are."""
+    key_store, trust_store, made_of = certificates.stores(bundle, authorities, wanted["store_password"])
+    paths = {name: f"-{made_of}".join(os.path.splitext(wanted[name])) for name in ("key_store", "trust_store")}
+    contents = {"key_store": key_store, "trust_store": trust_store}
+    return [
+        {
+            "path": path,
+            "secret_base64": base64.b64encode(contents[name]).decode(),
+            "once": True,
+            "group": wanted["group"],
+            "mode": "0440",
+        }
+        for name, path in paths.items()
+    ], paths

@@ -8,6 +8,7 @@ from typing import Any
 from ansible_collections.streamquorum.ha.plugins.module_utils.generation import (
     directory_entries,
     generation_digest,
+    leftover_entries,
     place,
     place_paths,
     service_entries,
@@ -21,5 +22,6 @@ class FilterModule:
             "generation_digest": generation_digest,
             "generation_paths": place_paths,
             "generation_place": place,
+            "leftover_entries": leftover_entries,
             "service_entries": service_entries,
         }

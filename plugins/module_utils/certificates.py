@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.generation import DIGEST_LENGTH
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -402,8 +403,8 @@ def _write(path: Path, text: str, mode: int) -> None:
 def stores(bundle: Bundle, authorities: Sequence[x509.Certificate], password: str) -> tuple[bytes, bytes, str]:
     """Java's stores in PKCS #12: (key store, trust store, what they were made of).
 
-    Both are salted, so they differ each time; the third, a digest, says whether they have to be made anew. It tells
-    nothing of the password, since the key goes into it.
+    Both are salted, so they differ each time; the third, a digest, says whether they have to be made anew, and can be
+    part of a name. It tells nothing of the password, since the key goes into it.
     """
     secret = password.encode()
     key_store = pkcs12.serialize_key_and_certificates(
@@ -420,7 +421,7 @@ def stores(bundle: Bundle, authorities: Sequence[x509.Certificate], password: st
     made_of = hashlib.sha256(
         "\0".join([bundle.pem(), *(_pem(each).decode() for each in authorities), password]).encode()
     )
-    return key_store, trust_store, made_of.hexdigest()
+    return key_store, trust_store, made_of.hexdigest()[:DIGEST_LENGTH]
 
 
 def authorities_pem(authorities: Sequence[x509.Certificate]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 #: Enough to tell generations of one host apart; short enough to read aloud.
@@ -98,6 +99,20 @@ def service_entries(
     return entries + [
         {"path": f"{root}/generations/{name}", "state": "absent", "recursive": True} for name in sorted(forgotten)
     ]
+
+
+def leftover_entries(directory: str, names: Iterable[str], pattern: str, kept: Iterable[str]) -> list[dict[str, Any]]:
+    """Entries for `host_files` that remove files whose name matches, but those that are kept.
+
+    Args:
+        directory: where they are.
+        names: what is there, as `host_state` read it.
+        pattern: regular expression of the whole name.
+        kept: paths.
+    """
+    stay = set(kept)
+    paths = [f"{directory}/{name}" for name in sorted(names) if re.fullmatch(pattern, name)]
+    return [{"path": path, "state": "absent"} for path in paths if path not in stay]
 
 
 def directory_entries(

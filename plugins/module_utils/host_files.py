@@ -54,13 +54,8 @@ def find(path: str) -> Found:
         return Found("file", owner, group, mode, handle.read().decode("utf-8", "surrogateescape"))
 
 
-def differences(entry: Entry, found: Found, followed: bool = False) -> list[str]:
-    """Names of what differs between an entry and what was found; empty when nothing does.
-
-    Args:
-        followed: whether the entry that this one follows differs; it decides on the content then, which may never be
-            the same twice (a salted store of keys).
-    """
+def differences(entry: Entry, found: Found) -> list[str]:
+    """Names of what differs between an entry and what was found; empty when nothing does."""
     wanted = entry["state"]
     if found.kind != wanted:
         return ["state"]
@@ -68,14 +63,8 @@ def differences(entry: Entry, found: Found, followed: bool = False) -> list[str]
         return []
     if wanted == "link":
         return [] if found.target == entry["target"] else ["target"]
-    fields = ["owner", "group", "mode"] + (["content"] if wanted == "file" and not entry.get("follows") else [])
-    changed = [name for name in fields if str(wanted_value(entry, name)) != getattr(found, name)]
-    return changed + (["content"] if followed else [])
-
-
-def followed(entry: Entry, entries: Iterable[Entry]) -> bool:
-    """Whether the entry that this one follows is about to change."""
-    return any(differences(each, find(each["path"])) for each in entries if each["path"] == entry.get("follows"))
+    fields = ["owner", "group", "mode"] + (["content"] if wanted == "file" and not entry.get("once") else [])
+    return [name for name in fields if str(wanted_value(entry, name)) != getattr(found, name)]
 
 
 def wanted_value(entry: Entry, name: str) -> Any:

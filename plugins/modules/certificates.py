@@ -77,11 +77,11 @@ options:
         type: str
         default: ""
       key_store:
-        description: Where the key store goes on the host.
+        description: Where the key store goes on the host; what it was made of becomes part of the name.
         type: path
         default: ""
       trust_store:
-        description: Where the trust store goes on the host.
+        description: Where the trust store goes on the host, likewise.
         type: path
         default: ""
   authority_dir:
@@ -123,6 +123,10 @@ entries:
   description: The files, as M(streamquorum.ha.host_files) takes them; secret.
   type: list
   elements: dict
+  returned: without O(only_inspect)
+stores:
+  description: Paths of the stores that were asked for (key_store, trust_store).
+  type: dict
   returned: without O(only_inspect)
 problems:
   description: Why certificates are refused.

@@ -44,12 +44,11 @@ options:
       secret_base64:
         description: The same for what is no text, in base64.
         type: str
-      follows:
-        description:
-          - Path of another of the O(entries). The content is written where that one changes, or where there is no such file yet,
-            and is not compared. For what differs each time it is made.
-          - The other entry comes after this one, so that a run which ends in between makes it once more.
-        type: path
+      once:
+        description: The content is written where there is no such file, and not compared. For what differs each time it is made,
+          under a name that says what it was made of.
+        type: bool
+        default: false
       compare:
         description: File that a new one is compared with in the diff, such as that of the generation before.
         type: path
@@ -103,7 +102,7 @@ ENTRY = {
     "content": {"type": "str", "default": ""},
     "secret_content": {"type": "str", "no_log": True},
     "secret_base64": {"type": "str", "no_log": True},
-    "follows": {"type": "path"},
+    "once": {"type": "bool", "default": False},
     "compare": {"type": "path"},
     "target": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": "root"},
@@ -120,7 +119,7 @@ def ensure(entries: list[dict[str, Any]], check_mode: bool) -> tuple[list[dict[s
     changes, diffs = [], []
     for entry in entries:
         found = host_files.find(entry["path"])
-        fields = host_files.differences(entry, found, host_files.followed(entry, entries))
+        fields = host_files.differences(entry, found)
         if not fields:
             continue
         changes.append({"path": entry["path"], "fields": fields})

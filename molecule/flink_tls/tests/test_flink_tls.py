@@ -20,7 +20,8 @@ HOSTS = [*JOB_MANAGERS, *TASK_MANAGERS]
 NAME = "flink-tls"
 AUTHORITIES = cluster.ROOT / ".lab/flink-tls/authorities"
 CANARY = "store-canary"
-STORES = "/etc/flink/tls/flink.p12"
+# What they were made of is in their names.
+STORES = "$(ls /etc/flink/tls/flink-*.p12 | grep -v /flink-ca-)"
 
 
 def context(authority, certificate=None):
@@ -173,7 +174,8 @@ def test_keys_are_the_groups_and_the_password_is_nowhere_else(host):
     for line in modes[1:]:
         mode, owner, _group, path = line.split()
         assert owner == "root", line
-        assert mode == ("444" if path.endswith("-ca.pem") else "400" if path.endswith(".of") else "440"), line
+        assert mode == ("444" if path.endswith("-ca.pem") else "440"), line
+    assert len([line for line in modes if line.endswith(".p12")]) == 2, "stores that no process reads any more are kept"
     assert CANARY not in cluster.shell(host, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert CANARY not in cluster.shell(host, "journalctl -o cat; cat /var/log/flink/* /etc/streamquorum/*")
     # Whatever holds it is closed to others.
@@ -250,6 +252,22 @@ def test_a_renewed_certificate_is_rolled(job):
     assert all(pid != processes_before[host] for host, pid in processes().items())
     assert_nothing_lost(before)
     assert state(job) == "RUNNING"
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+    assert set(re.findall(r"changed=(\d+)", output)) == {"0"}, output
+
+
+def test_another_password_of_the_stores_is_rolled(job):
+    before, processes_before = max(counted())[0], processes()
+    for change in (["-e", f"flink_ha_tls_store_password={CANARY}-2"], []):
+        code, output = cluster.playbook("playbooks/site.yml", *change)
+        assert code == 0, output
+        assert all(pid != processes_before[host] for host, pid in processes().items())
+        assert_nothing_lost(before)
+        assert state(job) == "RUNNING"
+        before, processes_before = max(counted())[0], processes()
+    for host in HOSTS:
+        assert len(cluster.shell(host, "ls /etc/flink/tls/*.p12").split()) == 2, "those of before are removed"
     code, output = cluster.playbook("playbooks/site.yml")
     assert code == 0, output
     assert set(re.findall(r"changed=(\d+)", output)) == {"0"}, output

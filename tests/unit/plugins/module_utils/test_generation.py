@@ -87,3 +87,10 @@ def test_only_what_nothing_refers_to_is_pruned():
 def test_trap_17_where_a_process_runs_nothing_is_pruned_since_another_run_may_be_about_to_switch_to_it():
     found = entries(current="a", previous="b", running="a", present=["a", "b", "d", DIGEST], switch=False)
     assert "absent" not in found.values()
+
+
+def test_what_is_left_over_is_what_matches_and_is_not_kept():
+    names = ["flink-ab.p12", "flink-ca-ab.p12", "flink-cd.p12", "flink.pem", "other-ab.p12"]
+    found = generation.leftover_entries("/tls", names, "flink(-ca)?-[0-9a-f]+[.]p12", ["/tls/flink-cd.p12"])
+    assert [each["path"] for each in found] == ["/tls/flink-ab.p12", "/tls/flink-ca-ab.p12"]
+    assert {each["state"] for each in found} == {"absent"}

@@ -82,6 +82,15 @@ def test_trap_18_a_secret_is_not_in_the_diff(tmp_path):
     assert "canary" not in str(host_files.diff_of(changed, found, host_files.differences(changed, found)))
 
 
+def test_what_is_made_once_keeps_its_content_and_its_rights_are_mended(tmp_path):
+    store = entry(tmp_path / "store", secret_base64="AAH/", mode="0440", once=True)
+    assert ensure(store) == ["state"]
+    assert (tmp_path / "store").read_bytes() == b"\x00\x01\xff"
+    os.chmod(tmp_path / "store", 0o644)
+    assert ensure(store | {"secret_base64": "AAA="}) == ["mode"]
+    assert ensure(store) == []
+
+
 def test_the_diff_shows_contents(tmp_path):
     item = entry(tmp_path / "x", content="new\n")
     diff = host_files.diff_of(item, host_files.find(item["path"]), ["state"])
