@@ -15,6 +15,7 @@ from workload import (
     checkpoints,
     counted,
     job_restarts,
+    restarted_at,
     state,
     wait_for_checkpoint,
 )
@@ -28,17 +29,26 @@ def runs_on(job):
     return next(name for name, worker in held.items() if worker["freeSlots"] < worker["slotsNumber"])
 
 
+@contextmanager
+def signalled(host, unit, how):
+    """A process that was sent SIGKILL or SIGSTOP; what hangs goes on afterwards, also where the test fails."""
+    cluster.shell(host, f"systemctl kill --kill-whom=main --signal={how} {unit}")
+    try:
+        yield
+    finally:
+        if how == "STOP":
+            cluster.shell(host, f"systemctl kill --kill-whom=main --signal=CONT {unit}")
+
+
 @pytest.mark.parametrize("how", ["KILL", "STOP"])
 def test_a_task_manager_is_killed_or_hangs(job, how):
     wait_for_checkpoint(job, 1)
-    before, restarts, began = max(counted())[0], job_restarts(job), time.monotonic()
+    before, last, began = max(counted())[0], restarted_at(job), time.monotonic()
     host = runs_on(job)
-    cluster.shell(host, f"systemctl kill --kill-whom=main --signal={how} flink-taskmanager")
-    cluster.until("the job is missed", lambda: job_restarts(job) > restarts or state(job) != "RUNNING", HANGS)
-    cluster.until("the job runs again", lambda: state(job) == "RUNNING" and max(counted())[0] > before, HANGS)
-    cluster.told(f"SIG{how} of the job's TaskManager", job_running_again_s=time.monotonic() - began)
-    if how == "STOP":
-        cluster.shell(host, "systemctl kill --kill-whom=main --signal=CONT flink-taskmanager")
+    with signalled(host, "flink-taskmanager", how):
+        cluster.until("the job is missed", lambda: restarted_at(job) > last, HANGS)
+        cluster.until("the job runs again", lambda: state(job) == "RUNNING" and max(counted())[0] > before, HANGS)
+        cluster.told(f"SIG{how} of the job's TaskManager", job_running_again_s=time.monotonic() - began)
     assert_nothing_lost(before)
     code, output = cluster.playbook("playbooks/site.yml")
     assert code == 0, output
@@ -49,13 +59,12 @@ def test_the_leading_job_manager_hangs(job):
     before, began = max(counted())[0], time.monotonic()
     with cluster.session() as client:
         leader, _port = cluster.flink_leader(client)
-        cluster.shell(leader, "systemctl kill --kill-whom=main --signal=STOP flink-jobmanager")
-        cluster.until("another leader", lambda: cluster.flink_leader(client)[0] != leader, 60)
-    other = [entry for entry in cluster.job_managers() if entry[0] != leader]
-    running = lambda: cluster.rest(*other[0], f"/jobs/{job}")["state"] == "RUNNING"  # noqa: E731
-    cluster.until("the job runs again", running, HANGS)
-    cluster.told("SIGSTOP of the leading JobManager", job_running_again_s=time.monotonic() - began)
-    cluster.shell(leader, "systemctl kill --kill-whom=main --signal=CONT flink-jobmanager")
+        other = [entry for entry in cluster.job_managers() if entry[0] != leader]
+        running = lambda: cluster.rest(*other[0], f"/jobs/{job}")["state"] == "RUNNING"  # noqa: E731
+        with signalled(leader, "flink-jobmanager", "STOP"):
+            cluster.until("another leader", lambda: cluster.flink_leader(client)[0] != leader, 60)
+            cluster.until("the job runs again", running, HANGS)
+            cluster.told("SIGSTOP of the leading JobManager", job_running_again_s=time.monotonic() - began)
     cluster.until("both JobManagers answer", both_answer, 120)
     assert_nothing_lost(before)
 

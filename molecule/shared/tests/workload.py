@@ -95,6 +95,14 @@ def job_restarts(job):
     return int(found["value"])
 
 
+def restarted_at(job):
+    """When the leading JobManager last began to restart the job, in ms since 1970; 0 for never.
+
+    Known at once, while Flink's metrics stand still as long as a TaskManager hangs.
+    """
+    return cluster.rest_any(f"/jobs/{job}")["timestamps"]["RESTARTING"]
+
+
 @contextmanager
 def writing():
     """Writes every 50 ms through one session; gives what was acknowledged and the longest stall in seconds."""
