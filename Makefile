@@ -78,7 +78,7 @@ simulation: setup ## The decisions of a roll against a simulated ensemble: 6,000
 	@pytest tests/simulation
 
 .PHONY: simulate
-simulate: setup ## The same with 100,000 histories (5 minutes of a core)
+simulate: setup ## The same with 100,000 histories (5 to 7 minutes of a core)
 	@SIMULATION_HISTORIES=100000 pytest tests/simulation
 
 .PHONY: molecule
