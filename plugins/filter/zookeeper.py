@@ -39,6 +39,8 @@ class FilterModule:
             "zookeeper_step_problems": auth.step_problems,
             "zookeeper_unswitched_clients": auth.unswitched_clients,
             "zookeeper_jaas_sections": auth.jaas_sections,
+            "zookeeper_client_sections": auth.client_sections,
+            "zookeeper_jaas_text": auth.jaas_text,
             "zookeeper_jaas_mechanism": auth.jaas_mechanism,
             "zookeeper_kerberos_id": auth.kerberos_id,
             "zookeeper_tls_options": tls.tls_options,

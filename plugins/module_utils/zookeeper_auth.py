@@ -34,6 +34,7 @@ KERBEROS, DIGEST = "kerberos", "digest"
 #: What a JAAS file can hold between its quotes.
 JAAS_TEXT = re.compile(r'[^"\\\r\n]+')
 JAAS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+DIGEST_LOGIN = "org.apache.zookeeper.server.auth.DigestLoginModule required"
 SECTIONS = {"Server": "client", "QuorumServer": "quorum", "QuorumLearner": "quorum"}
 
 
@@ -137,21 +138,49 @@ def jaas_sections(auth: Mapping[str, Any], users: Mapping[str, str], quorum_pass
     """
     wanted = [name for name, side in SECTIONS.items() if auth[side] != "none"]
     if auth["mechanism"] == KERBEROS:
-        login = [
-            "com.sun.security.auth.module.Krb5LoginModule required",
-            "useKeyTab=true",
-            f'keyTab="{auth["keytab"]}"',
-            "storeKey=true",
-            "useTicketCache=false",
-            f'principal="{auth["principal"]}"',
-        ]
-        return dict.fromkeys(wanted, login)
+        return dict.fromkeys(wanted, _kerberos_login(auth))
     digest = {
         "Server": [f'user_{name}="{password}"' for name, password in sorted(users.items())],
         "QuorumServer": [f'user_quorum="{quorum_password}"'],
-        "QuorumLearner": ['username="quorum"', f'password="{quorum_password}"'],
+        "QuorumLearner": _digest_identity("quorum", quorum_password),
     }
-    return {name: ["org.apache.zookeeper.server.auth.DigestLoginModule required", *digest[name]] for name in wanted}
+    return {name: [DIGEST_LOGIN, *digest[name]] for name in wanted}
+
+
+def client_sections(auth: Mapping[str, Any], username: str, password: str) -> dict[str, list[str]]:
+    """The section of a JAAS file by which a Java client on a member's host is that member (Kerberos) or a user (digest).
+
+    Args:
+        auth: as for `jaas_sections`.
+        username: of the client (digest).
+        password: of the client (digest).
+    """
+    if auth["client"] == "none":
+        return {}
+    if auth["mechanism"] == KERBEROS:
+        return {"Client": _kerberos_login(auth)}
+    return {"Client": [DIGEST_LOGIN, *_digest_identity(username, password)]}
+
+
+def jaas_text(sections: Mapping[str, Sequence[str]]) -> str:
+    """A JAAS file of these sections."""
+    blocks = ("".join([name, " {\n  ", "\n  ".join(options), ";\n};\n"]) for name, options in sections.items())
+    return "".join(["// Written by StreamQuorum.\n", *blocks])
+
+
+def _kerberos_login(auth: Mapping[str, Any]) -> list[str]:
+    return [
+        "com.sun.security.auth.module.Krb5LoginModule required",
+        "useKeyTab=true",
+        f'keyTab="{auth["keytab"]}"',
+        "storeKey=true",
+        "useTicketCache=false",
+        f'principal="{auth["principal"]}"',
+    ]
+
+
+def _digest_identity(username: str, password: str) -> list[str]:
+    return [f'username="{username}"', f'password="{password}"']
 
 
 def auth_problems(

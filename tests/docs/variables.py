@@ -15,7 +15,7 @@ SECTION = re.compile(r"^# --- (.+?) -+$")
 NAME = re.compile(r"^#? ?([a-z_]+):")
 #: Who has to reach each port; a firewall lets exactly these pass.
 REACHED_BY: Mapping[str, tuple[str, str]] = {
-    "zookeeper_client_port": ("every member", "clients: all Flink hosts, the members, who runs zkCli.sh"),
+    "zookeeper_client_port": ("every member", "clients: all Flink hosts, the members, who runs zkcli"),
     "zookeeper_secure_client_port": (
         "every member, where zookeeper_client_tls is not none",
         "as zookeeper_client_port",

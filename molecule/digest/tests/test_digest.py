@@ -50,6 +50,15 @@ def test_closed_step_by_step_under_writes(tmp_path):
         assert json.loads(path.read_text())["probe"]["problems"] == []
 
 
+def test_an_operators_shell_may_do_what_it_likes():
+    made = "zkcli create /by-hand mine sasl:streamquorum:r > /dev/null 2>&1; zkcli get /by-hand 2> /dev/null"
+    assert cluster.shell(HOSTS[0], made).splitlines()[-1] == "mine"
+    assert (
+        cluster.shell(HOSTS[1], "zkcli delete /by-hand 2>&1; zkcli ls / 2> /dev/null").splitlines()[-1] == "[zookeeper]"
+    )
+    assert "sudo zkcli" in cluster.shell(HOSTS[0], "runuser -u zookeeper -- zkcli ls / 2>&1 || true")
+
+
 def test_who_is_refused():
     assert answered("canary-app")
     assert not answered("wrong")
@@ -74,10 +83,8 @@ def test_no_password_shows(arguments):
         readable = f"find /etc /opt /run /var /tmp -xdev -type f -perm /004 -exec grep -ls {word} {{}} + || true"
         assert not cluster.shell(host, readable)
         # The search finds what is there.
-        held = cluster.shell(
-            host, f"grep -ls {word} /etc/zookeeper/current/jaas.conf /etc/streamquorum/zookeeper-client.json"
-        )
-        assert len(held.splitlines()) == 2
+        holders = "/etc/zookeeper/current/jaas.conf /etc/streamquorum/zookeeper-client.j*"
+        assert len(cluster.shell(host, f"grep -ls {word} {holders}").splitlines()) == 3
 
 
 def test_diagnostics_show_no_password(tmp_path):

@@ -61,6 +61,12 @@ def test_flinks_nodes_are_flinks_alone():
     assert "scheme='sasl', id='flink@KERBEROS.TEST'" in found
 
 
+def test_an_operators_shell_is_the_member_and_roots_alone():
+    shown = cluster.shell(MEMBER, f"zkcli getAcl {TREE}/leader/rest_server/connection_info 2> /dev/null")
+    assert "'sasl,'flink@KERBEROS.TEST" in shown
+    assert "sudo zkcli" in cluster.shell(MEMBER, "runuser -u zookeeper -- zkcli ls / 2>&1 || true")
+
+
 @pytest.mark.parametrize(
     ("host", "path"),
     [

@@ -73,6 +73,11 @@ def test_only_the_words_that_the_checks_need_are_answered():
     assert "not in the whitelist" in cluster.word(ZOOKEEPER[0], "dump")
 
 
+def test_an_operator_has_a_shell_on_every_member():
+    for host in ZOOKEEPER:
+        assert cluster.shell(host, "zkcli ls /zookeeper 2> /dev/null").splitlines()[-1] == "[config, quota]", host
+
+
 def documented_ports(host):
     """Ports of the table in docs/variables.md, as this host's variables set them; a JobManager's once an instance, 10 apart
     where the instance names none."""

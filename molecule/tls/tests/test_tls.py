@@ -239,6 +239,8 @@ def test_closed_in_two_more_steps(tmp_path):
 def test_the_right_client_is_let_in():
     assert client(2281, "/root/good.pem")
     assert word(2281, tls=True, certificate="/root/good.pem")
+    for host in HOSTS:
+        assert cluster.shell(host, "zkcli ls /zookeeper 2> /dev/null").splitlines()[-1] == "[config, quota]", host
 
 
 @pytest.mark.parametrize(

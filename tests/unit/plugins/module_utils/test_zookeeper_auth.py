@@ -171,6 +171,20 @@ def test_digest_sections_hold_the_users_and_nobody_elses():
     assert auth.jaas_mechanism("\n".join(sections["Server"])) == "digest"
 
 
+def test_a_javas_client_on_a_members_host_is_the_member_or_a_user():
+    (kerberos,) = auth.client_sections(wanted(), "", "").values()
+    assert 'principal="zookeeper/n1.x.test@X.TEST"' in kerberos
+    assert auth.client_sections(wanted(client="none"), "", "") == {}
+    assert auth.jaas_text(auth.client_sections(wanted(mechanism="digest"), "streamquorum", "other")) == (
+        "// Written by StreamQuorum.\n"
+        "Client {\n"
+        "  org.apache.zookeeper.server.auth.DigestLoginModule required\n"
+        '  username="streamquorum"\n'
+        '  password="other";\n'
+        "};\n"
+    )
+
+
 def test_a_client_that_would_be_locked_out_is_named():
     clients = {"jm1": "none", "jm2": "kerberos", "jm3": False, "jm4": True}
     (told,) = auth.unswitched_clients("required", "zookeeper_client_auth", "flink_x", clients)
