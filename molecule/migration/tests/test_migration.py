@@ -59,6 +59,12 @@ def job():
 
 
 OFFERED = {"zookeeper_client_auth": "offered", "zookeeper_quorum_auth": "offered"}
+PASSWORDS = {
+    "zookeeper_auth_mechanism": "digest",
+    "zookeeper_admin_password": "canary-admin-0123",
+    "zookeeper_quorum_password": "canary-quorum-0123",
+    "zookeeper_config_extra": {"fips-mode": False},
+}
 SWITCHED = OFFERED | {"flink_ha_zookeeper_auth": "kerberos", "flink_ha_zookeeper_acl": "open"}
 ITS_OWN = SWITCHED | {"flink_ha_zookeeper_acl": "creator"}
 LEARNERS = ITS_OWN | {"zookeeper_quorum_auth": "learners"}
@@ -108,6 +114,17 @@ def test_a_step_that_leaves_one_out_is_refused(job):
     assert code != 0, output
     assert "set offered first" in " ".join(output.split()), output
     assert {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS} == before
+
+
+def test_from_passwords_it_leads_through_none(job, tmp_path):
+    before = max(counted())[0]
+    step("none to offered, by passwords", tmp_path / "1", **OFFERED | PASSWORDS)
+    code, output = site(**OFFERED)
+    assert code != 0, output
+    assert "Go back to none step by step" in " ".join(output.split()), output
+    step("passwords to none", tmp_path / "2")
+    assert state(job) == "RUNNING"
+    assert_nothing_lost(before)
 
 
 def test_offered_lets_anonymous_clients_go_on(job, tmp_path):
@@ -206,6 +223,7 @@ def test_closed_once_more_and_encrypted(job, tmp_path):
         ports = {line.split()[3].rsplit(":", 1)[1] for line in cluster.shell(host, "ss -Hltn").splitlines()}
         assert "2281" in ports, host
         assert "2181" not in ports, host
+        assert cluster.shell(host, "zkcli ls /zookeeper 2> /dev/null").splitlines()[-1] == "[config, quota]", host
     assert state(job) == "RUNNING"
     assert_nothing_lost(before)
     code, output = cluster.playbook("playbooks/status.yml", "-e", json.dumps(encrypted))
