@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shlex
 import subprocess
 import urllib.request
@@ -118,7 +119,8 @@ def tries_all_ways(host, key, **codes):
 
 def attack(host, tree, key, ways=tries):
     """What a stranger tries against the nodes of a Flink cluster, each on something that it does not leave worse."""
-    name = f"stranger-{key.file or 'nobody'}"
+    # Each attack has names of its own: the session of the one before holds its ephemeral nodes until it times out.
+    name = f"stranger-{secrets.token_hex(4)}"
     leader = f"{tree}/leader/rest_server/connection_info"
     return ways(
         host,
