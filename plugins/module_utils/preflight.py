@@ -172,22 +172,31 @@ def release_in(path: str, name: str) -> str:
     return last.removeprefix(f"{name}-") if last.startswith(f"{name}-") else ""
 
 
-def unknown_variables(hostvars: Mapping[str, Mapping[str, Any]], known: Sequence[str]) -> list[str]:
-    """Variables of the inventory that begin like the inputs of the roles and are none: a misspelt one takes no effect.
+#: How alike a name and a switch are (difflib's ratio, 0 to 1) where one is taken for the other.
+NEARLY = 0.9
+
+
+def unknown_variables(
+    hostvars: Mapping[str, Mapping[str, Any]], known: Sequence[str], switches: Sequence[str] = ()
+) -> list[str]:
+    """Variables of the inventory and of the run that are like an input and are none: a misspelt one takes no effect.
 
     Args:
         hostvars: of all hosts.
-        known: names of all inputs.
+        known: names of all inputs of the roles. What begins like them is taken for one.
+        switches: names of the inputs of the playbooks. Theirs begin with common words: only what is nearly one is taken for it.
     """
     prefixes = tuple(sorted({f"{name.split('_')[0]}_" for name in known} - {"flink_", "_"} | {"flink_ha_"}))
     found: dict[str, list[str]] = {}
-    for host, given in hostvars.items():
-        for name in given:
-            if name.startswith(prefixes) and name not in known:
+    for host in sorted({*hostvars, "localhost"}):  # in no inventory where it is implicit, but with the run's own
+        for name in hostvars.get(host) or {}:
+            if name in known or name in switches:
+                continue
+            if name.startswith(prefixes) or difflib.get_close_matches(name, switches, 1, NEARLY):
                 found.setdefault(name, []).append(host)
     return [
         f"{name} (of {', '.join(sorted(hosts)[:3])}{' and others' if len(hosts) > 3 else ''}) is no input of this "
-        f"toolkit, so it would take no effect. {_meant(name, known)}"
+        f"toolkit, so it would take no effect. {_meant(name, [*known, *switches])}"
         for name, hosts in sorted(found.items())
     ]
 

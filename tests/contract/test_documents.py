@@ -29,6 +29,17 @@ def test_the_list_of_variables_is_up_to_date():
     assert (ROOT / "docs/variables.md").read_text() == "\n".join(VARIABLES.lines()) + "\n", "run `make docs`"
 
 
+@pytest.mark.parametrize("name", VARIABLES.switches())
+def test_a_switch_is_asked_for_by_its_playbooks(name):
+    for playbook in VARIABLES.switches()[name]["playbooks"]:
+        text, imported = "", [f"{playbook}.yml"]
+        while imported:
+            found = (ROOT / "playbooks" / imported.pop()).read_text()
+            imported += re.findall(r"import_playbook: (\w+\.yml)", found)
+            text += found
+        assert re.search(rf"\b{name}\b", text), playbook
+
+
 def test_every_port_stands_in_the_firewall_table():
     assert set(VARIABLES.ports()) == set(VARIABLES.REACHED_BY)
 

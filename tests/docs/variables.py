@@ -37,6 +37,11 @@ def load(role: str, path: str) -> Any:
     return yaml.safe_load((ROOT / "roles" / role / path).read_text())
 
 
+def switches() -> dict[str, Any]:
+    """Every switch, as the playbooks read it."""
+    return yaml.safe_load((ROOT / "playbooks/vars/switches.yml").read_text())["switches"]
+
+
 def sections(role: str) -> dict[str, str]:
     """The section of defaults/main.yml in which each variable stands."""
     found, section = {}, ""
@@ -69,6 +74,20 @@ def default_of(option: Mapping[str, Any]) -> str:
     return "`" + cell(str(value).lower() if isinstance(value, bool) else value if value != "" else '""') + "`"
 
 
+def row(name: str, option: Mapping[str, Any]) -> str:
+    text = option["description"] if isinstance(option["description"], str) else " ".join(option["description"])
+    choices = f" One of {', '.join(map(str, option['choices']))}." if "choices" in option else ""
+    return f"| `{name}` | {option['type']} | {default_of(option)} | {cell(text)}{choices} |"
+
+
+def switch_lines() -> Iterator[str]:
+    yield "\n## Switches of a run\n"
+    yield "Given with `-e`, to the playbooks that ask for them.\n"
+    yield "| variable | type | default | effect |\n|---|---|---|---|"
+    for name, option in switches().items():
+        yield row(name, option)
+
+
 def role_lines(role: str) -> Iterator[str]:
     yield f"\n## Role {role}"
     options = next(iter(load(role, "meta/argument_specs.yml")["argument_specs"].values()))["options"]
@@ -79,14 +98,13 @@ def role_lines(role: str) -> Iterator[str]:
         if where.get(name, current) != current:
             current = where[name]
             yield f"\n### {current}\n\n| variable | type | default | effect |\n|---|---|---|---|"
-        text = option["description"] if isinstance(option["description"], str) else " ".join(option["description"])
-        choices = f" One of {', '.join(map(str, option['choices']))}." if "choices" in option else ""
-        yield f"| `{name}` | {option['type']} | {default_of(option)} | {cell(text)}{choices} |"
+        yield row(name, option)
 
 
 def lines() -> Iterator[str]:
     yield "# Variables\n"
     yield "Made by `make docs` from the roles; a change here is undone by the next one."
+    yield from switch_lines()
     for role in ROLES:
         yield from role_lines(role)
     yield "\n## Ports\n"

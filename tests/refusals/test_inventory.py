@@ -46,6 +46,37 @@ def test_trap_11_12_a_limit_to_a_part_of_the_ensemble_is_refused_with_the_comman
     refused(run(inventory, "--limit", "zk1"), "--limit leaves out zk2, zk3", "Run without --limit")
 
 
+@pytest.mark.parametrize("limit", [(), ("--limit", "zookeeper")], ids=["all hosts", "--limit"])
+@pytest.mark.parametrize("playbook", ["zookeeper", "site", "status", "upgrade", "flink", "bundle"])
+def test_a_misspelt_switch_is_refused(run, inventory, playbook, limit):
+    result = run(inventory, "-e", "availability_prob=true", *limit, playbook=f"playbooks/{playbook}.yml")
+    refused(result, "availability_prob (of", "Is availability_probe meant?")
+
+
+def test_a_misspelt_switch_of_a_bundle_without_an_inventory_is_refused(run, tmp_path):
+    result = run(tmp_path / "nowhere", "-e", "bundle_content=[]", playbook="playbooks/bundle.yml")
+    refused(result, "bundle_content (of localhost)", "Is bundle_contents meant?")
+
+
+def test_a_status_of_a_part_is_refused(run, inventory):
+    result = run(inventory, "--limit", "zk1", playbook="playbooks/status.yml")
+    refused(result, "--limit leaves a part of it out", "ansible-playbook playbooks/status.yml")
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit", "zookeeper")], ids=["all hosts", "--limit"])
+def test_switches_of_a_run_are_judged_before_any_host_is_asked(run, inventory, limit):
+    """What is wrong with the hosts, too, is not told: nobody was asked."""
+    hosts(inventory)["zk2"]["zookeeper_id"] = 3
+    for playbook, given, words in (
+        ("rolling_restart", (), "Say what is to be restarted"),
+        ("rolling_restart", ("-e", "rolling_restart_target=flink"), "rolling_restart_target is flink, which is none"),
+        ("stop", (), "-e stop_cluster=true"),
+    ):
+        result = run(inventory, *given, *limit, playbook=f"playbooks/{playbook}.yml")
+        refused(result, words)
+        assert "zookeeper_id 3" not in result[1]
+
+
 def test_an_unknown_release_and_extra_keys_that_variables_own_are_refused(run, inventory):
     variables(inventory)["zookeeper_version"] = "3.4.0"
     variables(inventory)["zookeeper_config_extra"] = {"clientPort": 1, "group.1": "1:2"}

@@ -128,16 +128,28 @@ def test_trap_04_a_failure_of_one_host_stops_all_hosts(name, play):
 
 @pytest.mark.parametrize("playbook", ["site.yml", "rolling_restart.yml", "upgrade.yml", "start.yml", "stop.yml"])
 def test_trap_04_38_what_changes_a_cluster_begins_with_the_preflight_of_all_hosts(playbook):
-    first = load(ROOT / "playbooks" / playbook)[0]
-    assert first.get("ansible.builtin.import_playbook") == "preflight.yml"
+    for play in load(ROOT / "playbooks" / playbook):
+        if "ansible.builtin.import_playbook" in play:
+            assert play["ansible.builtin.import_playbook"] == "preflight.yml"
+            break
+        assert all("ansible.builtin.assert" in task for task in play["tasks"]), (
+            "only the run's own switches come before"
+        )
     preflight = load(ROOT / "playbooks/preflight.yml")
     assert preflight[0]["ansible.builtin.import_playbook"] == "inventory.yml"
     assert "__preflight_missing" in str(preflight[-1]["tasks"]), "a host that was dropped is found out"
 
 
+def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
+    """`--limit` takes localhost away, with every check that stands in a play of its own there."""
+    for name, play in plays():
+        if play.get("tasks") and all("ansible.builtin.assert" in task for task in play["tasks"]):
+            assert play["hosts"] != "localhost", name
+
+
 #: Where the hosts of the play are asked for: to refuse a part of a group, and to tell what was seen.
 MAY_ASK_FOR_PLAY_HOSTS = {
-    "playbooks/report.yml", "roles/flink_ha/vars/main/main.yml", "roles/zookeeper/vars/main/main.yml",
+    "playbooks/preflight.yml", "playbooks/report.yml", "roles/flink_ha/vars/main/main.yml", "roles/zookeeper/vars/main/main.yml",
 }  # fmt: skip
 
 
@@ -148,7 +160,9 @@ def test_trap_11_nothing_that_is_rendered_comes_from_the_hosts_of_the_play():
             continue
         lines = [line for line in path.read_text().splitlines() if re.search(r"\b(ansible_)?play_(hosts|batch)", line)]
         if str(path.relative_to(ROOT)) in MAY_ASK_FOR_PLAY_HOSTS:
-            assert all(re.search(r"limit_problems|play_hosts: |leaders\(", line) for line in lines), path
+            assert all(
+                re.search(r"limit_problems|play_hosts: |intersect\(play_hosts\)|leaders\(", line) for line in lines
+            ), path
         else:
             assert lines == [], path
 

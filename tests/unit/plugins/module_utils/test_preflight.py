@@ -141,11 +141,19 @@ def test_a_misspelt_variable_is_named_with_what_is_meant():
             "lab_name": "y",
             "__own": "z",
         },
-        "b": {"zookeeper_heapp_mb": 1, "flink_version": "2", "flink_ha_slotz": 3},
+        "b": {
+            "zookeeper_heapp_mb": 1,
+            "availability_probe": True,
+            "availability_zone": "a",
+            "stop_cluter": True,
+            "flink_version": "2",
+            "flink_ha_slotz": 3,
+        },
     }
     known = ["zookeeper_id", "zookeeper_heap_mb", "flink_ha_cluster_id", "rolling_kind", "__tls_wanted"]
-    problems = preflight.unknown_variables(hosts, known)
-    assert [problem.split()[0] for problem in problems] == ["flink_ha_slotz", "zookeeper_heapp_mb"]
-    assert "(of a, b)" in problems[1]
-    assert problems[1].endswith("Is zookeeper_heap_mb meant?")
+    problems = preflight.unknown_variables(hosts, known, ["availability_probe", "stop_cluster"])
+    assert [problem.split()[0] for problem in problems] == ["flink_ha_slotz", "stop_cluter", "zookeeper_heapp_mb"]
     assert problems[0].endswith("docs/variables.md lists them.")
+    assert problems[1].endswith("Is stop_cluster meant?")
+    assert "(of a, b)" in problems[2]
+    assert problems[2].endswith("Is zookeeper_heap_mb meant?")
