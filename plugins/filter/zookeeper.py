@@ -40,6 +40,7 @@ class FilterModule:
             "zookeeper_unswitched_clients": auth.unswitched_clients,
             "zookeeper_jaas_sections": auth.jaas_sections,
             "zookeeper_client_sections": auth.client_sections,
+            "zookeeper_jaas_passwords": auth.jaas_passwords,
             "zookeeper_jaas_text": auth.jaas_text,
             "zookeeper_jaas_mechanism": auth.jaas_mechanism,
             "zookeeper_kerberos_id": auth.kerberos_id,

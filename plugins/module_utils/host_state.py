@@ -175,6 +175,13 @@ class HostReader:
             for path, texts in wanted.items()
         }
 
+    def holds(self, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, bool]]:
+        """Whether a file has each of some texts, by path and name; nothing for a file that is missing or empty."""
+        found = {path: self._text(path) for path in wanted}
+        return {
+            path: {name: text in found[path] for name, text in wanted[path].items() if found[path]} for path in wanted
+        }
+
     def resolve(self, names: Iterable[str]) -> dict[str, list[str]]:
         """Addresses by name, as this host's resolver gives them; an empty list for a name that it does not know."""
         return {name: self._addresses(name) for name in names}
@@ -307,6 +314,7 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "paths": reader.paths(params["paths"]),
         "contents": reader.contents(params["contents"], params["secrets"]),
         "lines": reader.lines(params["lines"]),
+        "holds": reader.holds(params["holds"]),
         "resolved": reader.resolve(params["resolve"]),
         "accounts": reader.accounts(params["accounts"]),
         "listening": reader.listening(),

@@ -35,6 +35,8 @@ KERBEROS, DIGEST = "kerberos", "digest"
 JAAS_TEXT = re.compile(r'[^"\\\r\n]+')
 JAAS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 DIGEST_LOGIN = "org.apache.zookeeper.server.auth.DigestLoginModule required"
+#: The name that members show each other.
+QUORUM_USER = "quorum"
 SECTIONS = {"Server": "client", "QuorumServer": "quorum", "QuorumLearner": "quorum"}
 
 
@@ -140,11 +142,25 @@ def jaas_sections(auth: Mapping[str, Any], users: Mapping[str, str], quorum_pass
     if auth["mechanism"] == KERBEROS:
         return dict.fromkeys(wanted, _kerberos_login(auth))
     digest = {
-        "Server": [f'user_{name}="{password}"' for name, password in sorted(users.items())],
-        "QuorumServer": [f'user_quorum="{quorum_password}"'],
-        "QuorumLearner": _digest_identity("quorum", quorum_password),
+        "Server": [_digest_user(name, password) for name, password in sorted(users.items())],
+        "QuorumServer": [_digest_user(QUORUM_USER, quorum_password)],
+        "QuorumLearner": _digest_identity(QUORUM_USER, quorum_password),
     }
     return {name: [DIGEST_LOGIN, *digest[name]] for name in wanted}
+
+
+def jaas_passwords(auth: Mapping[str, Any], admin: str, admin_password: str, quorum_password: str) -> dict[str, str]:
+    """Lines of a member's JAAS file without which a run would lock itself out (admin) or members each other (quorum).
+
+    Args:
+        auth: as for `auth_options`.
+        admin: the toolkit's own user.
+        admin_password: of that user.
+        quorum_password: of the members among themselves.
+    """
+    if auth["mechanism"] != DIGEST:
+        return {}
+    return {"admin": _digest_user(admin, admin_password), "quorum": _digest_user(QUORUM_USER, quorum_password)}
 
 
 def client_sections(auth: Mapping[str, Any], username: str, password: str) -> dict[str, list[str]]:
@@ -177,6 +193,10 @@ def _kerberos_login(auth: Mapping[str, Any]) -> list[str]:
         "useTicketCache=false",
         f'principal="{auth["principal"]}"',
     ]
+
+
+def _digest_user(name: str, password: str) -> str:
+    return f'user_{name}="{password}"'
 
 
 def _digest_identity(username: str, password: str) -> list[str]:
@@ -261,7 +281,12 @@ def _digest_problems(auth: Mapping[str, Any], users: Mapping[str, str], quorum_p
 
 
 def step_problems(
-    host: str, running_config: str, running_mechanism: str, auth: Mapping[str, Any], tls: Mapping[str, Any]
+    host: str,
+    running_config: str,
+    running_mechanism: str,
+    auth: Mapping[str, Any],
+    tls: Mapping[str, Any],
+    held: Mapping[str, bool],
 ) -> list[str]:
     """Refuses a live member a step that leaves one out.
 
@@ -270,6 +295,7 @@ def step_problems(
         running_mechanism: kerberos, digest, or empty, by its JAAS file.
         auth: as for `auth_options`.
         tls: as for `zookeeper_tls.tls_options`.
+        held: whether its JAAS file has each of `jaas_passwords`.
     """
     if not running_config:
         return []
@@ -291,6 +317,28 @@ def step_problems(
             f"{host}: zookeeper_auth_mechanism is {auth['mechanism']}, and this member runs with {running_mechanism}. Go back to "
             "none step by step, and forth with the other."
         )
+    elif running_mechanism == DIGEST:
+        problems += _password_problems(host, before, auth, held)
+    return problems
+
+
+def _password_problems(
+    host: str, running: Mapping[str, str], auth: Mapping[str, Any], held: Mapping[str, bool]
+) -> list[str]:
+    problems = []
+    if "none" not in (running["client"], auth["client"]) and not held.get("admin", True):
+        problems.append(
+            f"{host}: zookeeper_admin_user has another password on this member than zookeeper_admin_password, so that this toolkit "
+            "would not be let in there any more. Give the new one to a new user (zookeeper_client_users and zookeeper_super_users), "
+            "run, then name that user as zookeeper_admin_user, and run again."
+        )
+    # A member that is at offered shows no password to the one that leads.
+    asked = {"learners", "required"} & {running["quorum"], auth["quorum"]}
+    if asked and running["quorum"] != "none" and not held.get("quorum", True):
+        problems.append(
+            f"{host}: zookeeper_quorum_password is another one than that of this member, and members would refuse each other. Go back "
+            "to zookeeper_quorum_auth: offered step by step, change it there, run, and go forth again."
+        )
     return problems
 
 
@@ -310,17 +358,26 @@ def jaas_mechanism(text: str) -> str:
     return KERBEROS if "Krb5LoginModule" in text else DIGEST if "DigestLoginModule" in text else ""
 
 
-def unswitched_clients(stage: str, variable: str, client_variable: str, clients: Mapping[str, Any]) -> Sequence[str]:
+#: What is to be done about clients that are not switched.
+SWITCH = "Switch it first, while it is offered."
+#: Flink knows DIGEST-MD5 for its own JAAS file only, which this toolkit does not write.
+NO_SWITCH = "By passwords it cannot be (Flink has Kerberos only): leave it at offered, or take zookeeper_auth_mechanism: kerberos."
+
+
+def unswitched_clients(
+    stage: str, variable: str, client_variable: str, clients: Mapping[str, Any], mechanism: str = KERBEROS
+) -> Sequence[str]:
     """Refuses to close the ensemble to Flink hosts of this inventory.
 
     Args:
         stage: wanted of `variable`.
         clients: host -> value of `client_variable`; none or false says that it is not switched.
+        mechanism: kerberos or digest, where it is about authentication.
     """
     outside = [name for name, how in clients.items() if not how or how == "none"]
     if stage != "required" or not outside:
         return []
     return [
         f"{variable} is required, and Flink is not switched yet on {', '.join(outside)} ({client_variable}). "
-        "Switch it first, while it is offered."
+        f"{SWITCH if mechanism == KERBEROS else NO_SWITCH}"
     ]

@@ -49,6 +49,11 @@ options:
         be secrets.
     type: dict
     default: {}
+  holds:
+    description:
+      - By path, texts by a name of yours; told is whether the file has each of them. For secrets, of which nobody is told more.
+    type: dict
+    default: {}
   resolve:
     description: Host names to resolve with this host's resolver.
     type: list
@@ -97,6 +102,10 @@ lines:
   description: Lines by path; an empty list for a missing file.
   type: dict
   returned: always
+holds:
+  description: By path and name, whether the file has the text; an empty dictionary for a missing file.
+  type: dict
+  returned: always
 resolved:
   description: Addresses by name; an empty list for an unknown name.
   type: dict
@@ -128,6 +137,7 @@ def main() -> None:
             # The names of the keys are none.
             "secrets": {**names, "no_log": False},
             "lines": {"type": "dict", "default": {}},
+            "holds": {"type": "dict", "default": {}, "no_log": True},
             "resolve": names,
             "accounts": names,
         },

@@ -119,9 +119,21 @@ def flink(inventory, **changes):
 
 
 def test_required_while_flink_does_not_authenticate_is_refused(run, inventory):
-    inventory["all"]["vars"] |= DIGEST
+    inventory["all"]["vars"] |= KERBEROS | {"zookeeper_client_auth": "required"}
     flink(inventory)
     refused(run(inventory), "Flink is not switched yet on jm1, tm1", "while it is offered")
+
+
+def test_passwords_and_a_flink_that_cannot_show_one_are_refused(run, inventory):
+    inventory["all"]["vars"] |= DIGEST
+    flink(inventory)
+    refused(run(inventory), "Flink is not switched yet on jm1, tm1", "Flink has Kerberos only", "leave it at offered")
+    flink(inventory, flink_ha_zookeeper_auth="kerberos", kerberos_realm="X.TEST", zookeeper_client_auth="offered")
+    refused(
+        run(inventory, playbook="playbooks/flink.yml"),
+        "zookeeper_auth_mechanism is digest",
+        "Set flink_ha_zookeeper_auth: none",
+    )
 
 
 def test_a_principal_a_process_is_refused_with_closed_nodes(run, inventory):

@@ -67,6 +67,7 @@ def host_state(me, given, _check):
         "paths": paths,
         "contents": contents,
         "lines": {path: [] for path in given.get("lines", {})},
+        "holds": {path: {} for path in given.get("holds", {})},
         "resolved": {name: ["192.0.2.1"] for name in given["resolve"]},
         "accounts": {
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]

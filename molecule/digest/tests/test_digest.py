@@ -21,9 +21,9 @@ def run(variables, *arguments):
     return cluster.playbook("playbooks/zookeeper.yml", "-e", json.dumps(variables), *arguments)
 
 
-def answered(password=""):
-    """Whether a client is answered: with a password as the user app, without one anonymously."""
-    sasl = {"mechanism": "DIGEST-MD5", "username": "app", "password": password} if password else None
+def answered(password="", user="app"):
+    """Whether a client is answered: with a password, or without one anonymously."""
+    sasl = {"mechanism": "DIGEST-MD5", "username": user, "password": password} if password else None
     servers = ",".join(f"{cluster.address(host)}:2181" for host in HOSTS)
     client = KazooClient(servers, timeout=6, sasl_options=sasl, connection_retry={"max_tries": 2})
     try:
@@ -43,6 +43,11 @@ def test_closed_step_by_step_under_writes(tmp_path):
     assert set(result["acknowledged"]) <= result["found"], "acknowledged writes are missing"
     assert not result["lost"]
     assert answered()
+    # Where nobody asks for it yet, members may be given another one.
+    code, output = run(OFFERED | {"zookeeper_quorum_password": "canary-before"})
+    assert code == 0, output
+    code, output = run(OFFERED)
+    assert code == 0, output
     for stage in (LEARNERS, CLOSED):
         code, output = run(stage, "-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}")
         assert code == 0, output
@@ -97,6 +102,39 @@ def test_diagnostics_show_no_password(tmp_path):
     assert "canary" not in output
     code, output = run(CLOSED)
     assert code == 0, output
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("zookeeper_admin_password", "Give the new one to a new user"),
+        ("zookeeper_quorum_password", "Go back to zookeeper_quorum_auth: offered"),
+    ],
+)
+def test_a_password_by_which_members_or_this_toolkit_would_be_locked_out_is_refused(name, words):
+    code, output = run(CLOSED | {name: "canary-other"}, "-vvv")
+    assert code != 0, output
+    assert words in output
+    assert "canary" not in output
+    assert all("changed=0" in line for line in output.splitlines() if "changed=" in line)
+
+
+def test_another_password_of_this_toolkit_is_another_user():
+    more = {"zookeeper_client_users": {"app": "canary-app", "second": "canary-second"}}
+    for step in (
+        {"zookeeper_super_users": ["second"]},
+        {"zookeeper_admin_user": "second", "zookeeper_admin_password": "canary-second"},
+    ):
+        code, output = run(CLOSED | more | step)
+        assert code == 0, output
+    assert answered("canary-second", "second")
+    assert not answered("canary-admin", "streamquorum")
+    # And back, for the tests that follow.
+    old = {"app": "canary-app", "streamquorum": "canary-admin"}
+    second = {"zookeeper_admin_user": "second", "zookeeper_admin_password": "canary-second"}
+    for step in ({"zookeeper_client_users": old, "zookeeper_super_users": ["streamquorum"]} | second, {}):
+        code, output = run(CLOSED | step)
+        assert code == 0, output
 
 
 def test_secrets_come_from_a_vaulted_file(tmp_path):

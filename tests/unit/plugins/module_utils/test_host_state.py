@@ -118,6 +118,14 @@ def test_lines_of_a_file_without_the_rest_of_it(tmp_path):
     }
 
 
+def test_whether_a_file_has_a_secret_and_no_more(tmp_path):
+    path, missing = str(tmp_path / "jaas.conf"), str(tmp_path / "none")
+    (tmp_path / "jaas.conf").write_text('Server {\n  user_app="hidden";\n};\n')
+    reader = host_state.HostReader(lambda _command: (0, "", ""))
+    wanted = {"same": 'user_app="hidden"', "another": 'user_app="else"'}
+    assert reader.holds({path: wanted, missing: wanted}) == {path: {"same": True, "another": False}, missing: {}}
+
+
 def test_a_secret_of_a_file_stays_on_the_host():
     text = "a=1\nX.secret = super:canary=\n X.secret=canary\nX.secretive=b\n"
     assert host_state.without_secrets(text, ["X.secret"]) == "a=1\nX.secret =\n X.secret=\nX.secretive=b\n"

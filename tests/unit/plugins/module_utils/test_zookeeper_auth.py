@@ -94,7 +94,7 @@ def test_a_live_member_goes_one_step_at_a_time_forth_and_back(side):
     for now, then in itertools.product(order, order):
         start = {"client": "none", "quorum": "none"}
         running = render_properties({"tickTime": 2000} | auth.auth_options(wanted(**(start | {side: now}))))
-        found = auth.step_problems("n1", running, "kerberos", wanted(**(start | {side: then})), NO_TLS)
+        found = auth.step_problems("n1", running, "kerberos", wanted(**(start | {side: then})), NO_TLS, {})
         assert bool(found) == (abs(order.index(now) - order.index(then)) > 1), (now, then)
         if found:
             between = order[order.index(now) + (1 if order.index(then) > order.index(now) else -1)]
@@ -102,13 +102,53 @@ def test_a_live_member_goes_one_step_at_a_time_forth_and_back(side):
 
 
 def test_a_member_that_is_down_may_start_with_anything():
-    assert auth.step_problems("n1", "", "", wanted(), NO_TLS) == []
+    assert auth.step_problems("n1", "", "", wanted(), NO_TLS, {}) == []
 
 
 def test_another_mechanism_on_a_live_member_is_refused():
     running = render_properties({"tickTime": 2000} | auth.auth_options(wanted(mechanism="digest")))
-    assert "runs with digest" in auth.step_problems("n1", running, "digest", wanted(), NO_TLS)[0]
-    assert auth.step_problems("n1", running, "kerberos", wanted(), NO_TLS) == []
+    assert "runs with digest" in auth.step_problems("n1", running, "digest", wanted(), NO_TLS, {})[0]
+    assert auth.step_problems("n1", running, "kerberos", wanted(), NO_TLS, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("running", "then", "held", "words"),
+    [
+        ({}, {}, {"admin": True, "quorum": True}, []),
+        ({}, {}, {"admin": False, "quorum": True}, ["zookeeper_admin_password"]),
+        ({}, {}, {"admin": True, "quorum": False}, ["zookeeper_quorum_password"]),
+        ({"client": "none"}, {"client": "offered"}, {"admin": False, "quorum": True}, []),
+        ({"quorum": "offered"}, {"quorum": "offered"}, {"admin": True, "quorum": False}, []),
+        (
+            {"quorum": "offered"},
+            {"quorum": "learners"},
+            {"admin": True, "quorum": False},
+            ["zookeeper_quorum_password"],
+        ),
+        (
+            {"quorum": "learners"},
+            {"quorum": "offered"},
+            {"admin": True, "quorum": False},
+            ["zookeeper_quorum_password"],
+        ),
+        ({"quorum": "none"}, {"quorum": "offered"}, {"admin": True, "quorum": False}, []),
+        ({}, {}, {}, []),
+    ],
+)
+def test_a_password_that_a_live_member_does_not_know_is_refused_where_it_is_asked_for(running, then, held, words):
+    config = render_properties({"tickTime": 2000} | auth.auth_options(wanted(mechanism="digest", **running)))
+    found = auth.step_problems("n1", config, "digest", wanted(mechanism="digest", **then), NO_TLS, held)
+    assert len(found) == len(words), found
+    assert all(word in text for word, text in zip(words, found, strict=True))
+
+
+def test_what_members_must_hold_is_what_their_file_has():
+    digest = wanted(mechanism="digest")
+    text = auth.jaas_text(auth.jaas_sections(digest, USERS, "third"))
+    held = auth.jaas_passwords(digest, "streamquorum", "other", "third")
+    assert set(held) == {"admin", "quorum"}
+    assert all(line in text for line in held.values())
+    assert auth.jaas_passwords(wanted(), "streamquorum", "other", "third") == {}
 
 
 @pytest.mark.parametrize(
@@ -191,6 +231,7 @@ def test_a_client_that_would_be_locked_out_is_named():
     assert "on jm1, jm3 (flink_x)" in told
     assert auth.unswitched_clients("required", "zookeeper_client_auth", "flink_x", {"jm2": "kerberos"}) == []
     assert auth.unswitched_clients("offered", "zookeeper_client_auth", "flink_x", clients) == []
+    assert "Kerberos only" in auth.unswitched_clients("required", "zookeeper_client_auth", "x", clients, "digest")[0]
 
 
 def test_the_super_users_password_is_hashed_as_the_server_does():

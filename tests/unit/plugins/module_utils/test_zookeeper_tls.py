@@ -57,7 +57,7 @@ def test_a_live_member_goes_one_step_at_a_time_forth_and_back(side):
     start = {"client": "none", "quorum": "none"}
     for now, then in itertools.product(order, order):
         running = config(**(start | {side: now}))
-        found = auth.step_problems("n1", running, "", OPEN, wanted(**(start | {side: then})))
+        found = auth.step_problems("n1", running, "", OPEN, wanted(**(start | {side: then})), {})
         assert bool(found) == (abs(order.index(now) - order.index(then)) > 1), (now, then)
 
 
