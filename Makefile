@@ -23,7 +23,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: lab-requirements setup ## Build a real cluster on this machine and say who leads (about 6 minutes, then 40 s)
+demo: lab-requirements setup ## Build a real cluster on this machine and say who leads (about 4 minutes, then 20 s)
 	@$(LAB) up --inventory $(LAB_INVENTORY)
 	@ansible-playbook -i $(LAB_INVENTORY) playbooks/bundle.yml
 	@ansible-playbook -i $(LAB_INVENTORY) playbooks/site.yml

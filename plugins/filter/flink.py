@@ -45,6 +45,7 @@ class FilterModule:
             "flink_acl_entries": cluster.acl_entries,
             "flink_acl_problems": cluster.acl_problems,
             "flink_upgrade_problems": cluster.upgrade_problems,
+            "flink_mixed_problems": cluster.mixed_problems,
             "flink_plan": cluster.plan,
             "flink_steps": cluster.steps,
             "flink_possible_units": cluster.possible_units,

@@ -434,17 +434,37 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[
 
 
 def upgrade_problems(
-    running: str, host: str, wanted: str, pairs: Sequence[Mapping[str, str]], upgrade: bool
+    running: str, host: str, wanted: str, pairs: Sequence[Mapping[str, str]], upgrade: bool, across_minor: bool
 ) -> list[str]:
-    """As `preflight.upgrade_problems`, with Flink's own rule: releases are mixed only within what was tested."""
+    """As `preflight.upgrade_problems`, with Flink's own rule: releases are mixed only within what was tested.
+
+    Another minor release, confirmed by `across_minor`, is for a cluster that is down: `mixed_problems`.
+    """
     otherwise = (
         "Flink does not support JobManagers and TaskManagers of mixed releases, so this is not rolled. The way is: a "
-        "savepoint of every job (flink stop --savepointPath), playbooks/stop.yml, the new release, playbooks/start.yml, and "
-        "the jobs from their savepoints"
+        "savepoint of every job (flink stop --savepointPath), playbooks/stop.yml, playbooks/upgrade.yml with "
+        "flink_ha_upgrade_across_minor=true, and the jobs from their savepoints"
     )
+    series = {"from": preflight.series(running), "to": preflight.series(wanted)}
+    allowed = [*pairs, series] if across_minor and series["from"] != series["to"] else pairs
     return preflight.upgrade_problems(
-        host, "Flink", "flink_ha_version", running, wanted, pairs, upgrade, False, otherwise
+        host, "Flink", "flink_ha_version", running, wanted, allowed, upgrade, across_minor, otherwise
     )
+
+
+def mixed_problems(running: str, host: str, wanted: str, serving: bool) -> list[str]:
+    """Refuses another minor release while a process of the cluster runs.
+
+    Args:
+        running: release that stands behind `current`.
+        serving: whether a process of the cluster runs, on any host.
+    """
+    if not serving or preflight.series(running) == preflight.series(wanted):
+        return []
+    return [
+        f"{host}: has Flink {running}, and flink_ha_version is {wanted}. Releases are not mixed: end every job with a savepoint "
+        "(flink stop --savepointPath), run playbooks/stop.yml -e stop_cluster=true, and then this again."
+    ]
 
 
 def settings(lines: Sequence[str]) -> dict[str, str]:

@@ -119,6 +119,11 @@ def limit_problems(group: Sequence[str], play_hosts: Sequence[str], what: str) -
     ]
 
 
+def series(release: str) -> str:
+    """The minor release: 3.8 of 3.8.6."""
+    return ".".join(release.split(".")[:2])
+
+
 def upgrade_problems(
     host: str,
     what: str,
@@ -141,7 +146,7 @@ def upgrade_problems(
     """
     if running in ("", wanted):
         return []
-    before, after = (".".join(release.split(".")[:2]) for release in (running, wanted))
+    before, after = series(running), series(wanted)
     change = f"{host}: runs {what} {running}, and {variable} is {wanted}"
     if (before, after) not in [(pair["from"], pair["to"]) for pair in pairs]:
         known = ", ".join(f"{pair['from']}.x to {pair['to']}.x" for pair in pairs)

@@ -116,6 +116,7 @@ def lines() -> Iterator[str]:
     yield "| port | default | who listens | who reaches it |\n|---|---|---|---|"
     for name, default in ports().items():
         yield f"| `{name}` | {default} | {REACHED_BY[name][0]} | {REACHED_BY[name][1]} |"
+    yield "\nWith Kerberos all hosts reach the KDC on port 88 (TCP and UDP), and the controller of keytabs.yml ports 88 and 749 of it."
     for role, product in (("zookeeper", "ZooKeeper"), ("flink_ha", "Flink")):
         yield f"\n## Releases of {product}\n\n| release | Java | sum |\n|---|---|---|"
         for release in load(role, "vars/main/releases.yml")[f"{role}_releases"]:

@@ -330,3 +330,44 @@ def test_a_roll_of_the_ensemble_and_a_failover_under_a_job(tmp_path):
 def test_a_reboot_of_all_hosts_brings_everything_back():
     lab("power", "reboot", "all")
     cluster.until("the cluster serves", lambda: cluster.playbook("playbooks/status.yml")[0] == 0, 180, every=5)
+
+
+def test_who_is_let_in_by_name_and_who_is_connected_can_be_seen():
+    """The two commands of docs/operations.md, by which clients are found that are still to be switched."""
+    named = "journalctl -u zookeeper -o cat -g 'Successfully authenticated client'"
+    assert "flink@KERBEROS.TEST" in "".join(
+        cluster.shell(host, f"{named} || true") for host in cluster.group("zookeeper")
+    )
+    connected = "ss -Htn state established '( sport = :2181 )'"
+    assert any(cluster.shell(host, connected) for host in cluster.group("zookeeper"))
+
+
+#: The inventory of docs/operations.md where there are no keys any more.
+WITHOUT_KEYS = {
+    "zookeeper_client_auth": "none",
+    "zookeeper_quorum_auth": "none",
+    "flink_ha_zookeeper_auth": "none",
+    "zookeeper_acls": {},
+    "zookeeper_config_extra": {"skipACL": "yes"},
+}
+
+
+def test_a_kdc_that_is_lost_for_good_does_not_take_the_jobs_along():
+    (job,) = [each["jid"] for each in cluster.rest_any("/jobs/overview")["jobs"] if each["state"] == "RUNNING"]
+    before = max(counted())[0]
+    cluster.shell(KDC, "systemctl stop krb5-kdc krb5-admin-server")
+    for host in cluster.group("lab"):
+        cluster.shell(host, "systemctl stop flink-taskmanager flink-jobmanager zookeeper 2> /dev/null || true")
+    code, output = cluster.playbook("playbooks/site.yml", "-e", json.dumps(WITHOUT_KEYS))
+    assert code == 0, output
+    cluster.until("the job runs again", lambda: state(job) == "RUNNING", 90)
+    assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"
+    cluster.shell(KDC, "systemctl start krb5-kdc krb5-admin-server")
+    code, output = cluster.playbook("playbooks/stop.yml", "-e", "stop_cluster=true", "-e", json.dumps(WITHOUT_KEYS))
+    assert code == 0, output
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+    cluster.until("the job runs again", lambda: state(job) == "RUNNING", 90)
+    assert_nothing_lost(before)
+    outcome = attacker.attack(OUTSIDE, TREE, attacker.STRANGERS["another principal"])
+    assert not attacker.succeeded(outcome), outcome

@@ -10,6 +10,7 @@ import pytest
 HOSTS = cluster.group("zookeeper")
 NEW = ["-e", "zookeeper_version=3.9.5", "-e", "flink_ha_version=1.20.5"]
 CONFIRMED = ["-e", "zookeeper_upgrade_across_minor=true"]
+MINOR = ["-e", "flink_ha_version=2.3.0", "-e", "flink_ha_upgrade_across_minor=true"]
 
 
 def releases():
@@ -32,7 +33,8 @@ def started():
         ("upgrade.yml", NEW, "zookeeper_upgrade_across_minor=true"),
         ("upgrade.yml", ["-e", "zookeeper_version=3.7.2"], "What may be rolled: "),
         ("upgrade.yml", ["-e", "zookeeper_version=3.9.99"], "no release that this toolkit knows"),
-        ("upgrade.yml", ["-e", "flink_ha_version=2.3.0"], "flink stop --savepointPath"),
+        ("upgrade.yml", MINOR[:2], "flink stop --savepointPath"),
+        ("upgrade.yml", MINOR, "run playbooks/stop.yml -e stop_cluster=true, and then this again"),
     ],
 )
 def test_what_is_not_asked_for_or_not_tested_is_refused_before_a_change(playbook, change, words):
@@ -71,3 +73,14 @@ def test_there_and_back_under_writes(tmp_path, zookeeper, flink):
     code, output = cluster.playbook("playbooks/upgrade.yml", *wanted, *CONFIRMED)
     assert code == 0, output
     assert started() == before, "a second run has nothing to do"
+
+
+def test_another_minor_release_of_flink_is_taken_by_a_cluster_that_is_down():
+    """The inventory says 1.20.4. What runs is told to stop.yml, which compares the two."""
+    back = ["-e", "flink_ha_upgrade_across_minor=true"]
+    for runs, change, release in (([], MINOR, "2.3.0"), (MINOR, back, "1.20.4")):
+        code, output = cluster.playbook("playbooks/stop.yml", "-e", "stop_cluster=true", *runs)
+        assert code == 0, output
+        code, output = cluster.playbook("playbooks/upgrade.yml", *change)
+        assert code == 0, output
+        assert flink_release() == release

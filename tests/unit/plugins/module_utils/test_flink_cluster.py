@@ -584,9 +584,20 @@ def test_another_cluster_id_than_the_one_that_runs_is_refused():
     ("wanted", "words"), [("1.20.5", ""), ("2.3.0", "savepoint of every job"), ("1.19.3", "savepoint")]
 )
 def test_flink_is_rolled_only_within_what_was_tested(wanted, words):
-    problems = cluster.upgrade_problems("1.20.4", "h", wanted, [{"from": "1.20", "to": "1.20", "tested": ""}], True)
+    problems = cluster.upgrade_problems(
+        "1.20.4", "h", wanted, [{"from": "1.20", "to": "1.20", "tested": ""}], True, False
+    )
     assert bool(problems) == bool(words)
     assert all(words in problem for problem in problems)
+
+
+def test_another_minor_release_of_flink_is_for_a_cluster_that_is_down():
+    pairs = [{"from": "1.20", "to": "1.20", "tested": ""}]
+    assert cluster.upgrade_problems("1.20.4", "h", "2.3.0", pairs, True, True) == []
+    assert "upgrade.yml" in cluster.upgrade_problems("1.20.4", "h", "2.3.0", pairs, False, True)[0]
+    assert "stop.yml" in cluster.mixed_problems("1.20.4", "h", "2.3.0", True)[0]
+    assert cluster.mixed_problems("1.20.4", "h", "2.3.0", False) == []
+    assert cluster.mixed_problems("1.20.4", "h", "1.20.5", True) == []
 
 
 def test_members_as_a_roll_sees_them():
