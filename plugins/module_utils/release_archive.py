@@ -200,14 +200,20 @@ def release_source(
         result["problems"] = [
             f"No sha512 sum is known for {name} {version}, and nothing is installed without one. Set "
             f"{prefix}_archive_sha512 to the content of the publisher's .sha512 file ({result['archive'] or 'archive'}"
-            f".sha512), or build a bundle with playbooks/bundle.yml, whose manifest has the sum of what it holds."
+            f".sha512), or build a bundle, whose manifest has the sum of what it holds: {bundle_command(name, version)}"
         ]
     elif not result["sources"]:
         result["problems"] = [
             f"No source is named for {name} {version}. Set {prefix}_mirrors, {prefix}_archive_url or "
-            f"{prefix}_archive_file, or build a bundle with playbooks/bundle.yml."
+            f"{prefix}_archive_file, or build a bundle: {bundle_command(name, version)}"
         ]
     return result
+
+
+def bundle_command(name: str, version: str) -> str:
+    """What puts a release into the bundle, beside what is there."""
+    contents = json.dumps({"bundle_contents": [{"name": name, "version": version}]})
+    return f"ansible-playbook playbooks/bundle.yml -e '{contents}'"
 
 
 def bundle_entry(manifest: Mapping[str, Any], name: str, version: str) -> Mapping[str, Any] | None:
