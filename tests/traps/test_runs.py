@@ -41,6 +41,15 @@ def test_trap_04_a_host_that_cannot_be_reached_stops_the_run_before_a_change(wor
     assert touched(world) == []
 
 
+def test_trap_04_37_a_host_that_cannot_be_reached_stops_a_run_with_a_limit_too(world):
+    """`--limit` leaves out localhost, and with it whatever a play there would find out."""
+    world.unreachable("zk2")
+    code, output = world.run("site.yml", "--limit", "zookeeper")
+    assert code != 0, output
+    assert "fatal: [zk2]: UNREACHABLE!" in output
+    assert touched(world) == []
+
+
 def test_trap_04_a_host_that_is_refused_stops_the_run_for_all(world):
     world.event("before", "host_state", "zk2", reply={"failed": True, "msg": "no such thing as its disk"})
     code, output = world.run("site.yml")

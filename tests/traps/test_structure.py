@@ -161,7 +161,7 @@ def test_trap_11_nothing_that_is_rendered_comes_from_the_hosts_of_the_play():
         lines = [line for line in path.read_text().splitlines() if re.search(r"\b(ansible_)?play_(hosts|batch)", line)]
         if str(path.relative_to(ROOT)) in MAY_ASK_FOR_PLAY_HOSTS:
             assert all(
-                re.search(r"limit_problems|play_hosts: |intersect\(play_hosts\)|leaders\(", line) for line in lines
+                re.search(r"limit_problems|play_hosts: |__preflight_hosts: |leaders\(", line) for line in lines
             ), path
         else:
             assert lines == [], path
