@@ -504,7 +504,8 @@ def owner_problems(
     Args:
         found: what `settings` gave for each service that was installed before.
         wanted: principal (empty for an anonymous client), acl (open or creator), keytab (its path), switching
-            (flink_ha_switching_principals), closable (whether this toolkit rewrites ACLs in this ensemble).
+            (flink_ha_switching_principals), closable (whether this toolkit rewrites ACLs in this ensemble), unguarded (whether
+            the ensemble looks at no ACL).
         serving: whether a process of the cluster runs.
     """
     principal = wanted["principal"]
@@ -522,6 +523,8 @@ def owner_problems(
                     "creator then."
                 )
         elif closed and not principal:
+            if wanted["unguarded"] and not serving:
+                continue
             problems.append(
                 f"{told}, to whom alone the cluster's nodes in ZooKeeper belong; an anonymous client could not read the nodes, and no "
                 "JobManager would find its jobs. Keep flink_ha_zookeeper_auth: kerberos, set flink_ha_zookeeper_acl: open, and run "

@@ -219,7 +219,7 @@ CREATOR = [
     "security.kerberos.login.keytab: /etc/flink/flink.keytab",
 ]
 OPEN = ["high-availability.zookeeper.client.acl: open", *CREATOR[1:]]
-BECOMES = {"acl": "creator", "keytab": "/etc/flink/new.keytab", "switching": [], "closable": True}
+BECOMES = {"acl": "creator", "keytab": "/etc/flink/new.keytab", "switching": [], "closable": True, "unguarded": False}
 BOTH = {"switching": ["flink@X", "new@X"]}
 
 
@@ -243,6 +243,9 @@ BOTH = {"switching": ["flink@X", "new@X"]}
         (OPEN, {"principal": "new@X", "acl": "open"}, True, ""),
         (CREATOR, {"principal": "new@X", "closable": False, **BOTH}, True, "no super user of that ensemble"),
         (CREATOR, {"principal": "new@X", "closable": False}, False, "no super user of that ensemble"),
+        # Where the keys are lost, and nobody looks at ACLs any more: once nothing runs.
+        (CREATOR, {"principal": "", "unguarded": True}, False, ""),
+        (CREATOR, {"principal": "", "unguarded": True}, True, "an anonymous client could not read the nodes"),
         (
             CREATOR,
             {"principal": "new@X", "keytab": "/etc/flink/flink.keytab", **BOTH},
