@@ -126,6 +126,21 @@ def test_data_survives_the_loss_of_one_members_directory():
         assert client.get("/kept")[0] == b"value"
 
 
+def test_a_host_that_is_replaced_by_a_new_one_gets_the_data_from_the_others():
+    follower = next(host for host in HOSTS if cluster.mode(host) == "follower")
+    everything = "/etc/zookeeper /var/lib/zookeeper /var/log/zookeeper /opt/zookeeper* /opt/streamquorum"
+    cluster.shell(
+        follower,
+        "systemctl disable --now zookeeper 2> /dev/null; "
+        f"rm -rf {everything} /etc/systemd/system/zookeeper.service && userdel zookeeper && systemctl daemon-reload",
+    )
+    code, output = cluster.playbook(PLAYBOOK)
+    assert code == 0, output
+    with cluster.session(follower) as client:
+        client.sync("/")
+        assert client.get("/kept")[0] == b"value"
+
+
 # --- a live ensemble
 
 
