@@ -442,7 +442,7 @@ def upgrade_problems(
     """
     otherwise = (
         "Flink does not support JobManagers and TaskManagers of mixed releases, so this is not rolled. The way is: a "
-        "savepoint of every job (flink stop --savepointPath), playbooks/stop.yml, playbooks/upgrade.yml with "
+        "savepoint of every job (flink stop JOB), playbooks/stop.yml, playbooks/upgrade.yml with "
         "flink_ha_upgrade_across_minor=true, and the jobs from their savepoints"
     )
     series = {"from": preflight.series(running), "to": preflight.series(wanted)}
@@ -463,7 +463,7 @@ def mixed_problems(running: str, host: str, wanted: str, serving: bool) -> list[
         return []
     return [
         f"{host}: has Flink {running}, and flink_ha_version is {wanted}. Releases are not mixed: end every job with a savepoint "
-        "(flink stop --savepointPath), run playbooks/stop.yml -e stop_cluster=true, and then this again."
+        "(flink stop JOB), run playbooks/stop.yml -e stop_cluster=true, and then this again."
     ]
 
 

@@ -33,7 +33,7 @@ def started():
         ("upgrade.yml", NEW, "zookeeper_upgrade_across_minor=true"),
         ("upgrade.yml", ["-e", "zookeeper_version=3.7.2"], "What may be rolled: "),
         ("upgrade.yml", ["-e", "zookeeper_version=3.9.99"], "no release that this toolkit knows"),
-        ("upgrade.yml", MINOR[:2], "flink stop --savepointPath"),
+        ("upgrade.yml", MINOR[:2], "flink stop JOB"),
         ("upgrade.yml", MINOR, "run playbooks/stop.yml -e stop_cluster=true, and then this again"),
     ],
 )
