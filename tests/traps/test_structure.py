@@ -128,10 +128,10 @@ def test_trap_04_a_failure_of_one_host_stops_all_hosts(name, play):
 
 @pytest.mark.parametrize("playbook", ["site.yml", "rolling_restart.yml", "upgrade.yml", "start.yml", "stop.yml"])
 def test_trap_04_38_what_changes_a_cluster_begins_with_the_preflight_of_all_hosts(playbook):
-    for play in load(ROOT / "playbooks" / playbook):
-        if "ansible.builtin.import_playbook" in play:
-            assert play["ansible.builtin.import_playbook"] == "preflight.yml"
-            break
+    imports = [play.get("ansible.builtin.import_playbook") for play in load(ROOT / "playbooks" / playbook)]
+    first = imports.index("preflight.yml")
+    assert not any(imports[:first])
+    for play in load(ROOT / "playbooks" / playbook)[:first]:
         assert all("ansible.builtin.assert" in task for task in play["tasks"]), (
             "only the run's own switches come before"
         )
