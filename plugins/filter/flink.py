@@ -33,7 +33,7 @@ class FilterModule:
             "flink_job_managers": cluster.job_managers,
             "flink_masters": cluster.masters,
             "flink_workers": cluster.workers,
-            "flink_zookeeper_port": cluster.zookeeper_port,
+            "flink_zookeeper_input": cluster.zookeeper_input,
             "flink_zookeeper_ports": cluster.zookeeper_ports,
             "flink_has_secrets": options.has_secrets,
             "flink_generations": cluster.with_generations,

@@ -179,9 +179,8 @@ def zookeeper_ports(
     return [{"port": hostvars[host].get(name, defaults[name]), "what": name} for name in ZOOKEEPER_PORTS]
 
 
-def zookeeper_port(hostvars: HostVars, members: Sequence[str], defaults: Mapping[str, Any], tls: bool = False) -> int:
-    """Client port of the ensemble: an input of the group zookeeper, which Flink's hosts do not have."""
-    name = "zookeeper_secure_client_port" if tls else "zookeeper_client_port"
+def zookeeper_input(hostvars: HostVars, members: Sequence[str], defaults: Mapping[str, Any], name: str) -> int:
+    """A number that is the same for the whole ensemble: an input of the group zookeeper, which Flink's hosts do not have."""
     given = [hostvars[host][name] for host in members if name in hostvars[host]]
     return int(given[0] if given else defaults[name])
 
@@ -404,7 +403,8 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[
     Args:
         given: the role's inputs under their own names, and host, groups, play_hosts, addresses (of all hosts), quorum,
             services (of this host), defaults (the role's own), releases, options, values (of the options), zookeeper_ports
-            (of this host), source_problems (of the archive) and, with a state, java (what `java_plan` gave).
+            (of this host), source_problems (of the archive), session_timeout and ensemble_silence (ms, see `_session_problems`)
+            and, with a state, java (what `java_plan` gave).
         hostvars: the inventory's variables.
         state: what `host_state` returned; without it, only what needs no host is judged.
     """
@@ -415,7 +415,7 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[
         problems.append(
             "The group flink_jobmanager has no host: nobody would lead. Put at least two there, so that one may be lost."
         )
-    problems += _limit_problems(given)
+    problems += _limit_problems(given) + _session_problems(given["session_timeout"], given["ensemble_silence"])
     problems += _identity_problems(given) + _storage_problems(given) + _service_problems(given, hostvars)
     release = next((item for item in given["releases"] if item["version"] == given["flink_ha_version"]), None)
     if release:
@@ -431,6 +431,26 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[
     if state is not None and release:
         problems += _host_problems(given, state, release)
     return problems
+
+
+def _session_problems(timeout: int, silence: int) -> list[str]:
+    """Refuses a session that ends before the ensemble has noticed that its leader hangs.
+
+    Curator gives up a session that was suspended for its timeout, and the JobManager may come back as a second leader:
+    https://github.com/apache/curator/issues/1211.
+
+    Args:
+        timeout: flink_ha_zookeeper_session_timeout, in ms.
+        silence: how long a leader that hangs stays unnoticed, in ms; 0 where the inventory does not say.
+    """
+    if timeout > silence:
+        return []
+    return [
+        f"flink_ha_zookeeper_session_timeout is {timeout} ms, and a ZooKeeper leader that hangs stays unnoticed for {silence} ms "
+        "(zookeeper_sync_limit ticks of zookeeper_tick_time). JobManagers would give up their sessions meanwhile, and two "
+        'might lead (docs/operations.md, "Two JobManagers lead"). Lower zookeeper_sync_limit, or raise '
+        "flink_ha_zookeeper_session_timeout above that."
+    ]
 
 
 def upgrade_problems(

@@ -20,7 +20,7 @@ from ensemble import INVENTORY, UNIT, Ensemble, Session, Watch, probing, stalls_
 from hosts import RESULTS, Run, Task, booted, median, play, save
 
 #: Any value that no roll before it had makes a new generation.
-FIRST_SYNC_LIMIT = 6
+FIRST_LIMIT = 100
 STEP_MODULE = "streamquorum.ha.service_step"
 #: Tasks that are a member's own stop, start and sync, or the wait for it.
 OWN_FILES = ("rolling/tasks/await_zookeeper.yml",)
@@ -86,7 +86,7 @@ def one_roll(ensemble: Ensemble, number: int) -> dict[str, Any]:
     with probing("roll", ensemble.servers) as probe:
         watch.start()
         load = os.getloadavg()[0]
-        run = play(INVENTORY, "playbooks/zookeeper.yml", "-e", f"zookeeper_sync_limit={FIRST_SYNC_LIMIT + number}")
+        run = play(INVENTORY, "playbooks/zookeeper.yml", "-e", f"zookeeper_max_client_cnxns={FIRST_LIMIT + number}")
         until("the ensemble is whole", ensemble.whole)
         result = probe.end()
     watch.end()
@@ -200,7 +200,7 @@ def main() -> None:
     print(f"Booting the lab, then {given.rolls} rolls (usually 5 minutes) …", flush=True)
     with booted(INVENTORY, given.keep):
         play(INVENTORY, "playbooks/bundle.yml")
-        play(INVENTORY, "playbooks/zookeeper.yml", "-e", f"zookeeper_sync_limit={FIRST_SYNC_LIMIT - 1}")
+        play(INVENTORY, "playbooks/zookeeper.yml", "-e", f"zookeeper_max_client_cnxns={FIRST_LIMIT - 1}")
         ensemble = Ensemble()
         try:
             for number in range(given.rolls):

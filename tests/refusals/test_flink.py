@@ -43,6 +43,10 @@ CASES = {
         ["taskmanager.memory.managed.fractoin", "Did you mean taskmanager.memory.managed.fraction"],
     ),
     "wrong type": ({"flink_ha_rest_port": "many"}, ["flink_ha_rest_port", "int"]),
+    "a session that ends before the ensemble notices that its leader hangs": (
+        {"zookeeper_sync_limit": 5},
+        ["flink_ha_zookeeper_session_timeout is 8000 ms", "unnoticed for 10000 ms", "Lower zookeeper_sync_limit"],
+    ),
     "two services on one port": (
         {"flink_ha_blob_port": 8081},
         ["port 8081 is wanted by flink_ha_rest_port and by flink_ha_blob_port"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 PLAYBOOK = "playbooks/zookeeper.yml"
 HOSTS = cluster.group("zookeeper")
 FIRST, SECOND, THIRD = HOSTS
+SPARE = [host for host in cluster.group("lab") if host not in HOSTS]
 MARKER = "/var/lib/zookeeper/initialize"
 
 
@@ -22,6 +24,17 @@ def has(host, path):
 
 def nothing_runs():
     return not any("active" in cluster.shell(host, "systemctl is-active zookeeper || true").split() for host in HOSTS)
+
+
+def inventory(directory, members):
+    """Options of a playbook for an inventory with these members, in this order; each one's id is the number in its name."""
+    hosts = {host: {"ansible_host": cluster.address(host), "zookeeper_id": int(host[2])} for host in members}
+    (directory / "hosts.yml").write_text(
+        json.dumps({"all": {"children": {"lab": {"children": {"zookeeper": {"hosts": hosts}}}}}})
+    )
+    if not (directory / "group_vars").exists():
+        (directory / "group_vars").symlink_to(cluster.INVENTORY / "group_vars")
+    return ["-i", str(directory), "-e", f"ansible_ssh_common_args='-F {cluster.ROOT}/.lab/ensemble/ssh_config'"]
 
 
 def refused(result, *words):
@@ -152,14 +165,14 @@ def test_trap_07_an_id_that_differs_from_the_one_on_disk_is_refused(tmp_path):
 
 def test_trap_13_15_what_is_only_staged_restarts_nothing_and_is_not_forgotten():
     before = started()
-    staged = ["-e", "zookeeper_sync_limit=7", "--tags", "configure"]
+    staged = ["-e", "zookeeper_init_limit=11", "--tags", "configure"]
     for _attempt in range(2):
         refused(cluster.playbook("playbooks/site.yml", *staged), *[f"{host}: zookeeper.service: " for host in HOSTS])
     assert started() == before
     # A crash before the switch starts exactly what ran before.
     cluster.shell(SECOND, "systemctl kill --kill-whom=main --signal=KILL zookeeper")
     cluster.until("the member serves again", lambda: cluster.mode(SECOND), 60)
-    assert "syncLimit=3" in cluster.shell(SECOND, "cat /etc/zookeeper/current/zoo.cfg")
+    assert "initLimit=10" in cluster.shell(SECOND, "cat /etc/zookeeper/current/zoo.cfg")
     code, output = cluster.playbook(PLAYBOOK)
     assert code == 0, output
 
@@ -183,16 +196,7 @@ def test_a_member_whose_process_keeps_ending_is_mended_by_the_next_run():
 
 def test_trap_33_the_order_of_the_inventory_changes_nothing(tmp_path):
     before = started()
-    hosts = cluster.INVENTORY / "hosts.yml"
-    lines = hosts.read_text().splitlines(keepends=True)
-    members = [line for line in lines if "zookeeper_id" in line]
-    rest = [line for line in lines if "zookeeper_id" not in line]
-    reordered = tmp_path / "inventory"
-    reordered.mkdir()
-    (reordered / "hosts.yml").write_text("".join(rest + members[::-1]))
-    (reordered / "group_vars").symlink_to(cluster.INVENTORY / "group_vars")
-    connection = ["-e", f"ansible_ssh_common_args='-F {cluster.ROOT}/.lab/ensemble/ssh_config'"]
-    code, output = cluster.playbook(PLAYBOOK, "-i", str(reordered), *connection)
+    code, output = cluster.playbook(PLAYBOOK, *inventory(tmp_path, HOSTS[::-1]))
     assert code == 0, output
     assert output[output.index("PLAY RECAP") :].count("changed=0") == len(HOSTS) + 1, output
     assert started() == before
@@ -224,3 +228,25 @@ def test_status_asks_from_a_member_that_can_be_reached():
         cluster.shell(FIRST, f"iptables -D {cut}")
     assert code != 0, "a host that cannot be reached is not all well"
     assert "3 of 3 voters serve" in " ".join(output.split()), output
+
+
+# --- other voters: refused while the ensemble lives, done while it is down
+
+
+def test_voters_are_added_and_removed_while_the_ensemble_is_down(tmp_path):
+    five = inventory(tmp_path, [*HOSTS, *SPARE])
+    refused(cluster.playbook("playbooks/site.yml", *five), "the inventory has other voters than the ensemble that runs")
+    three = ["-i", str(cluster.INVENTORY)]
+    for old, new, members in ((three, five, [*HOSTS, *SPARE]), (five, three, HOSTS)):
+        code, output = cluster.playbook("playbooks/stop.yml", *old, "-e", "stop_cluster=true")
+        assert code == 0, output
+        if members == HOSTS:
+            for host in SPARE:
+                cluster.shell(host, "systemctl disable --now zookeeper")
+        code, output = cluster.playbook("playbooks/site.yml", *new)
+        assert code == 0, output
+        assert sorted(cluster.mode(host) for host in members) == ["follower"] * (len(members) - 1) + ["leader"]
+        for host in members:
+            with cluster.session(host) as client:
+                client.sync("/")
+                assert client.get("/kept")[0] == b"value"

@@ -21,15 +21,16 @@ SSH_CUT = "INPUT -p tcp --dport 22 -j REJECT --reject-with tcp-reset"
 # --- what the tests look at
 
 
-def sync_limit(value):
-    return ["-e", f"zookeeper_sync_limit={value}"]
+def connections(value):
+    """A change of the configuration that each member has to be restarted for, and that is harmless."""
+    return ["-e", f"zookeeper_max_client_cnxns={value}"]
 
 
 def configured(host):
-    """syncLimit of the generation that the process itself was started with."""
+    """maxClientCnxns of the generation that the process itself was started with."""
     pid = cluster.shell(host, "systemctl show zookeeper -p MainPID --value")
     home = re.search(r"/etc/zookeeper/generations/[0-9a-f]+", cluster.shell(host, f"cat /proc/{pid}/cmdline"))
-    found = re.search(r"syncLimit=(\d+)", cluster.shell(host, f"cat {home.group(0)}/zoo.cfg"))
+    found = re.search(r"maxClientCnxns=(\d+)", cluster.shell(host, f"cat {home.group(0)}/zoo.cfg"))
     return int(found.group(1))
 
 
@@ -131,10 +132,10 @@ def test_trap_28_a_member_that_hangs_is_mended_by_the_next_run(safe):
     with safe("a hanging follower is mended by a run"):
         cluster.shell(host, "systemctl kill --kill-whom=main --signal=STOP zookeeper")
         cluster.until("it is missed", lambda: not answers(host), 60)
-        code, output = cluster.playbook(PLAYBOOK, *sync_limit(6))
+        code, output = cluster.playbook(PLAYBOOK, *connections(106))
         assert code == 0, output
         assert f"mend {host}" in output
-    assert {configured(each) for each in HOSTS} == {6}
+    assert {configured(each) for each in HOSTS} == {106}
     clean()
 
 
@@ -157,8 +158,8 @@ def test_a_member_is_cut_off(safe, chains):
         try:
             cluster.until("it does not serve", lambda: not answers(host), 90)
             # A roll now would take the second of three voters.
-            refused(cluster.playbook(PLAYBOOK, *sync_limit(8)), "Diagnostics:")
-            assert 8 not in {configured(each) for each in HOSTS if each != host}
+            refused(cluster.playbook(PLAYBOOK, *connections(108)), "Diagnostics:")
+            assert 108 not in {configured(each) for each in HOSTS if each != host}
         finally:
             for rule in rules:
                 cluster.shell(host, f"iptables -D {rule}")
@@ -192,17 +193,17 @@ def test_a_full_disk_stops_one_member_only(safe):
     ],
 )
 def test_trap_15_interrupted_run_is_finished_by_the_next(safe, number, text, times):
-    before, value = starts(), 10 + number
+    before, value = starts(), 110 + number
     with safe(f"the controller is killed at point {number} of a roll, and run again"):
-        with run(*sync_limit(value)) as process:
+        with run(*connections(value)) as process:
             read_until(process, text, times)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        code, output = cluster.playbook(PLAYBOOK, *sync_limit(value))
+        code, output = cluster.playbook(PLAYBOOK, *connections(value))
         assert code == 0, output
     assert {configured(host) for host in HOSTS} == {value}
     assert starts() == {host: count + 1 for host, count in before.items()}, "each member once, by both runs together"
-    code, output = cluster.playbook(PLAYBOOK, *sync_limit(value))
+    code, output = cluster.playbook(PLAYBOOK, *connections(value))
     assert code == 0, output
     assert starts() == {host: count + 1 for host, count in before.items()}
 
@@ -220,12 +221,12 @@ def test_trap_15_a_forced_roll_goes_on_where_it_was():
 
 def test_trap_17_two_runs_at_once():
     before = starts()
-    with run(*sync_limit(21)) as first:
+    with run(*connections(121)) as first:
         read_until(first, "rolling : Plan]")
-        refused(cluster.playbook(PLAYBOOK, *sync_limit(22)), "Another run holds the lock", "it ends in")
+        refused(cluster.playbook(PLAYBOOK, *connections(122)), "Another run holds the lock", "it ends in")
         rest = first.stdout.read()
         assert first.wait() == 0, rest
-    assert {configured(host) for host in HOSTS} == {21}
+    assert {configured(host) for host in HOSTS} == {121}
     assert starts() == {host: count + 1 for host, count in before.items()}
     # The second run may have staged what it wanted after the first one's step: the step of the next roll removes it.
     clean()
@@ -240,15 +241,15 @@ def test_trap_17_two_runs_at_once():
 def test_trap_26_the_leader_goes_last_also_when_it_changes_during_the_roll(safe):
     old = cluster.zookeeper_leader()
     with safe("the leader dies during a roll"):
-        with run(*sync_limit(31)) as process:
+        with run(*connections(131)) as process:
             read_until(process, "rolling : Say what is going to be done")
             cluster.shell(old, "systemctl kill --kill-whom=main --signal=KILL zookeeper")
             process.stdout.read()
             process.wait()
         # Either it went on, or it stopped because not all served: the next one finishes.
-        code, output = cluster.playbook(PLAYBOOK, *sync_limit(31))
+        code, output = cluster.playbook(PLAYBOOK, *connections(131))
         assert code == 0, output
-    assert {configured(host) for host in HOSTS} == {31}
+    assert {configured(host) for host in HOSTS} == {131}
     clean()
 
 
@@ -257,7 +258,7 @@ def test_trap_28_a_member_that_is_down_is_mended_first(safe):
     before = starts()
     cluster.shell(host, "systemctl stop zookeeper")
     with safe("a roll with a member down before it"):
-        code, output = cluster.playbook(PLAYBOOK, *sync_limit(41))
+        code, output = cluster.playbook(PLAYBOOK, *connections(141))
         assert code == 0, output
     steps = re.findall(r"msg: '?(mend|change) (\S+):", output)
     assert steps[0] == ("mend", host), steps
@@ -272,7 +273,7 @@ def test_trap_28_29_a_sick_ensemble_is_not_rolled(safe):
     cluster.shell(host, "systemctl stop zookeeper; iptables -I OUTPUT -p tcp -m multiport --dports 2888,3888 -j DROP")
     try:
         with safe("a member that cannot be mended"):
-            refused(cluster.playbook(PLAYBOOK, *sync_limit(42)), "did not come to serve", "Diagnostics:")
+            refused(cluster.playbook(PLAYBOOK, *connections(142)), "did not come to serve", "Diagnostics:")
     finally:
         cluster.shell(host, "iptables -D OUTPUT -p tcp -m multiport --dports 2888,3888 -j DROP")
     assert {each: count for each, count in starts().items() if each != host} == {
@@ -285,14 +286,14 @@ def test_trap_36_an_unreachable_member_ends_the_run(safe):
     clean()
     before, last = starts(), HOSTS[-1]
     with safe("a host is lost to the controller during a roll"):
-        with run(*sync_limit(43)) as process:
+        with run(*connections(143)) as process:
             read_until(process, "rolling : Plan]")
             cluster.shell(last, f"iptables -I {SSH_CUT}")
             output = process.stdout.read()
             assert process.wait() != 0, output
         cluster.shell(last, f"iptables -D {SSH_CUT}")
         assert starts()[last] == before[last]
-        code, output = cluster.playbook(PLAYBOOK, *sync_limit(43))
+        code, output = cluster.playbook(PLAYBOOK, *connections(143))
         assert code == 0, output
     assert starts() == {host: count + 1 for host, count in before.items()}
     clean()
@@ -331,7 +332,7 @@ def test_a_wrong_configuration_stops_at_the_first_member_which_goes_back(safe, w
 
 def test_check_prints_the_plan_and_touches_nothing():
     before = starts()
-    code, output = cluster.playbook(PLAYBOOK, "--check", *sync_limit(51))
+    code, output = cluster.playbook(PLAYBOOK, "--check", *connections(151))
     assert code == 0, output
     plan = re.findall(r"zookeeper: (\d)\. change (\S+)", output)
     assert [number for number, _host in plan] == ["1", "2", "3"], output
@@ -355,13 +356,13 @@ def test_a_power_cut_before_the_switch_starts_what_ran(safe):
     )  # fmt: skip
     old = configured(host)
     with safe("power cut of a member whose change was staged"):
-        with run(*sync_limit(61)) as process:
+        with run(*connections(161)) as process:
             read_until(process, "rolling : Plan]")
         lab("power", "off", host.split(".")[0])
         lab("power", "on", host.split(".")[0])
         cluster.until("all serve", all_serve, 120)
     assert configured(host) == old
-    code, output = cluster.playbook(PLAYBOOK, *sync_limit(61))
+    code, output = cluster.playbook(PLAYBOOK, *connections(161))
     assert code == 0, output
-    assert {configured(each) for each in HOSTS} == {61}
+    assert {configured(each) for each in HOSTS} == {161}
     clean()

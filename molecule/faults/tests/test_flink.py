@@ -131,7 +131,7 @@ def test_a_roll_of_the_ensemble_restarts_jobs_only_where_suspended_connections_a
             "-e",
             f"flink_ha_zookeeper_tolerate_suspended={tolerated}",
             "-e",
-            f"zookeeper_sync_limit={71 + tolerated}",
+            f"zookeeper_max_client_cnxns={171 + tolerated}",
         ]
         if not tolerated:
             code, output = cluster.playbook("playbooks/site.yml", *same)
@@ -155,7 +155,7 @@ def test_a_roll_of_flink_costs_one_failover_and_no_state(job, tmp_path):
     wait_for_checkpoint(job, 1)
     before = max(counted())[0]
     # The ensemble is left as the test before left it.
-    other = ["-e", "zookeeper_sync_limit=71", "-e", "flink_ha_zookeeper_session_timeout=9000"]
+    other = ["-e", "zookeeper_max_client_cnxns=171", "-e", "flink_ha_zookeeper_session_timeout=9000"]
     changes, _stall = rolled(tmp_path, *other)
     assert changes == 1, "exactly one failover"
     assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"

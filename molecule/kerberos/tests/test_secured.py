@@ -205,7 +205,7 @@ def test_when_the_kdc(fault, mended, words):
     before = {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS}
     cluster.shell(KDC, fault)
     try:
-        code, output = cluster.playbook("playbooks/site.yml", "-e", "zookeeper_sync_limit=6")
+        code, output = cluster.playbook("playbooks/site.yml", "-e", "zookeeper_max_client_cnxns=106")
         assert code != 0, output
         assert words in " ".join(output.split()), output
     finally:
@@ -307,7 +307,7 @@ def test_a_roll_of_the_ensemble_and_a_failover_under_a_job(tmp_path):
     job = submit_job()
     before, restarts = max(counted())[0], job_restarts(job)
     evidence = ["-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}"]
-    code, output = cluster.playbook("playbooks/site.yml", "-e", "zookeeper_sync_limit=6", *evidence)
+    code, output = cluster.playbook("playbooks/site.yml", "-e", "zookeeper_max_client_cnxns=106", *evidence)
     assert code == 0, output
     (seen,) = [json.loads(path.read_text()) for path in tmp_path.glob("*/availability.json")]
     assert (seen["probe"]["problems"], seen["flink"]) == ([], [])

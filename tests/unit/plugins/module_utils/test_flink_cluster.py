@@ -99,14 +99,18 @@ def test_what_is_no_port_is_an_error(text):
         cluster.parse_ports(text)
 
 
-def test_the_port_of_the_ensemble_is_that_of_its_own_group():
-    members = ["zk1", "zk2"]
-    assert cluster.zookeeper_port({"zk1": {}, "zk2": {"zookeeper_client_port": 2281}}, members, DEFAULTS) == 2281
-    assert cluster.zookeeper_port({"zk1": {}, "zk2": {}}, members, DEFAULTS) == 2181
-    assert cluster.zookeeper_port({}, [], DEFAULTS) == 2181
-    given = {"zk1": {"zookeeper_client_port": 2182}, "zk2": {"zookeeper_secure_client_port": 2282}}
-    assert cluster.zookeeper_port(given, members, DEFAULTS, tls=True) == 2282
-    assert cluster.zookeeper_port({}, [], DEFAULTS | {"zookeeper_secure_client_port": 2281}, tls=True) == 2281
+@pytest.mark.parametrize(
+    ("hostvars", "found"),
+    [
+        ({"zk1": {}, "zk2": {"zookeeper_client_port": 2281}}, 2281),
+        # From the command line it comes as a text.
+        ({"zk1": {"zookeeper_client_port": "2282"}, "zk2": {}}, 2282),
+        ({"zk1": {"zookeeper_secure_client_port": 2283}, "zk2": {}}, 2181),
+        ({}, 2181),
+    ],
+)
+def test_an_input_of_the_ensemble_is_that_of_its_own_group(hostvars, found):
+    assert cluster.zookeeper_input(hostvars, list(hostvars), DEFAULTS, "zookeeper_client_port") == found
 
 
 def test_ports_of_zookeeper_count_on_its_members_only():
@@ -399,6 +403,8 @@ def given(**changes):
         "services": services,
         "source_problems": [],
         "zookeeper_ports": [],
+        "session_timeout": 8000,
+        "ensemble_silence": 6000,
         "java": {"home": "/usr/lib/jvm/17", "major": 17, "package": "", "installed": True},
         "flink_ha_version": "2.3.0",
         "flink_ha_cluster_id": "/orders",
@@ -474,6 +480,7 @@ def test_a_shared_local_storage_is_taken():
         ({"flink_ha_config_extra": {"heartbeat.timeot": 1}}, ["Did you mean heartbeat.timeout?"]),
         ({"values": {"slots": "a\nb"}}, ["flink_ha_slots has a line break"]),
         ({"play_hosts": ["jm1"]}, ["--limit leaves out jm2"]),
+        ({"session_timeout": 8000, "ensemble_silence": 8000}, ["flink_ha_zookeeper_session_timeout is 8000 ms", "Lower zookeeper_sync_limit"]),
         ({"zookeeper_ports": [{"port": 8081, "what": "zookeeper_admin_port"}]}, ["jm1: port 8081", "flink_ha_rest_port", "zookeeper_admin_port"]),
     ],
 )  # fmt: skip
