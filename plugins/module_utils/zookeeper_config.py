@@ -278,8 +278,26 @@ def voter_problems(host: str, running_config: str, wanted_config: str) -> list[s
     told = ", ".join(f"{key}={value}{'' if after.get(key) == value else ' (running)'}" for key, value in lines)
     return [
         f"{host}: the inventory has other voters than the ensemble that runs: {told}. The set of voters of a live ensemble is "
-        "not changed by this toolkit yet, since two sets at once can lose data. Take the inventory's members back; to "
-        "change it nevertheless, stop the whole ensemble first."
+        "not changed, since two sets at once can lose data. Take the inventory's members back; voters come and go while the "
+        'ensemble is down (docs/operations.md, "Hosts come and go").'
+    ]
+
+
+def lost_data_problems(may_vote: Mapping[str, bool], directories: Sequence[str]) -> list[str]:
+    """Refuses to start an ensemble whose voters with data are no quorum: the others get no vote until they have synced.
+
+    Args:
+        may_vote: name of each voter -> whether it holds data, or the marker of a first start.
+        directories: zookeeper_data_dir and zookeeper_data_log_dir.
+    """
+    able = [name for name, votes in may_vote.items() if votes]
+    quorum = len(may_vote) // 2 + 1
+    if len(able) >= quorum:
+        return []
+    return [
+        f"Of {len(may_vote)} voters only {', '.join(able)} may vote, and {quorum} have to elect a leader: a member without data "
+        f"gets no vote until it has synced. Bring the data of the others back, in {' and '.join(directories)}; where it is lost "
+        'for good, or the ensemble grows by that much, see docs/operations.md, "Most members have no data".'
     ]
 
 

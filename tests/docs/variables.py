@@ -122,7 +122,7 @@ def lines() -> Iterator[str]:
         for release in load(role, "vars/main/releases.yml")[f"{role}_releases"]:
             known = "pinned" if release["sha512"] else "your own, or a bundle's"
             yield f"| {release['version']} | {release['java']['min']} to {release['java']['max']} | {known} |"
-        yield f"\nUpgrades that [upgrade](operations.md#upgrade) rolls:\n\n| from | to | tested |\n|---|---|---|"
+        yield "\nUpgrades that [upgrade](operations.md#upgrade) rolls:\n\n| from | to | tested |\n|---|---|---|"
         for pair in load(role, "vars/main/upgrades.yml")[f"{role}_upgrades"]:
             yield f"| {pair['from']} | {pair['to']} | {pair['tested'] or 'no'} |"
 

@@ -250,3 +250,23 @@ def test_voters_are_added_and_removed_while_the_ensemble_is_down(tmp_path):
             with cluster.session(host) as client:
                 client.sync("/")
                 assert client.get("/kept")[0] == b"value"
+
+
+def test_one_member_with_data_is_not_left_to_elect_a_leader():
+    others = [host for host in HOSTS if host != FIRST]
+    code, output = cluster.playbook("playbooks/stop.yml", "-e", "stop_cluster=true")
+    assert code == 0, output
+    for host in others:
+        cluster.shell(host, "rm -rf /var/lib/zookeeper/version-2")
+    for playbook in ("playbooks/site.yml", "playbooks/start.yml"):
+        refused(cluster.playbook(playbook), f"Of 3 voters only {FIRST} may vote", "Most members have no data")
+    assert nothing_runs()
+    # As the page says: a copy of what is left, to one more.
+    source, target = (f"podman exec -i {cluster.container(host)} tar -C /var/lib/zookeeper" for host in (FIRST, SECOND))
+    subprocess.run(f"{source} -c version-2 | {target} -x", shell=True, check=True)
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+    for host in HOSTS:
+        with cluster.session(host) as client:
+            client.sync("/")
+            assert client.get("/kept")[0] == b"value"

@@ -168,6 +168,22 @@ def test_the_platforms_own_package_is_taken():
     assert config.package_problems("zk1", "debian 12", "3.8.0", PACKAGES) == []
 
 
+@pytest.mark.parametrize(
+    ("may_vote", "refused"),
+    [
+        ({"a": True}, False),
+        ({"a": True, "b": True, "c": False}, False),
+        ({"a": True, "b": True, "c": True, "d": False, "e": False}, False),
+        ({"a": True, "b": False, "c": False}, True),
+        ({"a": True, "b": True, "c": False, "d": False, "e": False}, True),
+    ],
+)
+def test_an_ensemble_that_could_not_elect_a_leader_is_not_started(may_vote, refused):
+    problems = config.lost_data_problems(may_vote, ["/d", "/l"])
+    assert bool(problems) == refused
+    assert all("only a" in problem and "/d and /l" in problem for problem in problems)
+
+
 RUNNING = "dataDir=/d\nserver.1=a:2888:3888:participant\nserver.2=b:2888:3888\nserver.9=o:2888:3888:observer\n"
 
 

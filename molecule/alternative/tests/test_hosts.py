@@ -1,0 +1,62 @@
+"""Hosts leave a live cluster and come back."""
+
+from __future__ import annotations
+
+import cluster
+import pytest
+import yaml
+
+OBSERVER = next(host for host in cluster.group("zookeeper") if "zookeeper_peer_type" in cluster.variables(host))
+VOTERS = [host for host in cluster.group("zookeeper") if host != OBSERVER]
+MANAGER, WORKER = cluster.group("flink_jobmanager")[-1], cluster.group("flink_taskmanager")[-1]
+GONE = {"flink_jobmanager": MANAGER, "flink_taskmanager": WORKER, "zookeeper": OBSERVER}
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Runs site without the hosts that left these groups."""
+
+    def run(*groups):
+        described = yaml.safe_load((cluster.INVENTORY / "hosts.yml").read_text())
+        lab = described["all"]["children"]["lab"]["children"]
+        for name in groups:
+            del (lab | lab["flink"]["children"])[name]["hosts"][GONE[name]]
+        (tmp_path / "hosts.yml").write_text(yaml.safe_dump(described))
+        if not (tmp_path / "group_vars").exists():
+            (tmp_path / "group_vars").symlink_to(cluster.INVENTORY / "group_vars")
+        door = f"ansible_ssh_common_args='-F {cluster.ROOT}/.lab/alternative/ssh_config'"
+        code, output = cluster.playbook("playbooks/site.yml", "-i", str(tmp_path), "-e", door)
+        assert code == 0, output
+
+    return run
+
+
+def leave(host, unit):
+    cluster.shell(host, f"systemctl disable --now {unit}")
+
+
+def pids(hosts, units):
+    return {host: cluster.shell(host, f"systemctl show {units} -p MainPID") for host in hosts}
+
+
+def test_hosts_of_flink_leave_and_nothing_else_is_restarted(site):
+    rest = [host for host in cluster.group("flink") if host not in GONE.values()]
+    before = pids(rest, "'flink-*'"), pids(cluster.group("zookeeper"), "zookeeper")
+    leave(MANAGER, "flink-jobmanager")
+    leave(WORKER, "flink-taskmanager")
+    site("flink_jobmanager", "flink_taskmanager")
+    assert (pids(rest, "'flink-*'"), pids(cluster.group("zookeeper"), "zookeeper")) == before
+
+
+def test_an_observer_leaves_a_live_ensemble(site):
+    site(*GONE)
+    leave(OBSERVER, "zookeeper")
+    lines = [line for line in cluster.word(VOTERS[0], "conf").splitlines() if line.startswith("server.")]
+    assert len(lines) == len(VOTERS)
+    assert sorted(cluster.mode(host) for host in VOTERS) == ["follower"] * (len(VOTERS) - 1) + ["leader"]
+
+
+def test_all_of_them_come_back(site):
+    """What they are afterwards is what the tests of every cluster look at next."""
+    site()
+    assert cluster.mode(OBSERVER) == "observer"
