@@ -84,6 +84,10 @@ def test_names_that_no_principal_can_have_are_refused(run, inventory):
     refused(run(inventory), "zk1: zookeeper_address is 198.18.0.1", "write zk2.x.test")
 
 
+def test_an_inventory_that_asks_for_no_key_is_refused_where_keys_are_made(run, inventory):
+    refused(run(inventory, playbook="playbooks/keytabs.yml"), "No key is asked for", "zookeeper_client_auth")
+
+
 @pytest.mark.parametrize(
     ("principal", "words"),
     [

@@ -241,6 +241,8 @@ SAME_EVERYWHERE = {
     "__zookeeper_all_live", "__zookeeper_to_roll",
     # Inputs of a whole ensemble or cluster, and what is derived from the facts of all its hosts.
     "zookeeper_acls", "length", "__zookeeper_settled", "__zookeeper_loses_identities", "__zookeeper_preflight_done", "is", "defined",
+    # Registered by itself, for all hosts of the play.
+    "__variables_judged",
     "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__flink_ha_kerberos", "__zookeeper_locked_problems",
 }  # fmt: skip
 
