@@ -105,6 +105,13 @@ def test_the_servers_say_whom_they_closed_the_door_to():
     assert logged("does not match with any of the expected authentication scheme [sasl], closing session")
 
 
+def test_the_guides_proof_gets_no_answer():
+    command = f"/opt/zookeeper/bin/zkCli.sh -server {MEMBER}:2181 ls / < /dev/null 2>&1 || true"
+    answer = cluster.shell(MEMBER, command)
+    assert "[zookeeper" not in answer and "zookeeper]" not in answer, answer
+    assert "AuthFailed" in answer or "RequireAuth" in answer, answer
+
+
 def test_no_other_door_is_open():
     assert not any(attacker.doors(MEMBER).values())
 
