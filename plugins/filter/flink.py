@@ -52,6 +52,7 @@ class FilterModule:
             "flink_entries": cluster.entries,
             "flink_local_paths": cluster.local_paths,
             "flink_problems": cluster.flink_problems,
+            "flink_host_problems": cluster.host_problems,
             "flink_any_service": cluster.any_service,
             "flink_tls_problems": tls.tls_problems,
             "flink_tls_switch_problems": tls.switch_problems,

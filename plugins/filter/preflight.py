@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.streamquorum.ha.plugins.module_utils import preflight
+
+
+def input_names(specification: str) -> list[str]:
+    """Names of a role's inputs, from the text of its argument_specs. Not by from_yaml, which keeps the place of each value."""
+    return list(next(iter(yaml_load(specification)["argument_specs"].values()))["options"])
 
 
 class FilterModule:
@@ -22,5 +28,6 @@ class FilterModule:
             "upgrade_problems": preflight.upgrade_problems,
             "space_problems": preflight.space_problems,
             "unknown_variables": preflight.unknown_variables,
+            "input_names": input_names,
             "release_in": preflight.release_in,
         }

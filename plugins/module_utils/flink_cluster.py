@@ -397,16 +397,14 @@ def _file_problems(variable: str, uri: str, shared: bool) -> list[str]:
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 
-def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[str, Any] | None = None) -> list[str]:
-    """Why this host is refused, before anything is changed; empty when it is not. Each names variable, host and remedy.
+def flink_problems(given: Mapping[str, Any], hostvars: HostVars) -> list[str]:
+    """Why the inventory is refused, by this host's part of it; empty when it is not. Each names variable, host and remedy.
 
     Args:
-        given: the role's inputs under their own names, and host, groups, play_hosts, addresses (of all hosts), quorum,
-            services (of this host), defaults (the role's own), releases, options, values (of the options), zookeeper_ports
-            (of this host), source_problems (of the archive), session_timeout and ensemble_silence (ms, see `_session_problems`)
-            and, with a state, java (what `java_plan` gave).
+        given: the role's inputs under their own names, and host, groups, play_hosts, quorum, services (of this host),
+            defaults (the role's own), releases, options, values (of the options), zookeeper_ports (of this host),
+            source_problems (of the archive), session_timeout and ensemble_silence (ms, see `_session_problems`).
         hostvars: the inventory's variables.
-        state: what `host_state` returned; without it, only what needs no host is judged.
     """
     problems = preflight.release_problems(
         given["flink_ha_version"], given["releases"], "Flink", "flink_ha_version"
@@ -428,8 +426,6 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars, state: Mapping[
             [*given["open_options"], *given["flink_ha_config_unchecked"]],
         )
         problems += _value_problems(given, release["config_file"])
-    if state is not None and release:
-        problems += _host_problems(given, state, release)
     return problems
 
 
@@ -705,8 +701,15 @@ def _value_problems(given: Mapping[str, Any], config_file: str) -> list[str]:
     return problems
 
 
-def _host_problems(given: Mapping[str, Any], state: Mapping[str, Any], release: Mapping[str, Any]) -> list[str]:
-    host = given["host"]
+def host_problems(given: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
+    """Why this host is refused by what was read on it; empty when it is not. For an inventory without `flink_problems`.
+
+    Args:
+        given: host, release (its entry), java (what `java_plan` gave), services (of this host), addresses (of all hosts),
+            and flink_ha_user, flink_ha_uid, flink_ha_gid, flink_ha_storage_dir.
+        state: what `host_state` returned.
+    """
+    host, release = given["host"], given["release"]
     what = f"Flink {release['version']}"
     problems = preflight.java_problems(host, given["java"], release["java"], "flink_ha_java_home", what)
     singles = [entry for entry in service_ports(given["services"]) if entry["single"]]

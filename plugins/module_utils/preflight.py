@@ -191,18 +191,21 @@ def unknown_variables(
         known: names of all inputs of the roles. What begins like them is taken for one.
         switches: names of the inputs of the playbooks. Theirs begin with common words: only what is nearly one is taken for it.
     """
+    inputs = {*known, *switches}
     prefixes = tuple(sorted({f"{name.split('_')[0]}_" for name in known} - {"flink_", "_"} | {"flink_ha_"}))
     found: dict[str, list[str]] = {}
     for host in sorted({*hostvars, "localhost"}):  # in no inventory where it is implicit, but with the run's own
         for name in hostvars.get(host) or {}:
-            if name in known or name in switches:
-                continue
-            if name.startswith(prefixes) or difflib.get_close_matches(name, switches, 1, NEARLY):
-                found.setdefault(name, []).append(host)
+            found.setdefault(name, []).append(host)
+    doubtful = {
+        name: hosts
+        for name, hosts in found.items()
+        if name not in inputs and (name.startswith(prefixes) or difflib.get_close_matches(name, switches, 1, NEARLY))
+    }
     return [
         f"{name} (of {', '.join(sorted(hosts)[:3])}{' and others' if len(hosts) > 3 else ''}) is no input of this "
         f"toolkit, so it would take no effect. {_meant(name, [*known, *switches])}"
-        for name, hosts in sorted(found.items())
+        for name, hosts in sorted(doubtful.items())
     ]
 
 

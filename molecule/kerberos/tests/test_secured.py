@@ -108,7 +108,7 @@ def test_the_servers_say_whom_they_closed_the_door_to():
 def test_the_guides_proof_gets_no_answer():
     command = f"/opt/zookeeper/bin/zkCli.sh -server {MEMBER}:2181 ls / < /dev/null 2>&1 || true"
     answer = cluster.shell(MEMBER, command)
-    assert "[zookeeper" not in answer and "zookeeper]" not in answer, answer
+    assert not re.search(r"\[.*zookeeper", answer), answer
     assert "AuthFailed" in answer or "RequireAuth" in answer, answer
 
 

@@ -394,6 +394,7 @@ def given(**changes):
         "play_hosts": ["jm1", "jm2", "tm1"],
         "addresses": ["jm1", "jm2", "zk1"],
         "defaults": DEFAULTS,
+        "release": RELEASE,
         "releases": [RELEASE],
         "options": OPTIONS,
         "open_options": [],
@@ -436,7 +437,7 @@ STATE = {
 
 def test_a_good_inventory_and_host_are_taken():
     assert cluster.flink_problems(given(), HOSTVARS) == []
-    assert cluster.flink_problems(given(), HOSTVARS, STATE) == []
+    assert cluster.host_problems(given(), STATE) == []
 
 
 FILE = {
@@ -446,7 +447,7 @@ FILE = {
 
 
 def test_a_shared_local_storage_is_taken():
-    assert cluster.flink_problems(given(**FILE, flink_ha_storage_shared=True), HOSTVARS, STATE) == []
+    assert cluster.host_problems(given(**FILE, flink_ha_storage_shared=True), STATE) == []
 
 
 @pytest.mark.parametrize(
@@ -509,7 +510,7 @@ def test_refusals_of_ports(changes, words):
 
 
 def test_any_rpc_port_may_be_asked_for():
-    assert cluster.flink_problems(given(**services(rpc_port="0")), HOSTVARS, STATE) == []
+    assert cluster.host_problems(given(**services(rpc_port="0")), STATE) == []
 
 
 def test_task_managers_may_be_limited():
@@ -532,35 +533,33 @@ def test_refusals_of_the_host(change, words):
     for step in change[:-1]:
         target = target[step]
     target[change[-1]] = 999 if change[-1] == "uid" else []
-    problems = cluster.flink_problems(given(**FILE, flink_ha_storage_shared=True), HOSTVARS, state)
+    problems = cluster.host_problems(given(**FILE, flink_ha_storage_shared=True), state)
     assert any(all(word in problem for word in words) for problem in problems), problems
 
 
 def test_numbers_of_the_user_matter_on_shared_files_only():
     state = STATE | {"accounts": {"flink": {"exists": True, "uid": 999, "gid": 999}}}
-    assert cluster.flink_problems(given(), HOSTVARS, state) == []
+    assert cluster.host_problems(given(), state) == []
 
 
 def test_a_name_on_loopback_is_refused_where_others_must_reach_it():
     state = STATE | {"resolved": STATE["resolved"] | {"jm1": ["127.0.1.1"]}}
-    (problem,) = cluster.flink_problems(given(), HOSTVARS, state)
+    (problem,) = cluster.host_problems(given(), state)
     assert "resolves jm1 to loopback (127.0.1.1)" in problem
     alone = given(addresses=["jm1"], groups={"flink_jobmanager": ["jm1"], "flink_taskmanager": [], "zookeeper": []})
-    assert cluster.flink_problems(alone, HOSTVARS, state) == []
+    assert cluster.host_problems(alone, state) == []
 
 
 def test_java_and_ports_in_use_are_judged_on_the_host():
     state = STATE | {"listening": [{"address": "0.0.0.0", "port": 8081, "pid": 7, "unit": "nginx.service"}]}
-    problems = cluster.flink_problems(
-        given(java={"home": "/j", "major": 8, "package": "", "installed": True}), HOSTVARS, state
-    )
+    problems = cluster.host_problems(given(java={"home": "/j", "major": 8, "package": "", "installed": True}), state)
     assert ["Java 8" in problems[0], "flink_ha_java_home" in problems[0]] == [True, True]
     assert "port 8081 (flink_ha_rest_port) is in use by nginx.service" in problems[1]
 
 
 def test_a_unit_of_an_earlier_inventory_is_refused():
     state = STATE | {"units": STATE["units"] | {"flink-jobmanager@1.service": {"exists": True}}}
-    (problem,) = cluster.flink_problems(given(), HOSTVARS, state)
+    (problem,) = cluster.host_problems(given(), state)
     assert "jm1: has flink-jobmanager@1.service" in problem
     assert "systemctl disable --now flink-jobmanager@1.service" in problem
     assert "flink-jobmanager@1.service" in cluster.possible_units(given()["services"])
@@ -568,7 +567,7 @@ def test_a_unit_of_an_earlier_inventory_is_refused():
 
 def test_our_own_service_on_its_port_is_no_problem():
     state = STATE | {"listening": [{"address": "0.0.0.0", "port": 8081, "pid": 7, "unit": "flink-jobmanager.service"}]}
-    assert cluster.flink_problems(given(), HOSTVARS, state) == []
+    assert cluster.host_problems(given(), state) == []
 
 
 @pytest.mark.parametrize(
