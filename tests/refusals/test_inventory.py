@@ -46,6 +46,11 @@ def test_trap_11_12_a_limit_to_a_part_of_the_ensemble_is_refused_with_the_comman
     refused(run(inventory, "--limit", "zk1"), "--limit leaves out zk2, zk3", "Run without --limit")
 
 
+def test_an_input_of_a_roll_of_a_wrong_type_is_refused_before_any_host_is_asked(run, inventory):
+    inventory["all"]["vars"]["rolling_lease_seconds"] = "long"
+    refused(run(inventory), "rolling_lease_seconds", "int")
+
+
 @pytest.mark.parametrize("limit", [(), ("--limit", "zookeeper")], ids=["all hosts", "--limit"])
 @pytest.mark.parametrize("playbook", ["zookeeper", "site", "status", "upgrade", "flink", "bundle"])
 def test_a_misspelt_switch_is_refused(run, inventory, playbook, limit):
