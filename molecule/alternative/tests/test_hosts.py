@@ -21,11 +21,7 @@ def site(tmp_path):
         lab = described["all"]["children"]["lab"]["children"]
         for name in groups:
             del (lab | lab["flink"]["children"])[name]["hosts"][GONE[name]]
-        (tmp_path / "hosts.yml").write_text(yaml.safe_dump(described))
-        if not (tmp_path / "group_vars").exists():
-            (tmp_path / "group_vars").symlink_to(cluster.INVENTORY / "group_vars")
-        door = f"ansible_ssh_common_args='-F {cluster.ROOT}/.lab/alternative/ssh_config'"
-        code, output = cluster.playbook("playbooks/site.yml", "-i", str(tmp_path), "-e", door)
+        code, output = cluster.playbook("playbooks/site.yml", inventory=cluster.derived(tmp_path, described))
         assert code == 0, output
 
     return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -27,14 +26,9 @@ def nothing_runs():
 
 
 def inventory(directory, members):
-    """Options of a playbook for an inventory with these members, in this order; each one's id is the number in its name."""
+    """An inventory with these members, in this order; each one's id is the number in its name."""
     hosts = {host: {"ansible_host": cluster.address(host), "zookeeper_id": int(host[2])} for host in members}
-    (directory / "hosts.yml").write_text(
-        json.dumps({"all": {"children": {"lab": {"children": {"zookeeper": {"hosts": hosts}}}}}})
-    )
-    if not (directory / "group_vars").exists():
-        (directory / "group_vars").symlink_to(cluster.INVENTORY / "group_vars")
-    return ["-i", str(directory), "-e", f"ansible_ssh_common_args='-F {cluster.ROOT}/.lab/ensemble/ssh_config'"]
+    return cluster.derived(directory, {"all": {"children": {"lab": {"children": {"zookeeper": {"hosts": hosts}}}}}})
 
 
 def refused(result, *words):
@@ -196,7 +190,7 @@ def test_a_member_whose_process_keeps_ending_is_mended_by_the_next_run():
 
 def test_trap_33_the_order_of_the_inventory_changes_nothing(tmp_path):
     before = started()
-    code, output = cluster.playbook(PLAYBOOK, *inventory(tmp_path, HOSTS[::-1]))
+    code, output = cluster.playbook(PLAYBOOK, inventory=inventory(tmp_path, HOSTS[::-1]))
     assert code == 0, output
     assert output[output.index("PLAY RECAP") :].count("changed=0") == len(HOSTS) + 1, output
     assert started() == before
@@ -235,15 +229,18 @@ def test_status_asks_from_a_member_that_can_be_reached():
 
 def test_voters_are_added_and_removed_while_the_ensemble_is_down(tmp_path):
     five = inventory(tmp_path, [*HOSTS, *SPARE])
-    refused(cluster.playbook("playbooks/site.yml", *five), "the inventory has other voters than the ensemble that runs")
-    three = ["-i", str(cluster.INVENTORY)]
+    refused(
+        cluster.playbook("playbooks/site.yml", inventory=five),
+        "the inventory has other voters than the ensemble that runs",
+    )
+    three = cluster.INVENTORY
     for old, new, members in ((three, five, [*HOSTS, *SPARE]), (five, three, HOSTS)):
-        code, output = cluster.playbook("playbooks/stop.yml", *old, "-e", "stop_cluster=true")
+        code, output = cluster.playbook("playbooks/stop.yml", "-e", "stop_cluster=true", inventory=old)
         assert code == 0, output
         if members == HOSTS:
             for host in SPARE:
                 cluster.shell(host, "systemctl disable --now zookeeper")
-        code, output = cluster.playbook("playbooks/site.yml", *new)
+        code, output = cluster.playbook("playbooks/site.yml", inventory=new)
         assert code == 0, output
         assert sorted(cluster.mode(host) for host in members) == ["follower"] * (len(members) - 1) + ["leader"]
         for host in members:

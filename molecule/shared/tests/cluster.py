@@ -56,10 +56,18 @@ def address(host: str) -> str:
     return variables(host)["ansible_host"]
 
 
-def playbook(*arguments: str) -> tuple[int, str]:
-    """Runs a playbook on the lab: (exit code, output). Its output is in the failure of the test that asks for it."""
+def playbook(*arguments: str, inventory: Path = INVENTORY) -> tuple[int, str]:
+    """Runs a playbook on the lab: (exit code, output). Its output is in the failure of the test that asks for it.
+
+    Args:
+        arguments: of ansible-playbook, without an inventory: a second one would be merged with the first.
+        inventory: another one than the lab's own; what is beside its hosts, and the way to them, is the lab's (`derived`).
+    """
+    if inventory != INVENTORY:
+        door = f"ansible_ssh_common_args='-F {ROOT}/.lab/{INVENTORY.parent.name}/ssh_config'"
+        arguments = (*arguments, "-e", door)
     done = subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), *arguments],
+        ["ansible-playbook", "-i", str(inventory), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -67,6 +75,14 @@ def playbook(*arguments: str) -> tuple[int, str]:
         env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def derived(directory: Path, hosts: dict[str, Any]) -> Path:
+    """An inventory with other hosts and the lab's variables, for `playbook`."""
+    (directory / "hosts.yml").write_text(json.dumps(hosts))
+    if not (directory / "group_vars").exists():
+        (directory / "group_vars").symlink_to(INVENTORY / "group_vars")
+    return directory
 
 
 def container(host: str) -> str:
