@@ -56,6 +56,7 @@ class FilterModule:
             "flink_any_service": cluster.any_service,
             "flink_tls_problems": tls.tls_problems,
             "flink_tls_switch_problems": tls.switch_problems,
+            "flink_cut_off_problems": tls.cut_off_problems,
             "flink_trusted": tls.trusted,
             "flink_tls_settings": tls.live_settings,
             "flink_rest_schemes": tls.rest_schemes,

@@ -545,7 +545,10 @@ def judge(election: Election, answers: Sequence[Answer], expected: Expectation, 
         components=components,
         contenders=contenders,
         layout=layout.name if layout else "",
-        rest=[_rest_entry(jm, answer) for jm, answer in zip(expected.job_managers, answers, strict=True)],
+        rest=[
+            _rest_entry(jm, answer, leads=index == ours)
+            for index, (jm, answer) in enumerate(zip(expected.job_managers, answers, strict=True))
+        ],
         foreign=foreign,
         task_managers=task_managers,
         task_managers_expected=expected.task_managers,
@@ -710,13 +713,14 @@ def _rest_notes(answers: Sequence[Answer], expected: Expectation, ours: int | No
     return notes
 
 
-def _rest_entry(job_manager: JobManager, answer: Answer) -> dict[str, Any]:
+def _rest_entry(job_manager: JobManager, answer: Answer, leads: bool) -> dict[str, Any]:
     return {
         "address": job_manager.address,
         "rest_port": job_manager.rest_port,
         "name": job_manager.name,
         "reachable": answer.reachable,
         "status": answer.status,
+        "leads": leads,
         "overview": answer.overview.as_dict() if answer.overview else {},
         "detail": answer.detail,
     }

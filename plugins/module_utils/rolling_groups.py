@@ -156,8 +156,8 @@ def _managers_ready(members: Sequence[Described], reply: Reply) -> list[str]:
 
 
 def _managers_leader(members: Sequence[Described], reply: Reply) -> str:
-    found = (reply["leader"]["host"], reply["leader"]["port"])
-    return next((member["name"] for member in members if (member["address"], member["ports"][0]) == found), "")
+    leads = [(answer["address"], answer["rest_port"]) for answer in reply["rest"] if answer["leads"]]
+    return next((member["name"] for member in members if (member["address"], member["ports"][0]) in leads), "")
 
 
 def _managers_doubts(members: Sequence[Described], reply: Reply) -> list[str]:

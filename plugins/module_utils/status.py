@@ -79,11 +79,10 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
     lines += _reasons(quorum)
     lines += ["", _flink_line(flink)]
     if flink:
-        leads = (flink["leader"]["host"], flink["leader"]["port"])
         rows = [
             (
                 f"{answer['address']}:{answer['rest_port']}",
-                "leads" if _leads(answer, leads) else "stands by",
+                "leads" if answer["leads"] else "stands by",
                 answer["status"] or "none",
                 answer["overview"].get("flink_version", "-") if answer["overview"] else "-",
             )
@@ -98,10 +97,6 @@ def _server(server: Mapping[str, Any]) -> tuple[Any, ...]:
     shown = [server["zxid"], server["outstanding"], server["version"]]
     address = f"{server['address']}:{server['client_port']}"
     return (server["id"], address, mode, *("-" if value is None else value for value in shown))
-
-
-def _leads(answer: Mapping[str, Any], leader: tuple[str, int]) -> bool:
-    return leader[0] in (answer["address"], answer.get("name")) and leader[1] in (0, answer["rest_port"])
 
 
 def _reasons(answer: Mapping[str, Any]) -> list[str]:

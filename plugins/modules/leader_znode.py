@@ -175,6 +175,7 @@ rest:
   description:
     - For each of O(job_managers), in their order. C(reachable) says that anything answered, C(status) what (0 for
       nothing). A JobManager answers 500 or 503 while it knows no leader.
+    - C(leads) says that it is the leader, which may publish an address in place of its name.
     - C(overview) has taskmanagers, slots_total, slots_available, jobs_running and flink_version; empty without a 200.
     - C(detail) says why it is empty.
   type: list

@@ -141,3 +141,38 @@ def test_what_is_trusted_is_known_where_a_service_runs_with_certificates(active,
     host = {"units": {"a": {"active": active}}, "lines": {"x": [line], "y": []}, "contents": {"/ca.pem": "PEM"}}
     assert ft.trusted(host, "/ca.pem") == found
     assert ft.trusted({}, "/ca.pem") == ""
+
+
+OFFERED_MEMBER = {
+    "authProvider.sasl": "org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+    "clientPort": "2181",
+    "secureClientPort": "2281",
+}
+CLOSED_MEMBER = OFFERED_MEMBER | {"enforce.auth.enabled": "true"}
+OFFERED = {"zookeeper_client_auth": "offered", "zookeeper_client_tls": "offered"}
+AUTH, BY_TLS = ({variable: "required"} for variable in OFFERED)
+SWITCHED = {ft.PRINCIPAL_KEY: "flink@EXAMPLE.ORG", ft.QUORUM_KEY: "zk1:2281,zk2:2281"}
+ANONYMOUS, ON_THE_PLAIN_PORT = SWITCHED | {ft.PRINCIPAL_KEY: ""}, SWITCHED | {ft.QUORUM_KEY: "'zk1:2181,zk2:2181'"}
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted", "members", "refused"),
+    [
+        # Switched before, or nothing that runs.
+        ([SWITCHED], AUTH | BY_TLS, [OFFERED_MEMBER], []),
+        ([], AUTH | BY_TLS, [OFFERED_MEMBER], []),
+        # As offered, either may come.
+        ([ANONYMOUS, ON_THE_PLAIN_PORT], {}, [OFFERED_MEMBER], []),
+        ([SWITCHED, ANONYMOUS], AUTH, [OFFERED_MEMBER], ["zookeeper_client_auth"]),
+        ([SWITCHED, ON_THE_PLAIN_PORT], BY_TLS, [OFFERED_MEMBER], ["zookeeper_client_tls"]),
+        ([{}], AUTH | BY_TLS, [OFFERED_MEMBER], ["zookeeper_client_auth", "zookeeper_client_tls"]),
+        # A roll that was interrupted; the ensemble that has no live member, or is closed already, is nothing to close.
+        ([ANONYMOUS], AUTH, [CLOSED_MEMBER, OFFERED_MEMBER], ["zookeeper_client_auth"]),
+        ([ANONYMOUS], AUTH, [CLOSED_MEMBER], []),
+        ([ANONYMOUS], AUTH, [], []),
+    ],
+)
+def test_an_ensemble_is_not_closed_to_processes_that_run(running, wanted, members, refused):
+    problems = ft.cut_off_problems("jm1", running, OFFERED | wanted, "zk1:2281,zk2:2281,zk3:2281", members)
+    assert len(problems) == len(refused)
+    assert all(f"{name} is required" in problem for name, problem in zip(refused, problems, strict=True))

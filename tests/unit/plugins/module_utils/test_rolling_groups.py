@@ -74,8 +74,10 @@ def test_voters_that_differ_stop_everything():
 def test_job_managers(statuses, contenders, kind, members):
     managers = [member(1, "jobmanager", port=8081), member(2, "jobmanager", port=8081)]
     reply = {
-        "verdict": "led", "foreign": False, "contenders": contenders, "leader": {"host": "a1", "port": 8081, "address": "x"},
-        "rest": [{"address": f"a{i}", "rest_port": 8081, "status": status} for i, status in enumerate(statuses, 1)],
+        "verdict": "led", "foreign": False, "contenders": contenders, "leader": {"address": "http://192.0.2.1:8081"},
+        "rest": [
+            {"address": f"a{i}", "rest_port": 8081, "status": status, "leads": i == 1} for i, status in enumerate(statuses, 1)
+        ],
     }  # fmt: skip
     step = groups.step(managers, "jobmanager", reply, RUN, ALLOWED)
     assert (step["kind"], step["members"]) == (kind, members)
@@ -83,8 +85,8 @@ def test_job_managers(statuses, contenders, kind, members):
 
 def test_a_job_manager_without_a_standby_needs_the_switch():
     reply = {
-        "verdict": "led", "foreign": False, "contenders": 1, "leader": {"host": "a1", "port": 8081, "address": "x"},
-        "rest": [{"address": "a1", "rest_port": 8081, "status": 200}],
+        "verdict": "led", "foreign": False, "contenders": 1, "leader": {"address": "http://192.0.2.1:8081"},
+        "rest": [{"address": "a1", "rest_port": 8081, "status": 200, "leads": True}],
     }  # fmt: skip
     alone = [member(1, "jobmanager", port=8081)]
     assert "no other JobManager" in groups.step(alone, "jobmanager", reply, RUN, ALLOWED)["reason"]
