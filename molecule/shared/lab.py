@@ -15,6 +15,7 @@ Variables of a host:
     lab_volumes       ["shared:/shared"]: volumes of the lab, the same in every host that names them.
     lab_tmpfs         ["/srv/small:size=16m"]: a small disk, empty again after a reboot.
     lab_capabilities  more Linux capabilities, beside those that root has on an ordinary host.
+    lab_devices       ["/dev/fuse"]: devices of the machine.
 
 Standard library only: it runs before anything is installed. It needs root, since rootless podman gives hosts no
 addresses that the machine can reach.
@@ -149,6 +150,7 @@ class Host:
     volumes: tuple[str, ...] = ()
     tmpfs: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
     @property
     def short(self) -> str:
@@ -221,6 +223,7 @@ def _read_host(name: str, variables: Mapping[str, Any], problems: list[str]) -> 
         volumes=texts("lab_volumes"),
         tmpfs=texts("lab_tmpfs"),
         capabilities=texts("lab_capabilities"),
+        devices=texts("lab_devices"),
     )
     if host.suite not in SUITES:
         problems.append(f"{name}: lab_image is {host.suite!r}; there is {' and '.join(SUITES)}.")
@@ -319,6 +322,8 @@ def create_arguments(
         arguments += ["--ulimit", f"{name}={value}:{value}"]
     for capability in sorted({*capabilities, *host.capabilities}):
         arguments += ["--cap-add", capability]
+    for device in host.devices:
+        arguments += ["--device", device]
     for volume in host.volumes:
         arguments += ["--volume", f"{lab.prefix}-{volume}"]
     for tmpfs in host.tmpfs:

@@ -492,20 +492,44 @@ def settings(lines: Sequence[str]) -> dict[str, str]:
     return {key.rpartition(".")[2]: value.strip("'\"") for key, value in found.items()}
 
 
-def cluster_id_problems(host: str, found: Sequence[Mapping[str, str]], wanted: str) -> list[str]:
-    """Refuses another cluster-id than that of the installation: its jobs are found under it.
+def place_problems(host: str, found: Sequence[Mapping[str, str]], cluster_id: str, path_root: str) -> list[str]:
+    """Refuses another place in ZooKeeper than that of the installation: its jobs are found there.
 
     Args:
         found: what `settings` gave for each service that was installed before.
-        wanted: flink_ha_cluster_id.
+        cluster_id: flink_ha_cluster_id.
+        path_root: flink_ha_zookeeper_path_root.
     """
-    before = {each["cluster-id"] for each in found if each.get("cluster-id")} - {wanted}
+    wanted = {"cluster-id": ("flink_ha_cluster_id", cluster_id), "root": ("flink_ha_zookeeper_path_root", path_root)}
     return [
-        f"{host}: runs under flink_ha_cluster_id {other}, and the inventory says {wanted}. The jobs and their checkpoints are "
-        f"found under that name: set flink_ha_cluster_id: {other}. For another cluster, take a savepoint of every job, run "
+        f"{host}: runs under {variable} {other}, and the inventory says {value}. The jobs and their checkpoints are "
+        f"found under that name: set {variable}: {other}. For another cluster, take a savepoint of every job, run "
         f"playbooks/stop.yml, and move {host}'s flink_ha_config_dir away."
-        for other in sorted(before)
+        for key, (variable, value) in wanted.items()
+        for other in sorted({each[key] for each in found if each.get(key)} - {value})
     ]
+
+
+def ensemble_problems(host: str, found: Sequence[Mapping[str, str]], quorum: str, serving: bool) -> list[str]:
+    """Refuses to lead a live cluster to an ensemble of which it knows no server: both would elect a leader meanwhile.
+
+    Args:
+        found: what `settings` gave for each service that was installed before.
+        quorum: servers that Flink is to go to, as host:port,…
+        serving: whether a process of the cluster runs.
+    """
+    return [
+        f"{host}: runs with the ensemble {before}, and is to go to {quorum}, of which it knows no server. While Flink is rolled, one "
+        "JobManager would lead in each. Under other names of the same servers, keep an old one beside the new ones "
+        "(flink_ha_zookeeper_quorum) until this has run once. For another ensemble, take a savepoint of every job, run "
+        "playbooks/stop.yml, then playbooks/site.yml, and start the jobs from their savepoints."
+        for before in sorted({each["quorum"] for each in found if serving and each.get("quorum")})
+        if not _server_names(before) & _server_names(quorum)
+    ]
+
+
+def _server_names(quorum: str) -> set[str]:
+    return {server.strip().rpartition(":")[0].lower() for server in quorum.split(",")}
 
 
 def owner_problems(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_auth, zookeeper_tls
+from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_auth
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink_cluster import JOB_MANAGER
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink_options import (
     LEGACY_FILE,
@@ -27,11 +27,6 @@ REFUSED_ALGORITHM = re.compile(r"^TLS_RSA_|_WITH_(NULL|RC4|3DES|DES)_|_anon_")
 FILES = (LEGACY_FILE, STANDARD_FILE)
 REST_KEY, INTERNAL_KEY = "security.ssl.rest.enabled", "security.ssl.internal.enabled"
 PRINCIPAL_KEY, QUORUM_KEY = "security.kerberos.login.principal", "high-availability.zookeeper.quorum"
-#: How processes come that an ensemble at `required` refuses.
-SWITCHES = {
-    "zookeeper_client_auth": "without authentication (flink_ha_zookeeper_auth)",
-    "zookeeper_client_tls": "by the plain port (flink_ha_zookeeper_tls)",
-}
 
 
 def tls_problems(given: Mapping[str, Any], ensemble: Mapping[str, Any]) -> list[str]:
@@ -138,40 +133,44 @@ def switch_problems(host: str, running: Iterable[Mapping[str, str]], internal: b
 
 def cut_off_problems(
     host: str,
-    running: Iterable[Mapping[str, str]],
-    wanted: Mapping[str, str],
-    quorum: str,
+    running: Sequence[Mapping[str, str]],
+    client_auth: str,
+    doors: str,
     members: Sequence[Mapping[str, str]],
 ) -> list[str]:
-    """Refuses to close a live ensemble in the run that switches the processes which it would be closed to.
-
-    The ensemble is rolled before Flink: without a member that takes them, all of its processes lose their leader.
+    """Refuses to close a live ensemble to processes that run: it is rolled before Flink.
 
     Args:
         running: what `live_settings` gave for this host.
-        wanted: zookeeper_client_auth and zookeeper_client_tls.
-        quorum: servers that Flink is to go to, as host:port,…
+        client_auth: wanted zookeeper_client_auth.
+        doors: servers, as host:port,…, that clients find once the ensemble was rolled.
         members: zoo.cfg, as it was parsed, of each member that is live.
     """
-    running = list(running)
-    stages = {
-        "zookeeper_client_auth": [zookeeper_auth.stages(each)[0] for each in members],
-        "zookeeper_client_tls": [zookeeper_tls.client_stage(each) for each in members],
-    }
-    switched = {
-        "zookeeper_client_auth": all(each.get(PRINCIPAL_KEY) for each in running),
-        "zookeeper_client_tls": all(_ports(each.get(QUORUM_KEY, "")) <= _ports(quorum) for each in running),
-    }
-    return [
-        f"{host}: Flink runs {SWITCHES[variable]}, and {variable} is required: the ensemble is rolled first, and would not let it in. "
-        f"Leave {variable} at offered, run playbooks/site.yml, which switches Flink, and set required after that."
-        for variable, before in stages.items()
-        if wanted[variable] == "required" and set(before) - {"required"} and not switched[variable]
-    ]
+    problems = []
+    anonymous = any(not each.get(PRINCIPAL_KEY) for each in running)
+    if (
+        client_auth == "required"
+        and anonymous
+        and any(zookeeper_auth.stages(each)[0] != "required" for each in members)
+    ):
+        problems.append(
+            f"{host}: Flink runs without authentication, and zookeeper_client_auth is required: the ensemble is rolled first, and would "
+            "not let it in. Leave it at offered, run playbooks/site.yml, which switches Flink, and set required after that."
+        )
+    open_ports = {each[key] for each in members for key in ("clientPort", "secureClientPort") if key in each}
+    for servers in sorted({each[QUORUM_KEY].strip("'\"") for each in running if each.get(QUORUM_KEY)}):
+        if _ports(servers) & open_ports and not _ports(servers) & _ports(doors):
+            problems.append(
+                f"{host}: Flink runs with the servers {servers}, and once the ensemble was rolled, which comes first, nothing listens "
+                "on these ports. Of zookeeper_client_port and zookeeper_secure_client_port one is closed after Flink was switched to the "
+                "other: leave zookeeper_client_tls at offered, run playbooks/site.yml, and close it after that. A port that is another "
+                "number needs playbooks/stop.yml first."
+            )
+    return problems
 
 
 def _ports(servers: str) -> set[str]:
-    return {server.rpartition(":")[2] for server in servers.strip("'\"").split(",")}
+    return {server.strip().rpartition(":")[2] for server in servers.split(",")}
 
 
 def live_settings(plan: Iterable[Mapping[str, Any]], lines: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:

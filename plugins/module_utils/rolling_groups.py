@@ -168,6 +168,22 @@ def _managers_doubts(members: Sequence[Described], reply: Reply) -> list[str]:
     return []
 
 
+def _managers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
+    leader = _managers_leader(members, reply)
+    leads = [member["id"] for member in members if member["name"] == leader]
+
+    def bears(seen: Sequence[Member], down: Collection[int]) -> str:
+        return rolling.standby_bears(seen, down) or (_begin_anew(reply) if set(leads) & set(down) else "")
+
+    return bears
+
+
+def _begin_anew(reply: Reply) -> str:
+    """Jobs that have nothing to go on from: a restart loses what they have done."""
+    names = [f"{job['id']} ({job['name']})" for job in reply["jobs"] if not job["checkpointing"]]
+    return f"without checkpoints these jobs start from their beginning: {', '.join(names)}" if names else ""
+
+
 def _workers(members: Sequence[Described], reply: Reply) -> dict[int, Mapping[str, Any]]:
     """The registered TaskManagers of the inventory, by the member's id."""
     return {
@@ -196,9 +212,9 @@ def _workers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
     def bears(_members: Sequence[Member], down: Collection[int]) -> str:
         used = sum(worker["slots"] - worker["free_slots"] for number, worker in workers.items() if number in down)
         free = sum(worker["free_slots"] for number, worker in workers.items() if number not in down)
-        if used <= free:
-            return ""
-        return f"its tasks need {used} slots, and the other TaskManagers have {free} free"
+        if used > free:
+            return f"its tasks need {used} slots, and the other TaskManagers have {free} free"
+        return _begin_anew(reply) if used else ""
 
     return bears
 
@@ -216,7 +232,7 @@ GROUPS = {
         _managers_leader,
         lambda reply: reply["verdict"] == "led",
         _managers_doubts,
-        lambda members, reply: rolling.standby_bears,
+        _managers_bear,
     ),
     "taskmanager": Group(
         _workers_ready,

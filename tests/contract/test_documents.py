@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.splitter import split_args
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,6 +56,15 @@ def test_every_command_in_a_document_exists(document):
         assert (ROOT / "playbooks" / f"{name}.yml").exists(), name
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (document.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_gives_behind_e_comes_through_whole(document):
+    """Ansible splits at blanks what the shell has left together, and takes a word without a sign of equality for nothing."""
+    for command in re.findall(r"`(ansible-playbook [^`]+)`", document.read_text()):
+        words = shlex.split(command)
+        for value in (after for before, after in pairwise(words) if before == "-e"):
+            assert value.startswith("{") or all(re.fullmatch(r"\w+=.*", part) for part in split_args(value)), value
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "inventory/example").rglob("*.yml")), ids=lambda path: path.name)

@@ -42,6 +42,7 @@ def test_a_lab_is_what_its_inventory_says():
                 "lab_volumes": ["shared:/shared"],
                 "lab_tmpfs": ["/srv/small:size=16m"],
                 "lab_capabilities": ["SYS_TIME"],
+                "lab_devices": ["/dev/fuse"],
             }
         )
     )
@@ -55,6 +56,7 @@ def test_a_lab_is_what_its_inventory_says():
             volumes=("shared:/shared",),
             tmpfs=("/srv/small:size=16m",),
             capabilities=("SYS_TIME",),
+            devices=("/dev/fuse",),
         ),
     )
 
@@ -174,7 +176,11 @@ def test_what_a_container_cannot_change_makes_it_anew(change):
 def test_a_host_is_created_as_described():
     described = two_hosts()
     host = dataclasses.replace(
-        described.hosts[0], volumes=("shared:/shared",), tmpfs=("/srv/small:size=16m",), capabilities=("SYS_TIME",)
+        described.hosts[0],
+        volumes=("shared:/shared",),
+        tmpfs=("/srv/small:size=16m",),
+        capabilities=("SYS_TIME",),
+        devices=("/dev/fuse",),
     )
     words = " ".join(lab.create_arguments(described, host, "image:1", {"nofile": 20000, "nproc": 32768}, ["NET_ADMIN"]))
     for expected in (
@@ -183,6 +189,7 @@ def test_a_host_is_created_as_described():
         "--restart always",
         "--ulimit nofile=20000:20000 --ulimit nproc=32768:32768",
         "--cap-add NET_ADMIN --cap-add SYS_TIME",
+        "--device /dev/fuse",
         "--volume sq-demo-shared:/shared",
         "--tmpfs /srv/small:size=16m",
         "--label streamquorum.lab=demo",

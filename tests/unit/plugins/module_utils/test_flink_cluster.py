@@ -584,9 +584,29 @@ def test_settings_by_the_last_part_of_their_key(lines, found):
 
 
 def test_another_cluster_id_than_the_one_that_runs_is_refused():
-    assert cluster.cluster_id_problems("h", [{"cluster-id": "/a"}, {}], "/a") == []
-    problems = cluster.cluster_id_problems("h", [{"cluster-id": "/a"}], "/b")
-    assert "set flink_ha_cluster_id: /a" in problems[0]
+    found = [{"cluster-id": "/a", "root": "/flink"}, {}]
+    assert cluster.place_problems("h", found, "/a", "/flink") == []
+    (problem,) = cluster.place_problems("h", found, "/b", "/flink")
+    assert "set flink_ha_cluster_id: /a" in problem
+    (problem,) = cluster.place_problems("h", found, "/a", "/streaming")
+    assert "set flink_ha_zookeeper_path_root: /flink" in problem
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "serving", "refused"),
+    [
+        ("zk1:2181,zk2:2181", "zk2:2281,zk3:2281", True, False),
+        ("zk1:2181,zk2:2181", "other1:2181", True, True),
+        ("zk1:2181,zk2:2181", "other1:2181", False, False),
+        ("", "other1:2181", True, False),
+        # Old names beside new ones, once.
+        ("192.0.2.1:2181", "192.0.2.1:2181,zk1.example.org:2181", True, False),
+        ("192.0.2.1:2181, ZK1.example.org:2181", "zk1.example.org:2181", True, False),
+    ],
+)
+def test_a_live_cluster_is_not_led_to_another_ensemble(before, after, serving, refused):
+    problems = cluster.ensemble_problems("h", [{"quorum": before}, {}], after, serving)
+    assert bool(problems) == refused, problems
 
 
 @pytest.mark.parametrize(

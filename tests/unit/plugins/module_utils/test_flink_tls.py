@@ -100,13 +100,13 @@ def test_settings_of_what_is_live():
     assert ft.live_settings([service("jobmanager", live=False)], LINES) == []
 
 
-TLS, PLAIN = {"kind": "jobmanager", ft.REST_KEY: "true", ft.INTERNAL_KEY: "true"}, {"kind": "jobmanager"}
+TLS, PLAIN_HTTP = {"kind": "jobmanager", ft.REST_KEY: "true", ft.INTERNAL_KEY: "true"}, {"kind": "jobmanager"}
 
 
 def test_the_processes_own_tls_is_not_switched_while_they_run():
-    assert ft.switch_problems("jm1", [TLS], True) == ft.switch_problems("jm1", [PLAIN], False) == []
+    assert ft.switch_problems("jm1", [TLS], True) == ft.switch_problems("jm1", [PLAIN_HTTP], False) == []
     assert ft.switch_problems("jm1", [], True) == []
-    (problem,) = ft.switch_problems("jm1", [TLS, PLAIN], True)
+    (problem,) = ft.switch_problems("jm1", [TLS, PLAIN_HTTP], True)
     assert "jm1: flink_ha_internal_tls is true, and Flink runs without it" in problem
     (problem,) = ft.switch_problems("jm1", [TLS], False)
     assert "flink_ha_internal_tls is false, and Flink runs with it" in problem
@@ -116,11 +116,11 @@ def test_the_processes_own_tls_is_not_switched_while_they_run():
     ("wanted", "running", "schemes"),
     [
         ("none", [], ["http"]),
-        ("none", [PLAIN], ["http"]),
+        ("none", [PLAIN_HTTP], ["http"]),
         ("server", [], ["https"]),
         ("mutual", [TLS, TLS], ["https"]),
-        ("mutual", [TLS, PLAIN], ["https", "http"]),
-        ("none", [TLS, PLAIN], ["https", "http"]),
+        ("mutual", [TLS, PLAIN_HTTP], ["https", "http"]),
+        ("none", [TLS, PLAIN_HTTP], ["https", "http"]),
         ("server", [TLS, {"kind": "taskmanager"}], ["https"]),
     ],
 )
@@ -148,31 +148,45 @@ OFFERED_MEMBER = {
     "clientPort": "2181",
     "secureClientPort": "2281",
 }
-CLOSED_MEMBER = OFFERED_MEMBER | {"enforce.auth.enabled": "true"}
-OFFERED = {"zookeeper_client_auth": "offered", "zookeeper_client_tls": "offered"}
-AUTH, BY_TLS = ({variable: "required"} for variable in OFFERED)
+AUTH_REQUIRED = OFFERED_MEMBER | {"enforce.auth.enabled": "true"}
+TLS_REQUIRED = {"secureClientPort": "2281"}
+PLAIN, SECURE = "zk1:2181,zk2:2181,zk3:2181", "zk1:2281,zk2:2281,zk3:2281"
 SWITCHED = {ft.PRINCIPAL_KEY: "flink@EXAMPLE.ORG", ft.QUORUM_KEY: "zk1:2281,zk2:2281"}
-ANONYMOUS, ON_THE_PLAIN_PORT = SWITCHED | {ft.PRINCIPAL_KEY: ""}, SWITCHED | {ft.QUORUM_KEY: "'zk1:2181,zk2:2181'"}
+ANONYMOUS, BY_THE_PLAIN_PORT = SWITCHED | {ft.PRINCIPAL_KEY: ""}, SWITCHED | {ft.QUORUM_KEY: "'zk1:2181, zk2:2181'"}
+UNSWITCHED, NO_DOOR = "runs without authentication", "nothing listens"
 
 
 @pytest.mark.parametrize(
-    ("running", "wanted", "members", "refused"),
+    ("running", "client_auth", "doors", "members", "refused"),
     [
         # Switched before, or nothing that runs.
-        ([SWITCHED], AUTH | BY_TLS, [OFFERED_MEMBER], []),
-        ([], AUTH | BY_TLS, [OFFERED_MEMBER], []),
-        # As offered, either may come.
-        ([ANONYMOUS, ON_THE_PLAIN_PORT], {}, [OFFERED_MEMBER], []),
-        ([SWITCHED, ANONYMOUS], AUTH, [OFFERED_MEMBER], ["zookeeper_client_auth"]),
-        ([SWITCHED, ON_THE_PLAIN_PORT], BY_TLS, [OFFERED_MEMBER], ["zookeeper_client_tls"]),
-        ([{}], AUTH | BY_TLS, [OFFERED_MEMBER], ["zookeeper_client_auth", "zookeeper_client_tls"]),
-        # A roll that was interrupted; the ensemble that has no live member, or is closed already, is nothing to close.
-        ([ANONYMOUS], AUTH, [CLOSED_MEMBER, OFFERED_MEMBER], ["zookeeper_client_auth"]),
-        ([ANONYMOUS], AUTH, [CLOSED_MEMBER], []),
-        ([ANONYMOUS], AUTH, [], []),
+        ([SWITCHED], "required", SECURE, [OFFERED_MEMBER], []),
+        ([], "required", SECURE, [OFFERED_MEMBER], []),
+        # As offered, either may come; that servers come and go leaves some.
+        ([ANONYMOUS, BY_THE_PLAIN_PORT], "offered", f"{PLAIN},{SECURE}", [OFFERED_MEMBER], []),
+        ([BY_THE_PLAIN_PORT], "offered", "zk2:2181,zk4:2181,zk5:2181", [OFFERED_MEMBER], []),
+        ([SWITCHED, ANONYMOUS], "required", SECURE, [OFFERED_MEMBER], [UNSWITCHED]),
+        ([SWITCHED, BY_THE_PLAIN_PORT], "offered", SECURE, [OFFERED_MEMBER], [NO_DOOR]),
+        (
+            [BY_THE_PLAIN_PORT | {ft.PRINCIPAL_KEY: ""}],
+            "required",
+            SECURE,
+            [OFFERED_MEMBER],
+            [UNSWITCHED, NO_DOOR],
+        ),
+        # Another port; and the way back, which closes the secure one.
+        ([BY_THE_PLAIN_PORT], "none", "zk1:12181,zk2:12181", [OFFERED_MEMBER], [NO_DOOR]),
+        ([SWITCHED], "none", PLAIN, [OFFERED_MEMBER], [NO_DOOR]),
+        # A roll that was interrupted.
+        ([ANONYMOUS], "required", SECURE, [AUTH_REQUIRED, OFFERED_MEMBER], [UNSWITCHED]),
+        ([BY_THE_PLAIN_PORT], "offered", SECURE, [TLS_REQUIRED, OFFERED_MEMBER], [NO_DOOR]),
+        # Closed to it already, or no live member: nothing that a roll could take away.
+        ([ANONYMOUS], "required", SECURE, [AUTH_REQUIRED], []),
+        ([BY_THE_PLAIN_PORT], "offered", SECURE, [TLS_REQUIRED], []),
+        ([ANONYMOUS, BY_THE_PLAIN_PORT], "required", SECURE, [], []),
     ],
 )
-def test_an_ensemble_is_not_closed_to_processes_that_run(running, wanted, members, refused):
-    problems = ft.cut_off_problems("jm1", running, OFFERED | wanted, "zk1:2281,zk2:2281,zk3:2281", members)
-    assert len(problems) == len(refused)
-    assert all(f"{name} is required" in problem for name, problem in zip(refused, problems, strict=True))
+def test_an_ensemble_is_not_closed_to_processes_that_run(running, client_auth, doors, members, refused):
+    problems = ft.cut_off_problems("jm1", running, client_auth, doors, members)
+    assert len(problems) == len(refused), problems
+    assert all(words in problem for words, problem in zip(refused, problems, strict=True))

@@ -75,7 +75,7 @@ def test_job_managers(statuses, contenders, kind, members):
     managers = [member(1, "jobmanager", port=8081), member(2, "jobmanager", port=8081)]
     reply = {
         "verdict": "led", "foreign": False, "contenders": contenders, "leader": {"address": "http://192.0.2.1:8081"},
-        "rest": [
+        "jobs": [], "rest": [
             {"address": f"a{i}", "rest_port": 8081, "status": status, "leads": i == 1} for i, status in enumerate(statuses, 1)
         ],
     }  # fmt: skip
@@ -86,11 +86,37 @@ def test_job_managers(statuses, contenders, kind, members):
 def test_a_job_manager_without_a_standby_needs_the_switch():
     reply = {
         "verdict": "led", "foreign": False, "contenders": 1, "leader": {"address": "http://192.0.2.1:8081"},
-        "rest": [{"address": "a1", "rest_port": 8081, "status": 200, "leads": True}],
+        "jobs": [], "rest": [{"address": "a1", "rest_port": 8081, "status": 200, "leads": True}],
     }  # fmt: skip
     alone = [member(1, "jobmanager", port=8081)]
     assert "no other JobManager" in groups.step(alone, "jobmanager", reply, RUN, ALLOWED)["reason"]
     assert groups.step(alone, "jobmanager", reply, RUN, {**ALLOWED, "accept_outage": True})["kind"] == "change"
+
+
+BATCH, STREAM = ({"id": "j", "name": name, "checkpointing": name == "stream"} for name in ("batch", "stream"))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "leads", "change", "kind"),
+    [
+        ([STREAM], 1, 1, "change"),
+        ([STREAM, BATCH], 1, 1, "stop"),
+        # The end of a standby is nothing to a job.
+        ([STREAM, BATCH], 1, 2, "change"),
+    ],
+)
+def test_a_leading_job_manager_stays_while_a_job_has_no_checkpoints(jobs, leads, change, kind):
+    managers = [
+        member(number, "jobmanager", port=8081, running="old" if number == change else "new") for number in (1, 2)
+    ]
+    reply = {
+        "verdict": "led", "foreign": False, "contenders": 2, "leader": {"address": "http://192.0.2.1:8081"}, "jobs": jobs,
+        "rest": [{"address": f"a{i}", "rest_port": 8081, "status": 200, "leads": i == leads} for i in (1, 2)],
+    }  # fmt: skip
+    step = groups.step(managers, "jobmanager", reply, RUN, ALLOWED)
+    assert step["kind"] == kind
+    assert ("start from their beginning: j (batch)" in step["reason"]) == (kind == "stop")
+    assert groups.step(managers, "jobmanager", reply, RUN, ALLOWED | {"accept_outage": True})["kind"] == "change"
 
 
 @pytest.mark.parametrize(("free", "kind"), [(2, "change"), (1, "stop")])
