@@ -34,6 +34,7 @@ class FilterModule:
             "zookeeper_extra_problems": config.extra_problems,
             "zookeeper_identity_problems": config.identity_problems,
             "zookeeper_voter_problems": config.voter_problems,
+            "zookeeper_moved_problems": config.moved_problems,
             "zookeeper_lost_data_problems": config.lost_data_problems,
             "zookeeper_auth_options": auth.auth_options,
             "zookeeper_auth_problems": auth.auth_problems,

@@ -28,8 +28,9 @@ PORTS = {
         "metrics_port": "flink_ha_taskmanager_metrics_port",
     },
 }
-#: The port on which a service listens from its start on: a process that does is live.
+#: The port by which a service is known to this toolkit.
 MAIN_PORT = {JOB_MANAGER: "rest_port", TASK_MANAGER: "rpc_port"}
+MAIN_KEY = {JOB_MANAGER: "rest.port", TASK_MANAGER: "taskmanager.rpc.port"}
 #: Between the ports of two JobManagers on one host, where an instance names none of its own.
 PORT_STEP = 10
 #: So many instances of an earlier inventory are looked for.
@@ -243,15 +244,13 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
     """The services, each with what is to be done with it.
 
     Adds running (digest of the generation that its process was started with), current and previous (of the links),
-    live, restart_needed and start. A live process is never restarted here. One that ends again and again is not live:
-    mending it costs nothing.
+    live, restart_needed and start. A live process, one that listens, is never restarted here, whatever port it has. One that ends
+    again and again is not live: mending it costs nothing.
     """
     result = []
     for service in services:
         unit = state["units"][service["unit"]]
-        ports = parse_ports(service[MAIN_PORT[service["kind"]]])
-        listens = any(entry["unit"] == service["unit"] and entry["port"] in ports for entry in state["listening"])
-        live = unit["active"] and listens
+        live = unit["active"] and any(entry["unit"] == service["unit"] for entry in state["listening"])
         runs_it = unit["active"] and unit["generation"] == service["digest"]
         result.append(
             {
@@ -530,6 +529,27 @@ def ensemble_problems(host: str, found: Sequence[Mapping[str, str]], quorum: str
 
 def _server_names(quorum: str) -> set[str]:
     return {server.strip().rpartition(":")[0].lower() for server in quorum.split(",")}
+
+
+def moved_problems(host: str, services: Iterable[Service], running: Sequence[Mapping[str, str]]) -> list[str]:
+    """Refuses another main port of a process that runs: a roll would ask for it where it is not.
+
+    Args:
+        services: what `plan` gave.
+        running: what `flink_tls.live_settings` gave for this host, in the same order.
+    """
+    live = [service for service in services if service["live"]]
+    problems = []
+    for service, config in zip(live, running, strict=True):
+        field = MAIN_PORT[service["kind"]]
+        before, wanted = config.get(MAIN_KEY[service["kind"]], "").strip("'\""), str(service[field])
+        if before not in ("", wanted):
+            problems.append(
+                f"{host}: {service['unit']} runs with {MAIN_KEY[service['kind']]} {before}, and is to have {wanted} "
+                f"({PORTS[service['kind']][field]}). This port is not changed on a process that runs: put it back, run "
+                "playbooks/stop.yml -e stop_cluster=true, change it, and run playbooks/site.yml."
+            )
+    return problems
 
 
 def owner_problems(

@@ -283,6 +283,22 @@ def voter_problems(host: str, running_config: str, wanted_config: str) -> list[s
     ]
 
 
+def moved_problems(host: str, listens_on: Sequence[int], client_port: int, secure_client_port: int) -> list[str]:
+    """Refuses another client port of a live member: a roll would ask for it where it is not, and so would its clients.
+
+    Args:
+        listens_on: ports of its process.
+        client_port, secure_client_port: as they are wanted.
+    """
+    if {client_port, secure_client_port} & set(listens_on):
+        return []
+    return [
+        f"{host}: zookeeper_client_port is {client_port}, and the ZooKeeper that runs there listens on "
+        f"{', '.join(map(str, listens_on))}. The client port of a live ensemble is not changed: put back the one that it has, run "
+        "playbooks/stop.yml -e stop_cluster=true, change it, and run playbooks/site.yml."
+    ]
+
+
 def lost_data_problems(may_vote: Mapping[str, bool], directories: Sequence[str]) -> list[str]:
     """Refuses to start an ensemble whose voters with data are no quorum: the others get no vote until they have synced.
 

@@ -350,6 +350,24 @@ def test_a_restart_that_was_asked_for_is_about_one_process(asked, needed):
     assert {s["restart_needed"] for s in cluster.plan(services, state, "/etc/flink")} == {needed}
 
 
+def test_a_process_that_listens_on_another_port_is_live_and_not_started_again():
+    (manager,) = [
+        s
+        for s in planned(listening=[("flink-jobmanager@1.service", 9999)])
+        if s["unit"] == "flink-jobmanager@1.service"
+    ]
+    assert (manager["live"], manager["start"], manager["restart_needed"]) == (True, False, True)
+
+
+@pytest.mark.parametrize(("running", "refused"), [("8081", False), ("'8081'", False), ("", False), ("8181", True)])
+def test_the_port_by_which_a_process_is_asked_is_not_changed_under_it(running, refused):
+    service = {"kind": "jobmanager", "unit": "flink-jobmanager.service", "live": True, "rest_port": 8081}
+    problems = cluster.moved_problems("h", [service], [{"rest.port": running}])
+    assert bool(problems) == refused
+    assert not refused or "(flink_ha_rest_port)" in problems[0]
+    assert cluster.moved_problems("h", [service | {"live": False}], []) == []
+
+
 def test_any_service_looks_at_hosts_that_left_a_plan():
     hostvars = {"a": {}, "b": {"__flink_ha_plan": [{"start": False}, {"start": True}]}}
     assert cluster.any_service(hostvars, ["a", "b"], "start")

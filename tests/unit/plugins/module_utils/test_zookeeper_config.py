@@ -206,5 +206,14 @@ def test_trap_06_the_voters_of_a_live_ensemble_stay(wanted, named):
     assert all(named in problem for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("listens_on", "refused"), [([2181, 3888], False), ([2281, 3888], False), ([2182, 3888], True)]
+)
+def test_the_client_port_of_a_live_member_stays(listens_on, refused):
+    problems = config.moved_problems("h", listens_on, 2181, 2281)
+    assert bool(problems) == refused
+    assert not refused or "listens on 2182, 3888" in problems[0]
+
+
 def test_what_runs_without_our_configuration_is_compared_by_its_servers_instead():
     assert config.voter_problems("h", "", RUNNING) == []
