@@ -33,6 +33,7 @@ class FilterModule:
             "zookeeper_membership_problems": config.membership_problems,
             "zookeeper_extra_problems": config.extra_problems,
             "zookeeper_identity_problems": config.identity_problems,
+            "zookeeper_owner_problems": config.owner_problems,
             "zookeeper_voter_problems": config.voter_problems,
             "zookeeper_moved_problems": config.moved_problems,
             "zookeeper_lost_data_problems": config.lost_data_problems,

@@ -750,7 +750,7 @@ def host_problems(given: Mapping[str, Any], state: Mapping[str, Any]) -> list[st
 
     Args:
         given: host, release (its entry), java (what `java_plan` gave), services (of this host), addresses (of all hosts),
-            and flink_ha_user, flink_ha_uid, flink_ha_gid, flink_ha_storage_dir.
+            and flink_ha_user, flink_ha_uid, flink_ha_gid, flink_ha_home_dir, flink_ha_storage_dir.
         state: what `host_state` returned.
     """
     host, release = given["host"], given["release"]
@@ -759,6 +759,12 @@ def host_problems(given: Mapping[str, Any], state: Mapping[str, Any]) -> list[st
     singles = [entry for entry in service_ports(given["services"]) if entry["single"]]
     units = [service["unit"] for service in given["services"]]
     problems += preflight.occupied_problems(host, singles, state["listening"], units)
+    owner = state["paths"][given["flink_ha_home_dir"]]["owner"]
+    if owner not in ("", "root", given["flink_ha_user"]):
+        problems.append(
+            f"{host}: {given['flink_ha_home_dir']} belongs to {owner}, and flink_ha_user is {given['flink_ha_user']}. Set "
+            f"flink_ha_user: {owner}. Another user is given all that there is, the storage too, while Flink is stopped (chown -R)."
+        )
     problems += [
         f"{host}: has {unit}, which this inventory does not ask for (another number of JobManagers, or another group). It "
         f"would start at the next boot: systemctl disable --now {unit}, remove /etc/systemd/system/{unit}, and run again."

@@ -262,6 +262,21 @@ def data_dir_problems(host: str, running_config: str, data_dir: str, data_log_di
     return problems
 
 
+def owner_problems(host: str, directories: Mapping[str, Mapping[str, Any]], user: str) -> list[str]:
+    """Refuses another owner of the database than the user who is to write it: it would be given away under a member that runs.
+
+    Args:
+        directories: version-2 of each data directory, as `host_state` gave it.
+        user: zookeeper_user.
+    """
+    return [
+        f"{host}: {path} belongs to {found['owner']}, and zookeeper_user is {user}. Set zookeeper_user: {found['owner']}; or, while this "
+        f"member is stopped, chown -R {user}: {path} and run again."
+        for path, found in directories.items()
+        if found["entries"] and found["owner"] != user
+    ]
+
+
 def voter_problems(host: str, running_config: str, wanted_config: str) -> list[str]:
     """Refuses another set of voters than the one that a live member runs with: name, ports or vote of any of them.
 

@@ -368,6 +368,13 @@ def test_the_port_by_which_a_process_is_asked_is_not_changed_under_it(running, r
     assert cluster.moved_problems("h", [service | {"live": False}], []) == []
 
 
+@pytest.mark.parametrize(("owner", "refused"), [("flink", False), ("root", False), ("", False), ("stream", True)])
+def test_what_belongs_to_another_user_is_not_taken_from_it(owner, refused):
+    problems = cluster.host_problems(given(), STATE | {"paths": {"/var/lib/flink": {"owner": owner}}})
+    assert bool(problems) == refused
+    assert not refused or "Set flink_ha_user: stream" in problems[0]
+
+
 def test_any_service_looks_at_hosts_that_left_a_plan():
     hostvars = {"a": {}, "b": {"__flink_ha_plan": [{"start": False}, {"start": True}]}}
     assert cluster.any_service(hostvars, ["a", "b"], "start")
@@ -428,6 +435,7 @@ def given(**changes):
         "flink_ha_version": "2.3.0",
         "flink_ha_cluster_id": "/orders",
         "flink_ha_zookeeper_path_root": "/flink",
+        "flink_ha_home_dir": "/var/lib/flink",
         "flink_ha_storage_dir": "hdfs://ns1/flink",
         "flink_ha_checkpoint_dir": "hdfs://ns1/flink/checkpoints",
         "flink_ha_savepoint_dir": "hdfs://ns1/flink/savepoints",
@@ -448,6 +456,7 @@ HOSTVARS = {"jm1": {}, "jm2": {}, "tm1": {}}
 STATE = {
     "units": {"flink-jobmanager.service": {"exists": True}, "flink-jobmanager@1.service": {"exists": False}},
     "accounts": {"flink": {"exists": True, "uid": 6123, "gid": 6123}},
+    "paths": {"/var/lib/flink": {"owner": "flink"}},
     "listening": [],
     "resolved": {"jm1": ["198.18.7.21"], "jm2": ["198.18.7.22"], "zk1": ["198.18.7.11"]},
 }

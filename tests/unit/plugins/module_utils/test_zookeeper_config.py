@@ -215,5 +215,20 @@ def test_the_client_port_of_a_live_member_stays(listens_on, refused):
     assert not refused or "listens on 2182, 3888" in problems[0]
 
 
+@pytest.mark.parametrize(
+    ("found", "refused"),
+    [
+        ({"owner": "zookeeper", "entries": ["snapshot.0"]}, False),
+        ({"owner": "root", "entries": []}, False),
+        ({"owner": "", "entries": []}, False),
+        ({"owner": "root", "entries": ["snapshot.0"]}, True),
+    ],
+)
+def test_a_database_of_another_owner_is_refused(found, refused):
+    problems = config.owner_problems("h", {"/data/version-2": found}, "zookeeper")
+    assert bool(problems) == refused
+    assert not refused or "chown -R zookeeper: /data/version-2" in problems[0]
+
+
 def test_what_runs_without_our_configuration_is_compared_by_its_servers_instead():
     assert config.voter_problems("h", "", RUNNING) == []
