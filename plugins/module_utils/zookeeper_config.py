@@ -239,25 +239,28 @@ def identity_problems(host: str, identity: Any, data_dir: str, on_disk: str) -> 
     ]
 
 
-def data_dir_problems(host: str, running_config: str, data_dir: str, data_log_dir: str, has_data: bool) -> list[str]:
+def data_dir_problems(
+    host: str, running_config: str, data_dir: str, data_log_dir: str, found: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
     """Refuses other directories than those that the last generation wrote to, as long as they hold nothing.
 
     Args:
         running_config: text of the current zoo.cfg; empty on a fresh host.
-        has_data: whether the wanted directories hold a database.
+        found: version-2 of each wanted directory, as `host_state` gave it.
     """
     before = parse_properties(running_config)
-    if not before.get("dataDir") or has_data:
+    if not before.get("dataDir"):
         return []
     problems = []
-    for variable, old, new in (
-        ("zookeeper_data_dir", before["dataDir"], data_dir),
-        ("zookeeper_data_log_dir", before.get("dataLogDir", before["dataDir"]), data_log_dir),
+    for variable, what, old, new in (
+        ("zookeeper_data_dir", "snapshots and epochs", before["dataDir"], data_dir),
+        ("zookeeper_data_log_dir", "transaction logs", before.get("dataLogDir", before["dataDir"]), data_log_dir),
     ):
-        if old != new:
+        if old != new and not found[f"{new}/version-2"]["entries"]:
             problems.append(
-                f"{host}: {variable} is {new}, but the database is in {old}. An empty directory would start without the "
-                f"data: stop this member, move {old} to {new}, and run again."
+                f"{host}: {variable} is {new}, but the {what} are in {old}. An empty directory would start without the data: put "
+                f"{variable} back, run playbooks/stop.yml -e stop_cluster=true, move {what} of {old}/version-2 to {new}/version-2 on each "
+                "member, with their owner, change it, and run playbooks/site.yml."
             )
     return problems
 

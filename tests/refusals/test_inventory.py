@@ -140,4 +140,4 @@ def test_trap_05_another_data_directory_over_a_full_one_is_refused(run, inventor
     (tmp_path / "etc/generations/0123456789abcdef").mkdir(parents=True)
     (tmp_path / "etc/generations/0123456789abcdef/zoo.cfg").write_text("dataDir=/old\n")
     (tmp_path / "etc/current").symlink_to("generations/0123456789abcdef")
-    refused(run(inventory), "zookeeper_data_dir is", "but the database is in /old")
+    refused(run(inventory), "zookeeper_data_dir is", "but the snapshots and epochs are in /old")

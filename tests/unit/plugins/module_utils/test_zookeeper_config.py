@@ -139,17 +139,23 @@ def test_trap_07_an_id_never_changes_over_data(on_disk, refused):
 
 
 @pytest.mark.parametrize(
-    ("running", "has_data", "refused"),
+    ("running", "full", "refused"),
     [
-        ("", False, 0),
-        ("dataDir=/old\n", True, 0),
-        ("dataDir=/old\n", False, 2),
-        ("dataDir=/new\ndataLogDir=/log\n", False, 1),
-        ("dataDir=/new\ndataLogDir=/new\n", False, 0),
+        ("", [], []),
+        ("dataDir=/old\n", ["/new", "/log"], []),
+        ("dataDir=/old\n", [], ["data_dir", "data_log_dir"]),
+        # What the one directory holds says nothing of the other.
+        ("dataDir=/old\n", ["/new"], ["data_log_dir"]),
+        ("dataDir=/new\n", ["/new"], ["data_log_dir"]),
+        ("dataDir=/old\ndataLogDir=/log\n", [], ["data_dir"]),
+        ("dataDir=/new\ndataLogDir=/log\n", [], []),
     ],
 )
-def test_trap_05_an_empty_data_directory_does_not_replace_a_full_one(running, has_data, refused):
-    assert len(config.data_dir_problems("zk1", running, "/new", "/new", has_data)) == refused
+def test_trap_05_an_empty_data_directory_does_not_replace_a_full_one(running, full, refused):
+    found = {f"{path}/version-2": {"entries": ["x"] if path in full else []} for path in ("/new", "/log")}
+    problems = config.data_dir_problems("zk1", running, "/new", "/log", found)
+    assert len(problems) == len(refused)
+    assert all(f"zookeeper_{name} is" in problem for name, problem in zip(refused, problems, strict=True))
 
 
 PACKAGES = {"debian 12": {"version": "3.8.0"}}
