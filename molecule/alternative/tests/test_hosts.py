@@ -27,6 +27,26 @@ def site(tmp_path):
     return run
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("flink_ha_rest_port", 18181, "This port is not changed on a process that runs"),
+        ("flink_ha_taskmanager_rpc_port", 16222, "This port is not changed on a process that runs"),
+        ("flink_ha_user", "daemon", "belongs to flink, and flink_ha_user is daemon"),
+        ("flink_ha_zookeeper_path_root", "/flink", "set flink_ha_zookeeper_path_root: /streaming"),
+        ("flink_ha_zookeeper_quorum", "198.18.11.21:2181", "of which it knows no server"),
+        ("zookeeper_client_port", 2182, "The client port of a live ensemble is not changed"),
+    ],
+)
+def test_what_a_live_cluster_cannot_be_rolled_to_is_refused(variable, value, words):
+    everything = cluster.group("lab"), "'flink-*' zookeeper"
+    before = pids(*everything)
+    code, output = cluster.playbook("playbooks/site.yml", "-e", f"{variable}={value}")
+    assert code != 0, output
+    assert words in " ".join(output.split()), output
+    assert pids(*everything) == before
+
+
 def leave(host, unit):
     cluster.shell(host, f"systemctl disable --now {unit}")
 

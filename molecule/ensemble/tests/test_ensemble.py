@@ -179,6 +179,22 @@ def started():
     return {host: cluster.shell(host, "systemctl show zookeeper -p ExecMainStartTimestamp") for host in HOSTS}
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("zookeeper_client_port", "2182", "The client port of a live ensemble is not changed"),
+        ("zookeeper_user", "daemon", "belongs to zookeeper, and zookeeper_user is daemon"),
+        ("zookeeper_data_log_dir", "/var/lib/log", "but the transaction logs are in /var/lib/zookeeper"),
+    ],
+)
+def test_what_a_live_ensemble_cannot_be_rolled_to_is_refused(variable, value, words):
+    before = started()
+    refused(cluster.playbook("playbooks/site.yml", "-e", f"{variable}={value}"), words)
+    assert started() == before
+    owners = "stat -c %U /var/lib/zookeeper /var/lib/zookeeper/version-2"
+    assert {owner for host in HOSTS for owner in cluster.shell(host, owners).split()} == {"zookeeper"}
+
+
 def test_a_member_whose_process_keeps_ending_is_mended_by_the_next_run():
     cluster.shell(SECOND, "systemctl stop zookeeper; chmod u+w /etc/zookeeper/current/zoo.cfg")
     cluster.shell(SECOND, "echo 'electionAlg=1' >> /etc/zookeeper/current/zoo.cfg; systemctl start zookeeper")
