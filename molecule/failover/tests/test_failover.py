@@ -14,6 +14,7 @@ from workload import (
     counted,
     job_restarts,
     lab,
+    run_job,
     state,
     submit_job,
     writing,
@@ -31,6 +32,29 @@ def job():
 
 def test_the_job_counts(job):
     cluster.until("the job prints", counted, 60)
+
+
+def test_a_job_without_checkpoints_is_not_made_to_begin_anew_by_a_roll(job):
+    def managers():
+        return {
+            host: cluster.shell(host, "systemctl show flink-jobmanager -p MainPID")
+            for host in cluster.group("flink_jobmanager")
+        }
+
+    before, other = managers(), run_job("-Dexecution.checkpointing.interval=0")
+    cluster.until("the other job runs", lambda: state(other) == "RUNNING", 60)
+    code, output = cluster.playbook("playbooks/site.yml", "-e", "flink_ha_log_files=4")
+    assert code != 0, output
+    text = " ".join(output.split())
+    assert f"without checkpoints these jobs start from their beginning: {other}" in text, output
+    with cluster.session() as client:
+        leader, _port = cluster.flink_leader(client)
+    # The standby was restarted before; the leader is not.
+    assert managers()[leader] == before[leader]
+    cluster.shell(leader, f"/usr/local/bin/flink cancel {other}")
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+    assert state(job) == "RUNNING"
 
 
 def test_the_leading_job_manager_is_killed(job):

@@ -42,10 +42,17 @@ def submit_job():
         subprocess.run(
             ["podman", "cp", f"{folder}/count.jar", f"{cluster.container(host)}:/var/tmp/count.jar"], check=True
         )
-    printed = cluster.shell(host, "/usr/local/bin/flink run -d -c CountJob /var/tmp/count.jar 2>&1")
+    job = run_job()
+    wait_for_checkpoint(job, 2)
+    return job
+
+
+def run_job(*options):
+    """Runs the job that `submit_job` has left on its host; its id."""
+    command = ["/usr/local/bin/flink run -d", *options, "-c CountJob /var/tmp/count.jar 2>&1"]
+    printed = cluster.shell(cluster.group("flink_jobmanager")[0], " ".join(command))
     found = re.search(r"JobID ([0-9a-f]{32})", printed)
     assert found, printed
-    wait_for_checkpoint(found.group(1), 2)
     return found.group(1)
 
 
