@@ -47,7 +47,7 @@ def host_state(me, given, _check):
     paths = {path: dict(nothing) for path in given["paths"]}
     for path, entry in paths.items():
         if path.endswith("/version-2") and me["data"]:
-            entry["entries"] = ["snapshot.1"]
+            entry["owner"], entry["entries"] = "zookeeper", ["snapshot.1"]
         elif path.endswith("/current") and me["generation"]:
             entry["target"] = f"generations/{me['generation']}"
     contents = dict.fromkeys(given["contents"], "")

@@ -23,6 +23,8 @@ from workload import (
 #: Seconds: the session timeout of the scenario, and what a failover may take on top (issue of a new leader, job restore).
 SESSION = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_zookeeper_session_timeout", 8000) / 1000
 MARGIN = 40
+#: The greatest number there is; the cluster's own default would be taken without it, and 0 is refused by the command.
+NO_CHECKPOINTS = "-Dexecution.checkpointing.interval=9223372036854775807ms"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_a_job_without_checkpoints_is_not_made_to_begin_anew_by_a_roll(job):
             for host in cluster.group("flink_jobmanager")
         }
 
-    before, other = managers(), run_job("-Dexecution.checkpointing.interval=0")
+    before, other = managers(), run_job(NO_CHECKPOINTS)
     cluster.until("the other job runs", lambda: state(other) == "RUNNING", 60)
     code, output = cluster.playbook("playbooks/site.yml", "-e", "flink_ha_log_files=4")
     assert code != 0, output

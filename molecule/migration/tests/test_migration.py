@@ -141,6 +141,12 @@ def test_the_ensemble_is_not_closed_to_flink_before_that_is_switched(job):
     code, output = site(**OFFERED | {"zookeeper_client_auth": "required"})
     assert code != 0, output
     assert "Flink is not switched yet" in " ".join(output.split())
+    # Nor in the run that would switch it, since the ensemble is rolled first.
+    code, output = site(**SWITCHED | {"zookeeper_client_auth": "required"})
+    assert code != 0, output
+    assert "Flink runs without authentication, and zookeeper_client_auth is required" in " ".join(output.split()), (
+        output
+    )
 
 
 def test_flink_is_switched_before_its_nodes_are_closed(job, tmp_path):
@@ -216,6 +222,11 @@ def test_closed_once_more_and_encrypted(job, tmp_path):
     )
     encrypted = switched | {"zookeeper_client_tls": "required", "zookeeper_quorum_tls": "required"}
     step("offered to learners, TLS to offered", tmp_path / "1", **offered)
+    code, output = site(**encrypted | {"zookeeper_quorum_tls": "preferred"})
+    assert code != 0, output
+    assert "once the ensemble was rolled, which comes first, nothing listens on these ports" in " ".join(
+        output.split()
+    ), output
     step("learners to required, Flink and members to TLS", tmp_path / "2", **switched)
     assert not anonymous()
     step("TLS to required", tmp_path / "3", **encrypted)
