@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 #: Where the roles register the answers of the verification modules.
-QUORUM, FLINK = "__zookeeper_verdict", "__flink_ha_leader"
+QUORUM, FLINK, JOBS = "__zookeeper_verdict", "__flink_ha_leader", "__flink_ha_jobs"
 
 
 def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> dict[str, Any]:
-    """The answers of `zookeeper_quorum` and `leader_znode` in this run; empty where one was not asked.
+    """The answers of `zookeeper_quorum`, `leader_znode` and `flink_jobs` in this run; empty where one was not asked.
 
     The host that asked is whichever came first among those that could be reached.
     """
-    found: dict[str, Any] = {"zookeeper": {}, "flink": {}}
+    found: dict[str, Any] = {"zookeeper": {}, "flink": {}, "jobs": {}}
     for host in hosts:
-        for part, name in (("zookeeper", QUORUM), ("flink", FLINK)):
+        for part, name, fact in (("zookeeper", QUORUM, "verdict"), ("flink", FLINK, "verdict"), ("jobs", JOBS, "jobs")):
             answer = hostvars[host].get(name) or {}
-            if "verdict" in answer:
+            if fact in answer:
                 found[part] = found[part] or answer
     return found
 
@@ -67,9 +67,14 @@ def summary(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"healthy": healthy(found)} | keep
 
 
-def status_lines(found: Mapping[str, Any]) -> list[str]:
-    """The table on the screen."""
-    quorum, flink = found["zookeeper"], found["flink"]
+def status_lines(found: Mapping[str, Any], workers: Sequence[str] = ()) -> list[str]:
+    """The tables on the screen.
+
+    Args:
+        found: what `answers` gave.
+        workers: addresses of the TaskManagers of the inventory.
+    """
+    quorum, flink, running = found["zookeeper"], found["flink"], found.get("jobs", {})
     lines = [_ensemble_line(quorum)]
     if quorum:
         lines += [
@@ -89,7 +94,31 @@ def status_lines(found: Mapping[str, Any]) -> list[str]:
             for answer in flink["rest"]
         ]
         lines += ["", *_table(("JobManager", "role", "REST", "release"), rows)]
+    if running.get("reachable"):
+        lines += ["", *_table(("TaskManager", "slots", "free"), _workers(running["task_managers"], workers))]
+        jobs = [_job(job, running["clock_ms"]) for job in running["jobs"]]
+        lines += ["", *_table(("job", "name", "state", "restarts", "checkpoint"), jobs)] if jobs else []
     return lines + _reasons(flink)
+
+
+def _workers(registered: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[tuple[Any, ...]]:
+    """A row for each TaskManager of the inventory, and for each that is in none."""
+    rows: list[tuple[Any, ...]] = []
+    for address in wanted:
+        here = [each for each in registered if each["host"].lower() == address.lower()]
+        rows += [(f"{address}:{each['port']}", each["slots"], each["free_slots"]) for each in here]
+        rows += [] if here else [(address, "not registered", "")]
+    known = {address.lower() for address in wanted}
+    strays = [each for each in registered if each["host"].lower() not in known]
+    return rows + [(f"{each['host']}:{each['port']}", "not in the inventory", each["free_slots"]) for each in strays]
+
+
+def _job(job: Mapping[str, Any], clock_ms: int) -> tuple[Any, ...]:
+    age = (
+        f"{max(0, clock_ms - job['latest_checkpoint_at']) // 1000} s ago" if job["latest_checkpoint_at"] else "none yet"
+    )
+    restarts = "-" if job["restarts"] is None else job["restarts"]
+    return (job["id"], job["name"], job["state"], restarts, age if job["checkpointing"] else "takes none")
 
 
 def _server(server: Mapping[str, Any]) -> tuple[Any, ...]:

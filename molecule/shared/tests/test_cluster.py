@@ -181,6 +181,8 @@ def test_status_says_who_leads_and_that_all_is_well(tmp_path):
         with cluster.session() as client:
             assert status["flink"]["leader"]["host"] == cluster.flink_leader(client)[0]
         assert len(re.findall(r":\d+ +leads ", output)) == 1, output
+        slots = {host: cluster.variable(host, "flink_ha_taskmanager_slots", 2) for host in TASK_MANAGERS}
+        assert all(re.search(rf"{host}:\d+ +{number} +\d+", output) for host, number in slots.items()), output
 
 
 def test_trap_25_a_second_run_changes_nothing_and_no_process_is_started_again():

@@ -1,0 +1,51 @@
+"""The tables of `status`, from answers of the modules."""
+
+from __future__ import annotations
+
+from ansible_collections.streamquorum.ha.plugins.module_utils import status
+
+JOB = {
+    "id": "a1", "name": "count", "state": "RUNNING", "restarts": 2, "checkpointing": True, "latest_checkpoint_at": 4_000,
+}  # fmt: skip
+ANSWER = {
+    "reachable": True,
+    "clock_ms": 9_500,
+    "task_managers": [
+        {"host": "tm1", "port": 6122, "slots": 2, "free_slots": 1},
+        {"host": "Old", "port": 6122, "slots": 2, "free_slots": 2},
+    ],
+    "jobs": [
+        JOB,
+        JOB | {"id": "b2", "name": "batch", "checkpointing": False, "restarts": None, "latest_checkpoint_at": 0},
+        JOB | {"id": "c3", "latest_checkpoint_at": 0},
+    ],
+}
+
+
+def lines(jobs, workers=("TM1", "tm2")):
+    found = status.answers({"jm1": {}, "jm2": {"__flink_ha_jobs": jobs}}, ["jm1", "jm2"])
+    return [" ".join(line.split()) for line in status.status_lines(found, workers)]
+
+
+def test_each_task_manager_is_named_with_what_becomes_of_it():
+    told = lines(ANSWER)
+    assert told[told.index("TaskManager slots free") + 1 :][:3] == [
+        "TM1:6122 2 1",
+        "tm2 not registered",
+        "Old:6122 not in the inventory 2",
+    ]
+
+
+def test_each_job_has_its_state_and_the_age_of_its_checkpoint():
+    told = lines(ANSWER)
+    assert told[told.index("job name state restarts checkpoint") + 1 :] == [
+        "a1 count RUNNING 2 5 s ago",
+        "b2 batch RUNNING - takes none",
+        "c3 count RUNNING 2 none yet",
+    ]
+
+
+def test_without_jobs_or_an_answer_there_is_no_table():
+    assert "job name state restarts checkpoint" not in lines(ANSWER | {"jobs": []})
+    assert lines(ANSWER | {"reachable": False})[-1] == "Flink: not asked"
+    assert lines({})[-1] == "Flink: not asked"
