@@ -42,6 +42,7 @@ class FilterModule:
             "flink_settings": cluster.settings,
             "flink_place_problems": cluster.place_problems,
             "flink_ensemble_problems": cluster.ensemble_problems,
+            "flink_moved_storage_problems": cluster.moved_storage_problems,
             "flink_moved_problems": cluster.moved_problems,
             "flink_owner_problems": cluster.owner_problems,
             "flink_acl_entries": cluster.acl_entries,

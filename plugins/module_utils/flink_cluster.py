@@ -527,6 +527,46 @@ def ensemble_problems(host: str, found: Sequence[Mapping[str, str]], quorum: str
     ]
 
 
+def moved_storage_problems(
+    host: str, found: Sequence[Mapping[str, str]], storage_dir: str, checkpoint_dir: str, serving: bool
+) -> list[str]:
+    """Refuses another storage under processes that run.
+
+    ZooKeeper has pointers into the storage, but the jars of a job are looked for where the configuration says (BlobUtils,
+    FileSystemBlobStore): a JobManager that takes over a job from another directory ends with a FileNotFoundException, and so does every
+    other one. And a TaskManager that was not restarted yet may not write to another local directory than its unit's (ReadWritePaths).
+
+    Args:
+        found: what `settings` gave for each service that was installed before.
+        storage_dir, checkpoint_dir: flink_ha_storage_dir and flink_ha_checkpoint_dir.
+        serving: whether a process of the cluster runs.
+    """
+    way = (
+        "End every job with a savepoint (flink stop JOB), run playbooks/stop.yml -e stop_cluster=true, change it, run playbooks/site.yml, "
+        "and start the jobs from their savepoints."
+    )
+    problems = []
+    for each in found if serving else []:
+        before = each.get("storageDir", "")
+        if before not in ("", storage_dir):
+            problems.append(
+                f"{host}: runs with flink_ha_storage_dir {before}, and is to have {storage_dir}, where the jars of its jobs are not: no "
+                f"JobManager could take them over. {way}"
+            )
+        elif each.get("dir") and not _writable(checkpoint_dir, [before, each["dir"]]):
+            problems.append(
+                f"{host}: runs with flink_ha_checkpoint_dir {each['dir']}, and is to have {checkpoint_dir}, where TaskManagers that were "
+                f"not restarted yet may not write. {way}"
+            )
+    return list(dict.fromkeys(problems))
+
+
+def _writable(uri: str, allowed: Iterable[str]) -> bool:
+    """Whether a unit that may write to the local paths of some URIs may write there; of other file systems it has no say."""
+    path = storage_path(uri)
+    return not path or any(f"{path}/".startswith(f"{other.rstrip('/')}/") for other in local_paths(allowed))
+
+
 def _server_names(quorum: str) -> set[str]:
     return {server.strip().rpartition(":")[0].lower() for server in quorum.split(",")}
 

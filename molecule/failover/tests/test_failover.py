@@ -175,7 +175,7 @@ def test_another_cluster_id_than_the_one_that_runs_is_refused(stopped_task_manag
 
 
 def test_a_storage_that_is_not_shared_is_refused(stopped_task_manager):
-    code, output = cluster.playbook("playbooks/flink.yml", "-e", "flink_ha_storage_dir=file:///srv/private")
+    code, output = cluster.playbook("playbooks/flink.yml", "-e", "flink_ha_savepoint_dir=file:///srv/private")
     assert code != 0, output
     assert "flink_ha_storage_shared says" in " ".join(output.split()), output
     assert cluster.shell(stopped_task_manager, "systemctl is-active flink-taskmanager || true") == "inactive"

@@ -375,6 +375,24 @@ def test_what_belongs_to_another_user_is_not_taken_from_it(owner, refused):
     assert not refused or "Set flink_ha_user: stream" in problems[0]
 
 
+@pytest.mark.parametrize(
+    ("storage", "checkpoints", "serving", "refused"),
+    [
+        ("file:///mnt/ha", "file:///mnt/ha/checkpoints", True, ""),
+        ("file:///new", "file:///new/checkpoints", True, "flink_ha_storage_dir file:///mnt/ha"),
+        ("file:///new", "file:///new/checkpoints", False, ""),
+        # Within what the units may write to; or where no unit has a say.
+        ("file:///mnt/ha", "file:///mnt/ha/other", True, ""),
+        ("file:///mnt/ha", "s3://bucket/checkpoints", True, ""),
+        ("file:///mnt/ha", "file:///other", True, "flink_ha_checkpoint_dir file:///mnt/ha/checkpoints"),
+    ],
+)
+def test_the_storage_is_not_moved_under_processes_that_run(storage, checkpoints, serving, refused):
+    found = [{"storageDir": "file:///mnt/ha", "dir": "file:///mnt/ha/checkpoints"}, {}]
+    problems = cluster.moved_storage_problems("h", found, storage, checkpoints, serving)
+    assert [refused in problem for problem in problems] == ([True] if refused else [])
+
+
 def test_any_service_looks_at_hosts_that_left_a_plan():
     hostvars = {"a": {}, "b": {"__flink_ha_plan": [{"start": False}, {"start": True}]}}
     assert cluster.any_service(hostvars, ["a", "b"], "start")
