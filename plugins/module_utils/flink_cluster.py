@@ -30,6 +30,9 @@ PORTS = {
 }
 #: The port by which a service is known to this toolkit.
 MAIN_PORT = {JOB_MANAGER: "rest_port", TASK_MANAGER: "rpc_port"}
+#: Options that name the storage and the checkpoints, of all releases that are supported.
+STORAGE_KEYS = ("high-availability.storageDir",)
+CHECKPOINT_KEYS = ("execution.checkpointing.dir", "state.checkpoints.dir")
 MAIN_KEY = {JOB_MANAGER: "rest.port", TASK_MANAGER: "taskmanager.rpc.port"}
 #: Between the ports of two JobManagers on one host, where an instance names none of its own.
 PORT_STEP = 10
@@ -520,42 +523,45 @@ def ensemble_problems(host: str, found: Sequence[Mapping[str, str]], quorum: str
     return [
         f"{host}: runs with the ensemble {before}, and is to go to {quorum}, of which it knows no server. While Flink is rolled, one "
         "JobManager would lead in each. Under other names of the same servers, keep an old one beside the new ones "
-        "(flink_ha_zookeeper_quorum) until this has run once. For another ensemble, take a savepoint of every job, run "
-        "playbooks/stop.yml, then playbooks/site.yml, and start the jobs from their savepoints."
+        "(flink_ha_zookeeper_quorum) until this has run once. For another ensemble, put this one back, take a savepoint of every job, run "
+        "playbooks/stop.yml -e stop_cluster=true, change it, run playbooks/site.yml, and start the jobs from their savepoints."
         for before in sorted({each["quorum"] for each in found if serving and each.get("quorum")})
         if not _server_names(before) & _server_names(quorum)
     ]
 
 
 def moved_storage_problems(
-    host: str, found: Sequence[Mapping[str, str]], storage_dir: str, checkpoint_dir: str, serving: bool
+    host: str, running: Iterable[Mapping[str, str]], storage_dir: str, checkpoint_dir: str
 ) -> list[str]:
     """Refuses another storage under processes that run.
 
     ZooKeeper has pointers into the storage, but the jars of a job are looked for where the configuration says (BlobUtils,
     FileSystemBlobStore): a JobManager that takes over a job from another directory ends with a FileNotFoundException, and so does every
     other one. And a TaskManager that was not restarted yet may not write to another local directory than its unit's (ReadWritePaths).
+    One that ends again and again is not live, so the way back from there is open.
 
     Args:
-        found: what `settings` gave for each service that was installed before.
+        running: what `flink_tls.live_settings` gave for this host.
         storage_dir, checkpoint_dir: flink_ha_storage_dir and flink_ha_checkpoint_dir.
-        serving: whether a process of the cluster runs.
     """
     way = (
-        "End every job with a savepoint (flink stop JOB), run playbooks/stop.yml -e stop_cluster=true, change it, run playbooks/site.yml, "
-        "and start the jobs from their savepoints."
+        "Put it back, end every job with a savepoint (flink stop JOB), run playbooks/stop.yml -e stop_cluster=true, change it, run "
+        "playbooks/site.yml, and start the jobs from their savepoints."
     )
     problems = []
-    for each in found if serving else []:
-        before = each.get("storageDir", "")
-        if before not in ("", storage_dir):
+    for each in running:
+        storage, checkpoints = (
+            next((each[key].strip("'\"") for key in keys if key in each), "")
+            for keys in (STORAGE_KEYS, CHECKPOINT_KEYS)
+        )
+        if each["kind"] == JOB_MANAGER and storage not in ("", storage_dir):
             problems.append(
-                f"{host}: runs with flink_ha_storage_dir {before}, and is to have {storage_dir}, where the jars of its jobs are not: no "
+                f"{host}: runs with flink_ha_storage_dir {storage}, and is to have {storage_dir}, where the jars of its jobs are not: no "
                 f"JobManager could take them over. {way}"
             )
-        elif each.get("dir") and not _writable(checkpoint_dir, [before, each["dir"]]):
+        elif each["kind"] == TASK_MANAGER and checkpoints and not _writable(checkpoint_dir, [storage, checkpoints]):
             problems.append(
-                f"{host}: runs with flink_ha_checkpoint_dir {each['dir']}, and is to have {checkpoint_dir}, where TaskManagers that were "
+                f"{host}: runs with flink_ha_checkpoint_dir {checkpoints}, and is to have {checkpoint_dir}, where a TaskManager that was "
                 f"not restarted yet may not write. {way}"
             )
     return list(dict.fromkeys(problems))

@@ -34,7 +34,11 @@ def site(tmp_path):
         ("flink_ha_taskmanager_rpc_port", 16222, "This port is not changed on a process that runs"),
         ("flink_ha_user", "daemon", "belongs to flink, and flink_ha_user is daemon"),
         ("flink_ha_storage_dir", "file:///shared/other", "where the jars of its jobs are not"),
-        ("flink_ha_checkpoint_dir", "file:///shared/other", "not restarted yet may not write"),
+        (
+            "flink_ha_checkpoint_dir",
+            "file:///shared/other",
+            "where a TaskManager that was not restarted yet may not write",
+        ),
         ("flink_ha_zookeeper_path_root", "/flink", "set flink_ha_zookeeper_path_root: /streaming"),
         ("flink_ha_zookeeper_quorum", "198.18.11.21:2181", "of which it knows no server"),
         ("zookeeper_client_port", 2182, "The client port of a live ensemble is not changed"),

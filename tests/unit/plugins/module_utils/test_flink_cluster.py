@@ -376,21 +376,27 @@ def test_what_belongs_to_another_user_is_not_taken_from_it(owner, refused):
 
 
 @pytest.mark.parametrize(
-    ("storage", "checkpoints", "serving", "refused"),
+    ("kind", "storage", "checkpoints", "refused"),
     [
-        ("file:///mnt/ha", "file:///mnt/ha/checkpoints", True, ""),
-        ("file:///new", "file:///new/checkpoints", True, "flink_ha_storage_dir file:///mnt/ha"),
-        ("file:///new", "file:///new/checkpoints", False, ""),
-        # Within what the units may write to; or where no unit has a say.
-        ("file:///mnt/ha", "file:///mnt/ha/other", True, ""),
-        ("file:///mnt/ha", "s3://bucket/checkpoints", True, ""),
-        ("file:///mnt/ha", "file:///other", True, "flink_ha_checkpoint_dir file:///mnt/ha/checkpoints"),
+        ("jobmanager", "file:///mnt/ha", "file:///mnt/ha/checkpoints", ""),
+        ("taskmanager", "file:///mnt/ha", "file:///mnt/ha/checkpoints", ""),
+        ("jobmanager", "file:///new", "file:///new/checkpoints", "flink_ha_storage_dir file:///mnt/ha"),
+        ("taskmanager", "file:///new", "file:///new/checkpoints", "flink_ha_checkpoint_dir file:///mnt/ha/checkpoints"),
+        # Within what the unit may write to; or where no unit has a say.
+        ("taskmanager", "file:///mnt/ha", "file:///mnt/ha/other", ""),
+        ("taskmanager", "file:///mnt/ha", "s3://bucket/checkpoints", ""),
+        ("taskmanager", "file:///mnt/ha", "file:///mnt/ha-other", "flink_ha_checkpoint_dir file:///mnt/ha/checkpoints"),
     ],
 )
-def test_the_storage_is_not_moved_under_processes_that_run(storage, checkpoints, serving, refused):
-    found = [{"storageDir": "file:///mnt/ha", "dir": "file:///mnt/ha/checkpoints"}, {}]
-    problems = cluster.moved_storage_problems("h", found, storage, checkpoints, serving)
+@pytest.mark.parametrize("key", cluster.CHECKPOINT_KEYS)
+def test_the_storage_is_not_moved_under_processes_that_run(kind, key, storage, checkpoints, refused):
+    running = [
+        {"kind": kind, "high-availability.storageDir": "'file:///mnt/ha'", key: "file:///mnt/ha/checkpoints"},
+        {"kind": kind},
+    ]
+    problems = cluster.moved_storage_problems("h", running, storage, checkpoints)
     assert [refused in problem for problem in problems] == ([True] if refused else [])
+    assert cluster.moved_storage_problems("h", [], storage, checkpoints) == []
 
 
 def test_any_service_looks_at_hosts_that_left_a_plan():
