@@ -30,10 +30,10 @@ PORTS = {
 }
 #: The port by which a service is known to this toolkit.
 MAIN_PORT = {JOB_MANAGER: "rest_port", TASK_MANAGER: "rpc_port"}
+MAIN_KEY = {JOB_MANAGER: "rest.port", TASK_MANAGER: "taskmanager.rpc.port"}
 #: Options that name the storage and the checkpoints, of all releases that are supported.
 STORAGE_KEYS = ("high-availability.storageDir",)
 CHECKPOINT_KEYS = ("execution.checkpointing.dir", "state.checkpoints.dir")
-MAIN_KEY = {JOB_MANAGER: "rest.port", TASK_MANAGER: "taskmanager.rpc.port"}
 #: Between the ports of two JobManagers on one host, where an instance names none of its own.
 PORT_STEP = 10
 #: So many instances of an earlier inventory are looked for.

@@ -271,6 +271,7 @@ def test_led(release, moment, leads, contenders, given):
     assert report.contenders == contenders
     assert report.layout == LAYOUT_OF[release]
     assert not report.foreign
+    assert [each["leads"] for each in report.rest] == [leads == ONE, leads == TWO]
     assert report.task_managers == 0
     assert set(report.components) == {"rest_server", "dispatcher", "resource_manager"}
     assert report.rest[1]["overview"]["flink_version"] == release
@@ -471,6 +472,8 @@ def test_two_releases_on_one_cluster_id(release, layout):
 def test_foreign(job_managers, addresses, foreign):
     report = judged(led(), [GOOD] * len(job_managers), lambda h: addresses.get(h, set()), job_managers=job_managers)
     assert report.foreign is foreign
+    # By its address too, which a JobManager with a bind address publishes.
+    assert any(each["leads"] for each in report.rest) is (bool(job_managers) and not foreign)
     assert report.verdict == fl.LED
     assert any("another cluster uses the cluster-id" in reason for reason in report.reasons) is foreign
     assert bool(fl.unmet(report, fl.Wish(leader=True), lambda h: addresses.get(h, set()))) is foreign

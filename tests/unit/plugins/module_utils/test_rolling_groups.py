@@ -119,6 +119,22 @@ def test_a_leading_job_manager_stays_while_a_job_has_no_checkpoints(jobs, leads,
     assert groups.step(managers, "jobmanager", reply, RUN, ALLOWED | {"accept_outage": True})["kind"] == "change"
 
 
+@pytest.mark.parametrize(
+    ("jobs", "used", "kind"), [([BATCH], 1, "stop"), ([BATCH], 0, "change"), ([STREAM], 1, "change")]
+)
+def test_a_task_manager_stays_while_its_job_has_no_checkpoints(jobs, used, kind):
+    restarts = {"restarts": 0, "parts": 1, "restart_strategy": {"kind": "fixed-delay", "attempts": None, "text": ""}}
+    reply = {
+        "reachable": True, "jobs": [job | restarts for job in jobs], "job_managers": [],
+        "task_managers": [
+            {"id": "w1", "host": "a1", "port": 6122, "slots": 2, "free_slots": 2 - used},
+            {"id": "w2", "host": "a2", "port": 6122, "slots": 2, "free_slots": 2},
+        ],
+    }  # fmt: skip
+    workers = [member(1, "taskmanager", port=6122), member(2, "taskmanager", port=6122, running="new")]
+    assert groups.step(workers, "taskmanager", reply, RUN, ALLOWED)["kind"] == kind
+
+
 @pytest.mark.parametrize(("free", "kind"), [(2, "change"), (1, "stop")])
 def test_a_task_manager_goes_only_where_its_tasks_find_room(free, kind):
     workers = [member(1, "taskmanager", port=6122), member(2, "taskmanager", port=6122)]
