@@ -27,6 +27,8 @@ class FilterModule:
             "limit_problems": preflight.limit_problems,
             "upgrade_problems": preflight.upgrade_problems,
             "space_problems": preflight.space_problems,
+            "host_names": preflight.host_names,
+            "unreached_problems": preflight.unreached_problems,
             "unknown_variables": preflight.unknown_variables,
             "input_names": input_names,
             "release_in": preflight.release_in,

@@ -27,6 +27,7 @@ class FilterModule:
             "rolling_pending": groups.pending,
             "rolling_plan": groups.plan_lines,
             "rolling_step": groups.step,
+            "rolling_unreached": groups.unreached,
             "rolling_title": groups.title,
             "shifted_steps": groups.shifted_steps,
         }

@@ -37,6 +37,7 @@ class FilterModule:
             "zookeeper_voter_problems": config.voter_problems,
             "zookeeper_moved_problems": config.moved_problems,
             "zookeeper_lost_data_problems": config.lost_data_problems,
+            "zookeeper_blind_start_problems": config.blind_start_problems,
             "zookeeper_auth_options": auth.auth_options,
             "zookeeper_auth_problems": auth.auth_problems,
             "zookeeper_step_problems": auth.step_problems,

@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import Member as Voter
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import survives
+
 
 def release_problems(version: str, releases: Sequence[Mapping[str, Any]], what: str, variable: str) -> list[str]:
     """Refuses a version that the table of releases does not have."""
@@ -117,6 +120,45 @@ def limit_problems(group: Sequence[str], play_hosts: Sequence[str], what: str) -
         f"--limit leaves out {', '.join(missing)} of {what}, whose state this run would not know. "
         "Run without --limit, or with --limit that names the whole group (for example --limit zookeeper)."
     ]
+
+
+def host_names(given: str | Sequence[str]) -> list[str]:
+    """Names of hosts from a list, or from a text with commas, as the command line gives it."""
+    texts = [given] if isinstance(given, str) else given
+    return list(dict.fromkeys(name.strip() for text in texts for name in str(text).split(",") if name.strip()))
+
+
+def unreached_problems(
+    groups: Mapping[str, Sequence[str]],
+    accepted: Sequence[str],
+    unreached: Sequence[str],
+    members: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """Refuses to go on without hosts that are needed, or that the inventory does not have.
+
+    Args:
+        accepted: names that `accept_unreachable` gives.
+        unreached: those of them that cannot be reached.
+        members: of the ensemble (host, id, address, peer_type); empty for one that is not in the inventory.
+    """
+    parts = [groups.get(name, ()) for name in ("zookeeper", "flink_jobmanager", "flink_taskmanager")]
+    known = {host for part in parts for host in part}
+    problems = [
+        f"accept_unreachable names {name}, which is no host of this cluster. Give names as the inventory has them."
+        for name in accepted
+        if name not in known
+    ]
+    gone = ", ".join(unreached)
+    down = {member["id"] for member in members if member["host"] in unreached}
+    voters = [Voter(int(member["id"]), str(member["address"]), 0, 0, member["peer_type"]) for member in members]
+    if down and not survives(voters, down):
+        problems.append(
+            f"Without {gone} the ensemble has no quorum, so this run cannot go on without them. Bring back as many as are "
+            "missing for a majority of the voters."
+        )
+    if parts[1] and set(parts[1]) <= set(unreached):
+        problems.append(f"Without {gone} no JobManager is left, so this run cannot go on without them.")
+    return problems
 
 
 def series(release: str) -> str:

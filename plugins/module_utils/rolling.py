@@ -34,6 +34,7 @@ class Member:
         leads: it is the leader.
         process: identity of its process; empty without one.
         restart_asked: identity of the process that the operator wants restarted whatever it runs; empty for none.
+        accepted: its host cannot be reached, and the operator goes on without it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Member:
     leads: bool = False
     process: str = ""
     restart_asked: str = ""
+    accepted: bool = False
 
     @property
     def ready(self) -> bool:
@@ -179,7 +181,7 @@ def _obstacle(view: View, policy: Policy) -> str:
     failed = [member.name for member in _fallen(view) if member.name in view.waited]
     if failed:
         return f"{_names(failed)} did not come to serve after this run's step"
-    cut_off = [member.name for member in view.members if member.state == UNREACHABLE]
+    cut_off = [member.name for member in view.members if member.state == UNREACHABLE and not member.accepted]
     if cut_off and not policy.accept_members_down:
         return (
             f"the host of {_names(cut_off)} cannot be reached. Mend it, or go on without it with "
@@ -241,8 +243,8 @@ def _change(view: View, policy: Policy) -> Step:
         return Step(STOP, reason="nobody leads, or more than one, and it stays so")
     member = pending[0]
     down = _ids(other for other in view.members if not other.ready)
-    if down and not policy.accept_members_down:
-        missing = [other.name for other in view.members if not other.ready]
+    missing = [other.name for other in view.members if not other.ready and not other.accepted]
+    if missing and not policy.accept_members_down:
         return Step(
             STOP,
             reason=f"{member.name} serves, and is touched only while all others do: {_names(missing)} not. Mend them, or "
@@ -289,6 +291,7 @@ def closed(
     expected_mode: str,
     accept_members_down: bool,
     accept_outage: bool = False,
+    accepted: Collection[int] = (),
 ) -> str:
     """Why a server of an ensemble must not be stopped right now, asked once more on its own host; empty where it may.
 
@@ -302,6 +305,7 @@ def closed(
         expected_mode: what it said that it was when it was decided on; empty for one that did not serve.
         accept_members_down: not all others have to serve, as long as a quorum is left.
         accept_outage: no quorum has to be left.
+        accepted: ids of those whose hosts cannot be reached, and without which the operator goes on.
     """
     mode = modes.get(me, "")
     if mode != expected_mode:
@@ -309,7 +313,8 @@ def closed(
     if not mode:
         return ""  # it does not serve: its end changes nothing
     down = {member.id for member in members if member.id != me and modes.get(member.id, "") not in SERVING}
-    if any(member.votes for member in members if member.id in down) and not accept_members_down:
-        return f"another voter does not serve now (id {', '.join(str(number) for number in sorted(down))})"
+    missing = [member.id for member in members if member.votes and member.id in down and member.id not in accepted]
+    if missing and not accept_members_down:
+        return f"another voter does not serve now (id {', '.join(str(number) for number in sorted(missing))})"
     alone = sum(member.votes for member in members) == 1
     return "" if alone or accept_outage or survives(members, down | {me}) else "no quorum would be left now"

@@ -12,13 +12,14 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
     DOWN,
     READY,
     STOP,
+    UNREACHABLE,
     UNREADY,
     Member,
     Policy,
     Step,
     View,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import LOST, lagging
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import LOST, PARTICIPANT, lagging
 
 #: What a role says of a member (`__zookeeper_member`, `__flink_ha_members`): name, host, kind, id, votes, unit, root, ports,
 #: address, wanted, running, process, live, restart_asked.
@@ -72,6 +73,8 @@ def restart_file(unit: str) -> str:
 
 def to_do(member: Described) -> bool:
     """Whether a roll has something to do with it."""
+    if member.get("accepted"):
+        return False
     return not member["live"] or member["running"] != member["wanted"] or asked_for(member)
 
 
@@ -107,6 +110,32 @@ def pending(
             if member["kind"] in kinds and member["kind"] not in rolled and to_do(member)
         ]
     return found
+
+
+def unreached(members: Sequence[Mapping[str, Any]], hosts: Collection[str]) -> list[Described]:
+    """Members of the ensemble whose hosts cannot be reached, and without which the operator goes on.
+
+    They count for the quorum, and no step is theirs.
+
+    Args:
+        members: of the inventory (id, host, address, peer_type).
+        hosts: names of those hosts.
+    """
+    nothing = {"live": False, "running": "", "wanted": "", "process": "", "restart_asked": "", "accepted": True}
+    return [
+        {
+            **nothing,
+            "name": member["host"],
+            "host": member["host"],
+            "kind": "zookeeper",
+            "id": member["id"],
+            "votes": member["peer_type"] == PARTICIPANT,
+            "address": member["address"],
+            "ports": [],
+        }
+        for member in members
+        if member["host"] in hosts
+    ]
 
 
 def forced(members: Sequence[Described], force: bool) -> list[dict[str, Any]]:
@@ -261,13 +290,14 @@ def view(kind: str, members: Sequence[Described], reply: Reply, run: Mapping[str
             Member(
                 name=member["name"],
                 id=member["id"],
-                state=READY if member["name"] in ready else UNREADY if member["live"] else DOWN,
+                state=_state(member, ready),
                 running=member["running"],
                 wanted=member["wanted"],
                 votes=member["votes"],
                 leads=member["name"] == leader,
                 process=member["process"],
                 restart_asked=member["restart_asked"],
+                accepted=member.get("accepted", False),
             )
             for member in members
         ],
@@ -278,6 +308,14 @@ def view(kind: str, members: Sequence[Described], reply: Reply, run: Mapping[str
         lost_lock=run["lost_lock"],
         doubts=group.doubts(members, reply),
     )
+
+
+def _state(member: Described, ready: Collection[str]) -> str:
+    if member["name"] in ready:
+        return READY
+    if member.get("accepted"):
+        return UNREACHABLE
+    return UNREADY if member["live"] else DOWN
 
 
 def policy(kind: str, members: Sequence[Described], reply: Reply, allowed: Mapping[str, bool]) -> Policy:

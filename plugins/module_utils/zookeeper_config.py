@@ -335,6 +335,21 @@ def lost_data_problems(may_vote: Mapping[str, bool], directories: Sequence[str])
     ]
 
 
+def blind_start_problems(unreached: Sequence[str], has_data: Sequence[bool]) -> list[str]:
+    """Refuses to start an ensemble anew where nobody that was asked holds data, and somebody could not be asked.
+
+    Args:
+        unreached: hosts of the ensemble that the run goes on without.
+        has_data: of each host that was read, whether it holds data.
+    """
+    if not unreached or any(has_data):
+        return []
+    return [
+        f"None of the members that could be reached holds data, and what {', '.join(unreached)} holds is not known: an ensemble that "
+        "starts without it may lose everything. Start it for the first time with all of its members, without accept_unreachable."
+    ]
+
+
 def _voter_lines(config: Mapping[str, str]) -> dict[str, str]:
     return {
         key: value.removesuffix(":participant")

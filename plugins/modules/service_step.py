@@ -91,6 +91,11 @@ options:
         description: No quorum has to be left.
         type: bool
         default: false
+      accepted:
+        description: Ids of servers whose hosts cannot be reached, and without which the operator goes on.
+        type: list
+        elements: int
+        default: []
       timeout:
         description: Time limit for their answers, in seconds.
         type: float
@@ -184,7 +189,10 @@ def ask_guard(given: dict[str, Any] | None) -> str:
     if not given:
         return ""
     members, modes = ask(given, given["timeout"])
-    return closed(members, modes, given["id"], given["mode"], given["accept_members_down"], given["accept_outage"])
+    accepted = given["accepted"]
+    return closed(
+        members, modes, given["id"], given["mode"], given["accept_members_down"], given["accept_outage"], accepted
+    )
 
 
 def ask_successor(given: dict[str, Any]) -> bool:
@@ -235,6 +243,7 @@ def main() -> None:
                     "mode": {"type": "str", "default": ""},
                     "accept_members_down": {"type": "bool", "default": False},
                     "accept_outage": {"type": "bool", "default": False},
+                    "accepted": {"type": "list", "elements": "int", "default": []},
                     "timeout": {"type": "float", "default": 5},
                 },
             },

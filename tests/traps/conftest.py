@@ -17,7 +17,7 @@ from traps.world import ROOT, World
 REPLACED = ("apt", "command", "group", "systemd_service", "user")
 #: Those that run as they are, since they do nothing to a host, or only what a test has a directory for (the diagnostics).
 AS_THEY_ARE = {
-    "assert", "copy", "debug", "fail", "file", "import_playbook", "import_role", "import_tasks", "include_role", "include_tasks", "include_vars",
+    "assert", "copy", "debug", "fail", "file", "group_by", "import_playbook", "import_role", "import_tasks", "include_role", "include_tasks", "include_vars",
     "meta", "ping", "set_fact",
 }  # fmt: skip
 #: Action plugins of ours that stay: they only read on the controller, or call a module, which is replaced.

@@ -41,6 +41,68 @@ def test_trap_04_a_host_that_cannot_be_reached_stops_the_run_before_a_change(wor
     assert touched(world) == []
 
 
+def test_trap_69_a_run_goes_on_without_a_host_that_is_named_and_leaves_it_alone(world):
+    """One dead host must not keep all others from a change; what was left undone is said."""
+    for number in (4, 5):
+        world.add(f"zk{number}", number)
+    world.names += ["zk4", "zk5"]
+    world.unreachable("zk2")
+    world.set("zk2", live=False, mode="", process="", generation="")
+    code, output = world.run("site.yml", "-e", "accept_unreachable=zk2")
+    assert code == 0, output
+    assert world.stepped() == ["zk1", "zk4", "zk5", "zk3"]
+    assert "left as they are: zk2" in output
+    assert {call["host"] for call in world.calls()} == {"zk1", "zk3", "zk4", "zk5"}
+    # What the others run still has the dead one: it is a member.
+    assert all("server.2=zk2.invalid:" in config for config in configurations(world))
+    guards = [call["args"]["guard"] for call in world.calls("service_step")]
+    assert {tuple(guard["accepted"]) for guard in guards} == {(2,)}
+    # The host is back: the next run finishes it, and nobody else.
+    world.set("zk2", live=True, mode="follower", process="zk2.9", generation="0" * 16)
+    (world.folder / "zk2.connection").write_text("local")
+    world.forget()
+    code, output = world.run("site.yml")
+    assert code == 0, output
+    assert world.stepped() == ["zk2"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "accepted", "words"),
+    [
+        (["zk2", "zk3"], "zk2,zk3", "Without zk2, zk3 the ensemble has no quorum"),
+        (["zk2"], "zk22", "fatal: [zk2]: UNREACHABLE!"),
+        (["zk2", "zk3"], "zk2", "Not reached, or refused above: "),
+    ],
+)
+def test_trap_69_what_is_needed_or_not_named_stops_the_run_before_a_change(world, gone, accepted, words):
+    for name in gone:
+        world.unreachable(name)
+    code, output = world.run("site.yml", "-e", f"accept_unreachable={accepted}")
+    assert code != 0, output
+    assert words in output
+    assert touched(world) == []
+
+
+def test_trap_69_no_first_start_without_knowing_what_a_member_holds(world):
+    world.set(*world.names, live=False, data=False, mode="", generation="", process="")
+    world.unreachable("zk2")
+    code, output = world.run("site.yml", "-e", "accept_unreachable=zk2")
+    assert code != 0, output
+    assert "what zk2 holds is not known" in output
+    assert touched(world) == []
+
+
+def configurations(world) -> list[str]:
+    """The texts of zoo.cfg that were written."""
+    return [
+        str(entry.get("content") or entry.get("secret_content"))
+        for call in world.calls("host_files")
+        if not call["check"]
+        for entry in call["args"]["entries"]
+        if entry["path"].endswith("/zoo.cfg")
+    ]
+
+
 def test_trap_04_37_a_host_that_cannot_be_reached_stops_a_run_with_a_limit_too(world):
     """`--limit` leaves out localhost, and with it whatever a play there would find out."""
     world.unreachable("zk2")

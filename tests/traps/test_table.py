@@ -15,7 +15,10 @@ ROWS = re.findall(
 
 
 def test_every_trap_has_a_row():
-    assert [int(number) for number, *_rest in ROWS] == list(range(1, 39))
+    """Rows 39 to 49 are of what this toolkit does not do yet."""
+    numbers = [int(number) for number, *_rest in ROWS]
+    assert numbers == sorted(set(numbers))
+    assert set(range(1, 39)) <= set(numbers)
 
 
 @pytest.mark.parametrize(("number", "tests"), [(row[0], row[3]) for row in ROWS], ids=[row[0] for row in ROWS])
