@@ -245,6 +245,8 @@ SAME_EVERYWHERE = {
     "zookeeper_acls", "length", "__zookeeper_settled", "__zookeeper_loses_identities", "__zookeeper_preflight_done", "is", "defined",
     # Registered by itself, for all hosts of the play.
     "__variables_judged",
+    # An input of the run, and the group that its preflight made of it.
+    "__preflight_accepted", "__streamquorum_unreached",
     "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__flink_ha_kerberos", "__zookeeper_locked_problems",
 }  # fmt: skip
 
