@@ -22,6 +22,7 @@ class FilterModule:
             "java_problems": preflight.java_problems,
             "platform_name": preflight.platform_name,
             "name_problems": preflight.name_problems,
+            "unread_problems": preflight.unread_problems,
             "port_problems": preflight.port_problems,
             "occupied_problems": preflight.occupied_problems,
             "limit_problems": preflight.limit_problems,

@@ -1,27 +1,44 @@
 """Directories, files and links of a role, ensured in one execution, in the order given.
 
 `plan` says what differs, `apply` makes it so; a file is written beside its path and renamed over it,
-so that a reader (or a run that was killed) never meets half a file.
+so that a reader (or a run that was killed) never meets half a file. How a path is reached, and as whom, is `guarded_paths`:
+owner and mode are set only through the descriptor of what was opened.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import errno
 import grp
 import os
 import pwd
-import shutil
+import secrets
 import stat
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils import guarded_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.guarded_paths import EntryError
+
+__all__ = [
+    "Entry",
+    "EntryError",
+    "Found",
+    "apply",
+    "check",
+    "diff_of",
+    "differences",
+    "find",
+    "is_secret",
+    "wanted_value",
+]
+
 Entry = Mapping[str, Any]
 
-
-class EntryError(Exception):
-    """An entry that cannot be ensured; the text names the path and the remedy."""
+#: Bytes of a file that are compared; none of ours is nearly as large.
+CONTENT_LIMIT = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -37,21 +54,46 @@ class Found:
 
 
 def find(path: str) -> Found:
-    """What stands at `path`, without following a link."""
+    """What stands at `path`, without following a link.
+
+    Raises:
+        EntryError: a link on the way that somebody else than root could have made, or a file system that does not answer.
+    """
     try:
-        info = os.lstat(path)
+        return Found(**guarded_paths.visit(path, _found))
     except (FileNotFoundError, NotADirectoryError):
         return Found()
-    owner, group = _user_name(info.st_uid), _group_name(info.st_gid)
-    mode = f"{stat.S_IMODE(info.st_mode):04o}"
-    if stat.S_ISLNK(info.st_mode):
-        return Found("link", owner, group, mode, target=os.readlink(path))
-    if stat.S_ISDIR(info.st_mode):
-        return Found("directory", owner, group, mode)
-    if not stat.S_ISREG(info.st_mode):
-        return Found("other", owner, group, mode)
-    with open(path, "rb") as handle:
-        return Found("file", owner, group, mode, handle.read().decode("utf-8", "surrogateescape"))
+
+
+def _found(folder: int, name: str) -> dict[str, str]:
+    handle = os.open(name, guarded_paths.LOOK, dir_fd=folder)
+    try:
+        info = os.fstat(handle)
+        found = {
+            "kind": "other",
+            "owner": guarded_paths.user_name(info.st_uid),
+            "group": _group_name(info.st_gid),
+            "mode": f"{stat.S_IMODE(info.st_mode):04o}",
+        }
+        if stat.S_ISLNK(info.st_mode):
+            return found | {"kind": "link", "target": os.readlink("", dir_fd=handle)}
+        if stat.S_ISDIR(info.st_mode):
+            return found | {"kind": "directory"}
+        if not stat.S_ISREG(info.st_mode):
+            return found
+        return found | {"kind": "file", "content": _text(handle, name)}
+    finally:
+        os.close(handle)
+
+
+def _text(handle: int, name: str) -> str:
+    try:
+        return guarded_paths.content_of(handle, name, CONTENT_LIMIT).decode("utf-8", "surrogateescape")
+    except PermissionError:
+        if os.geteuid() == 0:
+            raise
+        # A file in a directory of somebody else's that its owner cannot read is not what is wanted there.
+        return ""
 
 
 def differences(entry: Entry, found: Found) -> list[str]:
@@ -121,7 +163,7 @@ def diff_of(entry: Entry, found: Found, changed: Iterable[str]) -> dict[str, str
 
 
 def _content(path: str | None) -> str:
-    return find(path).content if path and os.path.isfile(path) else ""
+    return find(path).content if path else ""
 
 
 def _facts(facts: Mapping[str, str]) -> str:
@@ -129,52 +171,145 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 
 def apply(entry: Entry) -> None:
-    """Makes one entry so. Raises OSError with the system's reason, KeyError for an unknown owner or group."""
-    path = entry["path"]
-    if entry["state"] == "absent":
-        shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+    """Makes one entry so.
+
+    Raises:
+        EntryError: it lies below a directory of somebody else's, and would not belong to them; or a link stands on the way.
+        OSError: with the system's reason.
+        KeyError: unknown owner or group.
+    """
+    path, state = entry["path"], entry["state"]
+    if state == "absent":
+        guarded_paths.visit(path, lambda folder, name: _remove(folder, name))
         return
-    if entry["state"] == "link":
-        _replace(path, lambda temporary: os.symlink(entry["target"], temporary))
+    if state == "link":
+        target = entry["target"]
+        guarded_paths.visit(
+            path, lambda folder, name: _replace(folder, name, lambda new: os.symlink(target, new, dir_fd=folder))
+        )
         return
-    uid, gid = pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
-    if entry["state"] == "directory":
-        os.makedirs(path, exist_ok=True)
-    else:
-        _write(path, str(wanted_value(entry, "content")), int(entry["mode"], 8), uid, gid)
-    os.chown(path, uid, gid)
-    os.chmod(path, int(entry["mode"], 8))
+    rights = _Rights(
+        path,
+        pwd.getpwnam(entry["owner"]).pw_uid,
+        grp.getgrnam(entry["group"]).gr_gid,
+        int(entry["mode"], 8),
+        entry["owner"],
+    )
+    if state == "directory":
+        guarded_paths.visit(path, lambda folder, name: _make_directory(folder, name, rights), make=True)
+        return
+    data = str(wanted_value(entry, "content")).encode("utf-8", "surrogateescape")
+    guarded_paths.visit(path, lambda folder, name: _write(folder, name, data, rights))
 
 
-def _write(path: str, content: str, mode: int, uid: int, gid: int) -> None:
-    def fill(temporary: str) -> None:
-        # Rights before content: a secret is never readable to others, not even for a moment.
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            os.fchown(handle, uid, gid)
-            os.fchmod(handle, mode)
-            stream.write(content.encode("utf-8", "surrogateescape"))
-            stream.flush()
-            os.fsync(handle)
+@dataclass(frozen=True)
+class _Rights:
+    """Whose something is to be, and its mode; `path` and `owner` for the words of a refusal."""
 
-    _replace(path, fill)
+    path: str
+    uid: int
+    gid: int
+    mode: int
+    owner: str
+
+    def check(self) -> None:
+        """Refuses to give away what is made by somebody else than root, who alone can. Needs the effective user of the deed."""
+        maker = os.geteuid()
+        if maker not in (0, self.uid):
+            name = guarded_paths.user_name(maker)
+            raise EntryError(
+                f"{self.path} is to belong to {self.owner}, and lies below a directory that belongs to {name}, who could put anything "
+                f"in its place: nothing there is given to anybody but {name}. Give that directory to root or to {self.owner}, or "
+                "choose another path."
+            )
+
+    def give(self, handle: int) -> None:
+        """Through what was opened, never by a path, at which something else may stand by now."""
+        os.fchown(handle, self.uid if os.geteuid() == 0 else -1, self.gid)
+        os.fchmod(handle, self.mode)
 
 
-def _replace(path: str, make: Any) -> None:
-    folder = tempfile.mkdtemp(prefix=".streamquorum-", dir=os.path.dirname(path))
+def _make_directory(folder: int, name: str, rights: _Rights) -> None:
+    rights.check()
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=folder)
     try:
-        temporary = os.path.join(folder, "new")
-        make(temporary)
-        os.replace(temporary, path)
+        _give_directory(folder, name, rights)
+    except PermissionError:
+        # Storage in which root is nobody (NFS with root_squash): whose it is already sets the rest.
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if os.geteuid() != 0 or found.st_uid != rights.uid or rights.uid == 0:
+            raise
+        guarded_paths.as_owner(rights.path, found, lambda: _give_directory(folder, name, rights))
+
+
+def _give_directory(folder: int, name: str, rights: _Rights) -> None:
+    # For the words, before an open that may fail; and for what was opened, since another may stand there by now.
+    _check_giver(folder, os.stat(name, dir_fd=folder, follow_symlinks=False), rights)
+    handle = guarded_paths.directory(folder, name)
+    try:
+        _check_giver(folder, os.fstat(handle), rights)
+        rights.give(handle)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
 
 
-def _user_name(uid: int) -> str:
+def _check_giver(folder: int, found: os.stat_result, rights: _Rights) -> None:
+    """Refuses to give away a directory that somebody could have moved to where it is, from where it was safe."""
+    holder, owner = os.fstat(folder), found.st_uid
+    if owner not in (0, rights.uid) and (holder.st_mode & 0o022 or os.geteuid() != 0):
+        raise EntryError(
+            f"{rights.path} belongs to {guarded_paths.user_name(owner)}, and others may put directories there. "
+            f"If it is the right one, give it to {rights.owner} by hand: chown {rights.owner} {rights.path}"
+        )
+    if owner == 0 and os.geteuid() != 0:
+        raise EntryError(
+            f"{rights.path} belongs to root, and lies in a directory of {rights.owner}, who can have moved it there: root's are not given "
+            f"away. If it is the right one (a file system that is mounted there), do so by hand: chown {rights.owner} {rights.path}"
+        )
+
+
+def _write(folder: int, name: str, data: bytes, rights: _Rights) -> None:
+    rights.check()
+
+    def fill(new: str) -> None:
+        # Rights before content: a secret is never readable to others, not even for a moment.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(new, flags, 0o600, dir_fd=folder), "wb") as stream:
+            rights.give(stream.fileno())
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    _replace(folder, name, fill)
+
+
+def _replace(folder: int, name: str, make: Callable[[str], None]) -> None:
+    new = f".streamquorum-{secrets.token_hex(8)}"
     try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+        make(new)
+        os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new, dir_fd=folder)
+        raise
+
+
+def _remove(folder: int, name: str) -> None:
+    """Removes what stands there, and what is in it. A directory is opened before it is emptied, and never through a link."""
+    try:
+        os.unlink(name, dir_fd=folder)
+        return
+    except OSError as error:
+        if error.errno != errno.EISDIR:
+            raise
+    handle = guarded_paths.directory(folder, name)
+    try:
+        for each in os.listdir(handle):
+            _remove(handle, each)
+    finally:
+        os.close(handle)
+    os.rmdir(name, dir_fd=folder)
 
 
 def _group_name(gid: int) -> str:

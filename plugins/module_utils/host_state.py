@@ -15,6 +15,8 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils import guarded_paths
+
 #: A process of ours names the directory of its generation on its command line.
 GENERATION = re.compile(r"/generations/([0-9a-f]{8,64})(?:/|\0|$)")
 UNIT_PROPERTIES = (
@@ -119,6 +121,8 @@ class HostReader:
 
     def __init__(self, run: CommandRunner) -> None:
         self._run = run
+        #: Why a path was not read although something stands there, by path.
+        self.unread: dict[str, str] = {}
 
     def operating_system(self) -> dict[str, Any]:
         release = parse_os_release(self._text("/etc/os-release"))
@@ -166,18 +170,18 @@ class HostReader:
 
     def contents(self, paths: Iterable[str], secrets: Iterable[str] = ()) -> dict[str, str]:
         """Text of small files, without the values of the keys that hold a secret; empty for one that is missing."""
-        return {path: without_secrets(self._text(path), secrets) for path in paths}
+        return {path: without_secrets(self._file(path), secrets) for path in paths}
 
     def lines(self, wanted: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """Lines that contain one of some texts, by path; none for a file that is missing."""
         return {
-            path: [line for line in self._text(path).splitlines() if any(text in line for text in texts)]
+            path: [line for line in self._file(path).splitlines() if any(text in line for text in texts)]
             for path, texts in wanted.items()
         }
 
     def holds(self, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, bool]]:
         """Whether a file has each of some texts, by path and name; nothing for a file that is missing or empty."""
-        found = {path: self._text(path) for path in wanted}
+        found = {path: self._file(path) for path in wanted}
         return {
             path: {name: text in found[path] for name, text in wanted[path].items() if found[path]} for path in wanted
         }
@@ -253,8 +257,25 @@ class HostReader:
             "shell": entry.pw_shell,
         }
 
-    @staticmethod
-    def _stat(path: str) -> dict[str, Any]:
+    def _file(self, path: str) -> str:
+        """Text of a file that may lie where a service's user can put anything; empty for one that is missing.
+
+        What is no file, and a link that root did not make, is never read, and noted in `unread`: absent means something else.
+        """
+        return str(self._guarded(path, _content, "", follow=True))
+
+    def _guarded(self, path: str, look: Callable[[int, str], Any], otherwise: Any, follow: bool = False) -> Any:
+        try:
+            return guarded_paths.visit(path, look, follow=follow)
+        except (FileNotFoundError, NotADirectoryError):
+            return otherwise
+        except guarded_paths.EntryError as error:
+            self.unread[path] = str(error) if path in str(error) else f"{path}: {error}"
+        except OSError as error:
+            self.unread[path] = f"{path} cannot be read: {error}."
+        return otherwise
+
+    def _stat(self, path: str) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "exists": False,
             "type": "",
@@ -263,24 +284,39 @@ class HostReader:
             "mode": "",
             "target": "",
             "entries": [],
-            "free_mb": _free_mb(path),
         }
-        try:
-            info = os.lstat(path)
-        except OSError:
-            return facts
+        return {**facts, **self._guarded(path, _look, {}), "free_mb": _free_mb(path)}
+
+
+def _content(folder: int, name: str) -> str:
+    try:
+        return guarded_paths.content(folder, name, READ_LIMIT).decode("utf-8", "replace")
+    except guarded_paths.EntryError as error:
+        raise guarded_paths.EntryError(f"{error} Look who made it, and remove it.") from error
+
+
+def _look(folder: int, name: str) -> dict[str, Any]:
+    handle = os.open(name, guarded_paths.LOOK, dir_fd=folder)
+    try:
+        info = os.fstat(handle)
         kind = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
-        facts |= {
+        facts = {
             "exists": True,
             "type": kind.get(stat.S_IFMT(info.st_mode), "other"),
             "owner": _name(pwd.getpwuid, info.st_uid),
             "group": _name(grp.getgrgid, info.st_gid),
             "mode": f"{stat.S_IMODE(info.st_mode):04o}",
-            "target": os.readlink(path) if stat.S_ISLNK(info.st_mode) else "",
+            "target": os.readlink("", dir_fd=handle) if stat.S_ISLNK(info.st_mode) else "",
         }
-        if stat.S_ISDIR(info.st_mode):
+    finally:
+        os.close(handle)
+    if stat.S_ISDIR(info.st_mode):
+        path = guarded_paths.directory(folder, name)
+        try:
             facts["entries"] = sorted(os.listdir(path))[:LIST_LIMIT]
-        return facts
+        finally:
+            os.close(path)
+    return facts
 
 
 def _name(lookup: Callable[[int], Any], number: int) -> str:
@@ -291,10 +327,24 @@ def _name(lookup: Callable[[int], Any], number: int) -> str:
 
 
 def _free_mb(path: str) -> int:
-    # The nearest parent that exists tells where the path will be.
-    while not os.path.exists(path):
-        path = os.path.dirname(path) or "/"
-    usage = os.statvfs(path)
+    # The nearest parent that exists tells where the path will be. What cannot be looked at is told by what asked for it.
+    while path not in ("", "/"):
+        try:
+            return guarded_paths.visit(path, _free, follow=True)
+        except (OSError, guarded_paths.EntryError):
+            path = os.path.dirname(path.rstrip("/"))
+    return _megabytes(os.statvfs("/"))
+
+
+def _free(folder: int, name: str) -> int:
+    handle = os.open(name, guarded_paths.LOOK, dir_fd=folder)
+    try:
+        return _megabytes(os.fstatvfs(handle))
+    finally:
+        os.close(handle)
+
+
+def _megabytes(usage: os.statvfs_result) -> int:
     return usage.f_bavail * usage.f_frsize // 2**20
 
 
@@ -307,7 +357,7 @@ def without_secrets(text: str, keys: Iterable[str]) -> str:
 
 def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
     """All that `host_state` returns, for its validated `params`."""
-    return {
+    found = {
         "os": reader.operating_system(),
         "javas": reader.javas(params["java_home"]),
         "units": reader.units(params["units"]),
@@ -319,3 +369,4 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "accounts": reader.accounts(params["accounts"]),
         "listening": reader.listening(),
     }
+    return found | {"unread": reader.unread}

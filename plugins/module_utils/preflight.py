@@ -81,6 +81,11 @@ def name_problems(host: str, resolved: Mapping[str, Sequence[str]]) -> list[str]
     return problems
 
 
+def unread_problems(host: str, unread: Mapping[str, str]) -> list[str]:
+    """Refuses what stands where a file or directory of ours would, and was not read: absent means something else."""
+    return [f"{host}: {unread[path]} Nothing was changed." for path in sorted(unread)]
+
+
 def port_problems(host: str, ports: Sequence[Mapping[str, Any]]) -> list[str]:
     """Refuses two services on one port of a host. Each of `ports` is {port, what}."""
     owner: dict[int, str] = {}

@@ -233,6 +233,12 @@ def identity_problems(host: str, identity: Any, data_dir: str, on_disk: str) -> 
     found = on_disk.strip()
     if not found or found == str(identity):
         return []
+    if not found.isdigit() or len(found) > 3:
+        # The service's user owns the file, and may have written anything: it is not repeated.
+        return [
+            f"{host}: {data_dir}/myid holds no id of a server, and this toolkit has not written that. Look who did. Where the data is "
+            f"this member's, write it anew (zookeeper_id is {identity}): echo {identity} > {data_dir}/myid"
+        ]
     return [
         f"{host}: {data_dir}/myid says {found}, and zookeeper_id is {identity}. An id never changes while there is data: "
         f"set zookeeper_id: {found}, or move the data directory away if this host is to be another member."

@@ -216,6 +216,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -241,6 +242,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client i
 PYTHON = "/usr/bin/python3"
 POLL_SECONDS = 0.1
 JOURNAL_LINES = 20
+#: Characters of what the writer left; its own result is far smaller.
+RESULT_LIMIT = 16 * 2**20
 KILL_SECONDS = 5.0
 #: The sandbox of this toolkit's units; a JVM is not in this one, so that memory need not be writable and executable.
 SANDBOX = (
@@ -525,8 +528,12 @@ class ProbeUnit:
 def _text(path: str) -> str:
     """A file's content; empty where there is none. Its directory may be another user's: no link is followed."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8") as handle:
-            return handle.read()
+        # Nor is a FIFO waited for.
+        with open(
+            os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), encoding="utf-8"
+        ) as handle:
+            regular = stat.S_ISREG(os.fstat(handle.fileno()).st_mode)
+            return handle.read(RESULT_LIMIT) if regular else ""
     except (FileNotFoundError, NotADirectoryError):
         return ""
 

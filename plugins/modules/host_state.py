@@ -114,6 +114,11 @@ accounts:
   description: By user name (exists, uid, gid, home, shell).
   type: dict
   returned: always
+unread:
+  description: Why a path was not read although something stands there (a FIFO or a device, a link that somebody else than root
+    could have made, a directory that cannot be entered), by path. It counts as missing in the other values, and is not.
+  type: dict
+  returned: always
 listening:
   description: Listening TCP sockets (address, port, pid, unit).
   type: list

@@ -180,6 +180,8 @@ def main() -> None:
         module.fail_json(msg=f"{keytab.KINIT} is missing. Install krb5-user.")
     try:
         changed = bool(params["content"]) and place(module, data)
+    except host_files.EntryError as error:
+        module.fail_json(msg=str(error))
     except (OSError, KeyError) as error:
         module.fail_json(msg=f"{params['path']} cannot be written: {error}.")
     if not params["content"]:

@@ -72,6 +72,7 @@ def host_state(me, given, _check):
         "accounts": {
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]
         },
+        "unread": {},
         "listening": [{"address": "", "port": 2181, "pid": 1, "unit": "zookeeper.service"}] if me["live"] else [],
     }  # fmt: skip
 

@@ -238,3 +238,9 @@ def test_a_database_of_another_owner_is_refused(found, refused):
 
 def test_what_runs_without_our_configuration_is_compared_by_its_servers_instead():
     assert config.voter_problems("h", "", RUNNING) == []
+
+
+def test_trap_51_what_stands_in_myid_and_is_no_id_is_not_repeated():
+    (problem,) = config.identity_problems("zk1", 1, "/data", "root:$6$canary:19000\n")
+    assert "canary" not in problem
+    assert "echo 1 > /data/myid" in problem
