@@ -38,6 +38,8 @@ class FilterModule:
             "zookeeper_moved_problems": config.moved_problems,
             "zookeeper_lost_data_problems": config.lost_data_problems,
             "zookeeper_blind_start_problems": config.blind_start_problems,
+            "zookeeper_gone_problems": config.gone_problems,
+            "zookeeper_unready_problems": config.unready_problems,
             "zookeeper_auth_options": auth.auth_options,
             "zookeeper_auth_problems": auth.auth_problems,
             "zookeeper_step_problems": auth.step_problems,

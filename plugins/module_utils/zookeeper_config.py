@@ -356,6 +356,58 @@ def blind_start_problems(unreached: Sequence[str], has_data: Sequence[bool]) -> 
     ]
 
 
+def gone_problems(
+    hostvars: Mapping[str, Mapping[str, Any]],
+    hosts: Sequence[str],
+    directories: Sequence[str],
+    record: str,
+    accepted: bool,
+) -> list[str]:
+    """Refuses to take an ensemble that has served for a new one, because nobody holds its data.
+
+    What was not read is never taken for empty: a member that no run has looked at keeps even an accepted loss from being one.
+
+    Args:
+        hostvars: of all hosts, with what the preflight noted of each member: whether it holds data, and has the record.
+        hosts: members of the ensemble.
+        directories: version-2 of its data directories.
+        record: path of the record on each member.
+        accepted: zookeeper_accept_empty_ensemble.
+    """
+    holds = {host: hostvars[host].get("__zookeeper_member_has_data") for host in hosts}
+    served = [host for host in hosts if hostvars[host].get("__zookeeper_member_served")]
+    unread = [host for host, data in holds.items() if data is None]
+    if not served or any(holds.values()) or (accepted and not unread):
+        return []
+    empty = [host for host in hosts if host not in unread]
+    found = f"No member holds data: {' and '.join(directories)} hold no snapshot and no log on {', '.join(empty)}"
+    if unread:
+        found += f", and {', '.join(unread)} was not read"
+    return [
+        f"{found}. But this ensemble has served ({record} on {', '.join(served)}): its data is not mounted, or gone. Look for "
+        f"the mounts on each host (findmnt --target {directories[0]}; systemctl --failed; /etc/fstab), and bring a copy back "
+        "where they are there. Nothing was changed. Only where that data is lost for good, or a new ensemble is wanted: "
+        "playbooks/site.yml -e zookeeper_accept_empty_ensemble=true makes an empty one, of which Flink starts without its jobs "
+        '(docs/operations.md, "All data is gone").'
+    ]
+
+
+def unready_problems(may_vote: Mapping[str, bool]) -> list[str]:
+    """Refuses to start voters without data, of whom too few have the marker of a first start: they would wait for ever.
+
+    Args:
+        may_vote: name of each voter -> whether it holds data, or the marker of a first start.
+    """
+    waiting = [name for name, votes in may_vote.items() if not votes]
+    if len(may_vote) - len(waiting) > len(may_vote) // 2:
+        return []
+    return [
+        f"No member holds data, and {', '.join(waiting)} would get no vote: nothing is started from nothing here. "
+        "playbooks/site.yml makes a new ensemble; where this one has served, with -e zookeeper_accept_empty_ensemble=true "
+        '(docs/operations.md, "All data is gone").'
+    ]
+
+
 def _voter_lines(config: Mapping[str, str]) -> dict[str, str]:
     return {
         key: value.removesuffix(":participant")

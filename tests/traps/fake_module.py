@@ -48,6 +48,8 @@ def host_state(me, given, _check):
     for path, entry in paths.items():
         if path.endswith("/version-2") and me["data"]:
             entry["owner"], entry["entries"] = "zookeeper", ["snapshot.1"]
+        elif path.endswith(("/served", "/initialize")):
+            entry["exists"] = me["installed"] and me[path.rpartition("/")[2]]
         elif path.endswith("/current") and me["generation"]:
             entry["target"] = f"generations/{me['generation']}"
     contents = dict.fromkeys(given["contents"], "")
@@ -81,6 +83,8 @@ def host_files(me, given, check):
     for entry in given["entries"]:
         if entry["path"].endswith(".restart") and not check:
             change(me["name"], restart=entry["content"])
+        elif entry["path"].endswith(("/served", "/initialize")) and not check:
+            change(me["name"], **{entry["path"].rpartition("/")[2]: True})
     return {"changes": []}
 
 

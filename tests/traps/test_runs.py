@@ -176,6 +176,130 @@ def test_trap_05_a_member_without_data_never_gets_the_marker_where_another_holds
     assert not [path for paths in written(world).values() for path in paths if path.endswith("/initialize")]
 
 
+#: Down, with nothing in the data directories.
+GONE = {"live": False, "data": False, "mode": "", "generation": "", "process": ""}
+
+
+def serves_from_now_on(world) -> dict:
+    """What the servers have become by the time that they are asked."""
+    return {
+        name: {"live": True, "data": True, "mode": "leader" if name == "zk3" else "follower"} for name in world.names
+    }
+
+
+@pytest.mark.parametrize("playbook", [name for name in CHANGING if name != "stop.yml"])
+def test_trap_53_where_all_data_is_gone_nothing_is_started(world, playbook):
+    """A mount that did not come back on any host, after a power loss; on one of them the record is all that is left."""
+    world.set(*world.names, **GONE)
+    world.set("zk1", "zk2", served=False)
+    code, output = world.run(playbook, *CHANGING[playbook])
+    assert code != 0, output
+    assert "No member holds data: /var/lib/zookeeper/version-2" in output
+    assert "on zk1, zk2, zk3" in output.replace("on zk3, zk1, zk2", "on zk1, zk2, zk3")
+    assert "this ensemble has served (/etc/zookeeper/served on zk3)" in output
+    assert "-e zookeeper_accept_empty_ensemble=true" in output
+    assert touched(world) == []
+
+
+def test_trap_53_a_limit_to_the_group_does_not_lead_past_it(world):
+    world.set(*world.names, **GONE)
+    code, output = world.run("site.yml", "--limit", "zookeeper")
+    assert code != 0, output
+    assert "No member holds data" in output
+    assert touched(world) == []
+
+
+def test_trap_53_one_server_alone_that_lost_its_data_is_not_started(world):
+    world.names = ["zk1"]
+    world.inventory["all"]["children"]["zookeeper"]["hosts"] = {
+        "zk1": world.inventory["all"]["children"]["zookeeper"]["hosts"]["zk1"]
+    }
+    world.inventory["all"]["vars"]["zookeeper_single_node"] = True
+    world.set("zk1", **GONE)
+    for playbook in ("site.yml", "start.yml"):
+        code, output = world.run(playbook)
+        assert code != 0, output
+        assert "No member holds data" in output
+    assert touched(world) == []
+
+
+def test_trap_53_servers_that_run_over_empty_directories_are_not_made_a_new_ensemble(world):
+    """Started by the boot itself: they listen, and wait for somebody who has the data."""
+    world.set(*world.names, data=False, mode="")
+    code, output = world.run("site.yml")
+    assert code != 0, output
+    assert "No member holds data" in output
+    assert touched(world) == []
+
+
+def test_trap_53_with_the_switch_a_new_ensemble_is_made(world):
+    world.set(*world.names, **GONE)
+    world.event("before", "zookeeper_quorum", "zk3", set=serves_from_now_on(world))
+    world.event("before", "zookeeper_quorum", "zk1", set=serves_from_now_on(world))
+    code, output = world.run("zookeeper.yml", "-e", "zookeeper_accept_empty_ensemble=true")
+    assert code == 0, output
+    assert all("/var/lib/zookeeper/initialize" in paths for paths in written(world).values()), written(world)
+    assert sorted(world.units()) == [(name, "started") for name in world.names]
+
+
+def test_trap_53_start_makes_no_new_ensemble(world):
+    """Without the marker of a first start nobody gets a vote, and a start would wait for its whole time limit."""
+    world.set(*world.names, **GONE)
+    code, output = world.run("start.yml", "-e", "zookeeper_accept_empty_ensemble=true")
+    assert code != 0, output
+    assert "nothing is started from nothing here. playbooks/site.yml makes a new ensemble" in output
+    assert touched(world) == []
+
+
+def test_trap_53_what_is_gone_may_be_stopped(world):
+    world.set(*world.names, data=False, mode="")
+    code, output = world.run("stop.yml", "-e", "stop_cluster=true")
+    assert code == 0, output
+    assert sorted(world.units()) == [(name, "stopped") for name in world.names]
+
+
+def test_trap_53_a_first_run_killed_before_the_first_write_is_finished_by_the_next(world):
+    """Everything is in place then but an ensemble: `current` stands, and the markers."""
+    world.set(*world.names, **GONE, served=False)
+    world.event("before", "zookeeper_quorum", "zk3", hang=True)
+    world.event("before", "zookeeper_quorum", "zk1", hang=True)
+    world.run_and_kill("zookeeper.yml")
+    assert [world.host(name)["served"] for name in world.names] == [False] * 3
+    world.set(*world.names, generation="")
+    for name in ("zk1", "zk3"):
+        world.event("before", "zookeeper_quorum", name, set=serves_from_now_on(world))
+    code, output = world.run("zookeeper.yml")
+    assert code == 0, output
+    assert [world.host(name)["served"] for name in world.names] == [True] * 3
+
+
+def test_trap_53_a_live_member_without_a_record_gets_it_after_a_write_and_once(world):
+    """An ensemble of a release before, that was rolled in this run; and what is written again by the next."""
+    world.set("zk1", "zk3", served=False)
+    code, output = world.run("zookeeper.yml")
+    assert code == 0, output
+    calls = world.calls()
+    proof = max(number for number, call in enumerate(calls) if call["args"].get("prove_write"))
+    after = [
+        (call["host"], [entry["path"] for entry in call["args"]["entries"]])
+        for call in calls[proof:]
+        if call["module"] == "host_files"
+    ]
+    assert sorted(after) == [("zk1", ["/etc/zookeeper/served"]), ("zk3", ["/etc/zookeeper/served"])]
+    assert not [call for call in calls[:proof] if "/etc/zookeeper/served" in str(call["args"].get("entries", []))]
+    world.forget()
+    code, output = world.run("zookeeper.yml")
+    assert code == 0, output
+    assert [call["host"] for call in world.calls("host_files")].count("zk1") == 1
+    assert not [paths for paths in written(world).values() if "/etc/zookeeper/served" in paths]
+
+
+def test_trap_53_check_records_nothing(world):
+    world.set(*world.names, served=False)
+    _code, output = world.run("zookeeper.yml", "--check")
+    assert "/etc/zookeeper/served" not in str([call["args"] for call in world.calls("host_files")]), output
+
+
 def test_trap_06_another_set_of_voters_than_the_one_that_runs_is_refused(world):
     lines = "".join(f"server.{number}=zk{number}.invalid:2888:3888:participant;2181\n" for number in (1, 2, 3))
     world.set(*world.names, zoo_cfg=lines)

@@ -121,6 +121,68 @@ def test_a_first_run_killed_before_a_start_is_finished_by_the_next():
     assert not any(has(host, MARKER) for host in HOSTS)
 
 
+# --- all data is gone
+
+DATA, AWAY = "/var/lib/zookeeper", "/var/lib/zookeeper.away"
+SWITCH = ["-e", "zookeeper_accept_empty_ensemble=true"]
+
+
+@pytest.fixture
+def gone():
+    """An ensemble that is down, and whose directories are mounted nowhere; its data is back and served afterwards."""
+    with cluster.session() as client:
+        client.create("/precious", b"value")
+    for host in HOSTS:
+        cluster.shell(host, "systemctl stop zookeeper")
+    for host in HOSTS:
+        cluster.shell(host, f"mv {DATA} {AWAY} && install -d -o zookeeper -g zookeeper -m 0750 {DATA}")
+    yield
+    for host in HOSTS:
+        cluster.shell(host, f"systemctl stop zookeeper; rm -rf {DATA} && mv {AWAY} {DATA}")
+    code, output = cluster.playbook("playbooks/start.yml")
+    assert code == 0, output
+    for host in HOSTS:
+        with cluster.session(host) as client:
+            client.sync("/")
+            assert client.get("/precious")[0] == b"value"
+    with cluster.session() as client:
+        client.delete("/precious")
+
+
+def test_trap_53_data_that_is_gone_everywhere_is_no_new_ensemble(gone):
+    assert {cluster.shell(host, "stat -c '%U %a' /etc/zookeeper/served") for host in HOSTS} == {"root 644"}
+    for playbook in ("playbooks/site.yml", "playbooks/start.yml"):
+        refused(cluster.playbook(playbook), "No member holds data", *HOSTS, "/etc/zookeeper/served", SWITCH[1])
+    assert nothing_runs()
+    assert {cluster.shell(host, f"ls -A {DATA}") for host in HOSTS} == {""}
+
+
+def test_trap_53_servers_that_started_over_empty_directories_are_no_new_ensemble(gone):
+    """As a boot starts them, over a mount point that has what it takes; they write their epochs there."""
+    for host in HOSTS:
+        cluster.shell(host, f"cp -p {AWAY}/myid {DATA}; install -d -o zookeeper -g zookeeper -m 0750 {DATA}/version-2")
+        cluster.shell(host, "systemctl start zookeeper")
+    for host in HOSTS:
+        cluster.until("it listens", lambda host=host: cluster.shell(host, "ss -Hltn sport = :2181"), 30)
+    refused(cluster.playbook("playbooks/site.yml"), "No member holds data", *HOSTS)
+    assert not any(has(host, MARKER) for host in HOSTS)
+    assert not any(cluster.mode(host) for host in HOSTS)
+    code, output = cluster.playbook("playbooks/stop.yml", "-e", "stop_cluster=true")
+    assert code == 0, output
+    assert nothing_runs()
+
+
+def test_trap_53_with_the_switch_a_new_ensemble_is_made(gone):
+    code, output = cluster.playbook(PLAYBOOK, *SWITCH)
+    assert code == 0, output
+    assert sorted(cluster.mode(host) for host in HOSTS) == ["follower", "follower", "leader"]
+    with cluster.session() as client:
+        assert client.exists("/precious") is None
+    code, output = cluster.playbook(PLAYBOOK)
+    assert code == 0, output
+    assert output[output.index("PLAY RECAP") :].count("changed=0") == len(HOSTS) + 1, output
+
+
 def test_data_survives_the_loss_of_one_members_directory():
     with cluster.session() as client:
         client.create("/kept", b"value")

@@ -190,6 +190,64 @@ def test_an_ensemble_that_could_not_elect_a_leader_is_not_started(may_vote, refu
     assert all("only a" in problem and "/d and /l" in problem for problem in problems)
 
 
+def noted(**members):
+    """What the preflight noted of each member: (holds data, has the record); None where it was not read."""
+    return {
+        name: {"__zookeeper_member_has_data": told[0], "__zookeeper_member_served": told[1]} if told else {}
+        for name, told in members.items()
+    }
+
+
+EMPTY, SERVED, FULL, NEW = (False, False), (False, True), (True, True), (True, False)
+
+
+@pytest.mark.parametrize(
+    ("members", "accepted", "refused"),
+    [
+        ({"a": EMPTY, "b": EMPTY, "c": EMPTY}, False, False),
+        ({"a": SERVED, "b": SERVED, "c": SERVED}, False, True),
+        ({"a": SERVED, "b": EMPTY, "c": EMPTY}, False, True),
+        ({"a": SERVED}, False, True),
+        ({"a": EMPTY}, False, False),
+        # A member that was replaced, or lost its directory: another one holds the data.
+        ({"a": SERVED, "b": SERVED, "c": FULL}, False, False),
+        ({"a": SERVED, "b": EMPTY, "c": NEW}, False, False),
+        ({"a": SERVED, "b": SERVED, "c": SERVED}, True, False),
+        ({"a": SERVED}, True, False),
+        # What was not read may hold the data, whatever was accepted.
+        ({"a": SERVED, "b": SERVED, "c": None}, False, True),
+        ({"a": SERVED, "b": SERVED, "c": None}, True, True),
+        ({"a": EMPTY, "b": EMPTY, "c": None}, False, False),
+    ],
+)
+def test_trap_53_an_ensemble_that_served_is_not_taken_for_a_new_one(members, accepted, refused):
+    problems = config.gone_problems(
+        noted(**members), list(members), ["/d/version-2"], "/etc/zookeeper/served", accepted
+    )
+    assert bool(problems) == refused
+    for problem in problems:
+        assert "/d/version-2" in problem
+        assert "/etc/zookeeper/served" in problem
+        assert "-e zookeeper_accept_empty_ensemble=true" in problem
+        assert ("c was not read" in problem) == (members.get("c", EMPTY) is None)
+
+
+@pytest.mark.parametrize(
+    ("may_vote", "refused"),
+    [
+        ({"a": False, "b": False, "c": False}, True),
+        ({"a": True, "b": False, "c": False}, True),
+        ({"a": True, "b": True, "c": False}, False),
+        ({"a": False}, True),
+        ({"a": True}, False),
+    ],
+)
+def test_what_nobody_made_ready_for_a_first_start_is_not_started(may_vote, refused):
+    problems = config.unready_problems(may_vote)
+    assert bool(problems) == refused
+    assert all("playbooks/site.yml" in problem for problem in problems)
+
+
 RUNNING = "dataDir=/d\nserver.1=a:2888:3888:participant\nserver.2=b:2888:3888\nserver.9=o:2888:3888:observer\n"
 
 
