@@ -8,6 +8,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_cluster as cluster
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_options as options
+from ansible_collections.streamquorum.ha.plugins.module_utils import flink_process as process
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_tls as tls
 
 
@@ -57,6 +58,10 @@ class FilterModule:
             "flink_problems": cluster.flink_problems,
             "flink_host_problems": cluster.host_problems,
             "flink_any_service": cluster.any_service,
+            "flink_environment_text": process.environment_text,
+            "flink_environment_problems": process.environment_problems,
+            "flink_path_problems": process.path_problems,
+            "flink_missing_problems": process.missing_problems,
             "flink_tls_problems": tls.tls_problems,
             "flink_tls_switch_problems": tls.switch_problems,
             "flink_cut_off_problems": tls.cut_off_problems,

@@ -51,6 +51,17 @@ CASES = {
         {"flink_ha_blob_port": 8081},
         ["port 8081 is wanted by flink_ha_rest_port and by flink_ha_blob_port"],
     ),
+    "a variable that the start script owns": (
+        {"flink_ha_environment": {"JAVA_HOME": "/opt/jdk", "FLINK_ENV_JAVA_OPTS": "-Xint"}},
+        [
+            "flink_ha_environment has JAVA_HOME. Set flink_ha_java_home instead.",
+            "FLINK_ENV_JAVA_OPTS. Set flink_ha_java_opts",
+        ],
+    ),
+    "the system opened to the services": (
+        {"flink_ha_read_write_paths": ["/etc/ssl", "/"]},
+        ["flink_ha_read_write_paths has '/etc/ssl', which is the system's", "has '/', which is the system's"],
+    ),
     "comment sign on an old release": (
         {"flink_ha_version": "1.18.1", "flink_ha_config_extra": {"env.java.opts.jobmanager": "-Da=b#c"}},
         ["env.java.opts.jobmanager contains '#'"],
@@ -83,6 +94,15 @@ def test_names_and_java_of_a_host_are_judged(run, flink):
         "does not resolve jm1.invalid",
         "resolves localhost to loopback",
         "flink_ha_java_home is /nowhere/jdk",
+    )
+
+
+def test_trap_67_a_path_that_is_not_there_is_refused_before_the_units_that_would_not_start(run, flink, tmp_path):
+    flink["all"]["vars"]["flink_ha_read_write_paths"] = ["/data/of-nobody"]
+    refused(
+        run(flink, playbook=PLAYBOOK),
+        "/data/of-nobody of flink_ha_read_write_paths is not there",
+        "install -d -o 6123 -g 6123 -m 0750 /data/of-nobody",
     )
 
 
