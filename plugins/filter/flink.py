@@ -60,6 +60,7 @@ class FilterModule:
             "flink_any_service": cluster.any_service,
             "flink_environment_text": process.environment_text,
             "flink_environment_problems": process.environment_problems,
+            "flink_leftovers": process.leftovers,
             "flink_path_problems": process.path_problems,
             "flink_missing_problems": process.missing_problems,
             "flink_tls_problems": tls.tls_problems,

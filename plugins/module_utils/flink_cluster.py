@@ -201,6 +201,7 @@ def with_generations(
     extra: Mapping[str, Any],
     files: Mapping[str, Mapping[str, str]],
     links: Mapping[str, str],
+    tmp_dirs: Sequence[str] = (),
 ) -> list[Service]:
     """The services of a host, each with the generation that it is to run and its digest.
 
@@ -213,13 +214,16 @@ def with_generations(
         extra: the operator's further options, merged last.
         files: files that are the same for all services: name -> {content, mode}.
         links: links of the generation: name -> target.
+        tmp_dirs: directories in which each service has one of its own, by its name.
 
     Raises:
         OptionError: a value cannot be written.
     """
     result = []
     for service in services:
-        config = flink_options.resolve(options, version, service["kind"], values, service) | dict(extra)
+        own = ",".join(f"{directory}/{service['name']}" for directory in tmp_dirs)
+        fields = {**service, "tmp_dirs": own}
+        config = flink_options.resolve(options, version, service["kind"], values, fields) | dict(extra)
         content = HEADER + flink_options.render(config_file, config)
         # A secret content is left out of diffs and logs.
         field = "secret_content" if flink_options.has_secrets(config) else "content"

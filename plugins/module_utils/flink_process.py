@@ -52,6 +52,35 @@ SHARED_PATHS = ("/", "/media", "/mnt", "/opt", "/srv", "/var", "/var/cache", "/v
 PATH = re.compile(r"^/[A-Za-z0-9_./:@,+-]*$")
 
 
+#: What Flink 1.13 to 2.3 makes in io.tmp.dirs (FileChannelManagerImpl, FileCache, BlobUtils, FileExecutionGraphInfoStore, JaasModule,
+#: RocksDB's and Python's workers, the loaders of RPC and planner), as patterns of find.
+LEFTOVERS = (
+    "flink-io-*",
+    "flink-netty-shuffle-*",
+    "flink-dist-cache-*",
+    "flink-rpc-akka_*.jar",
+    "flink-table-planner_*.jar",
+    "blobStore-*",
+    "executionGraphStore-*",
+    "jaas-*.conf",
+    "job_*_op_*",
+    "localState",
+    "python-dist-*",
+    "rocksdb-lib-*",
+)
+#: Working directories since 1.15, by the option that gives a process the same one again, for its local recovery.
+WORKING = {"jobmanager.resource-id": "jm_*", "taskmanager.resource-id": "tm_*"}
+
+
+def leftovers(extra: Mapping[str, Any]) -> list[str]:
+    """Names, as patterns of find, that a process which was killed leaves in its temporary directories, and no later one uses.
+
+    Args:
+        extra: flink_ha_config_extra.
+    """
+    return [*LEFTOVERS, *(names for option, names in WORKING.items() if option not in extra)]
+
+
 def environment_text(environment: Mapping[str, Any]) -> str:
     """Shell text that exports the variables; the start script reads it.
 

@@ -10,6 +10,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils import flink_clust
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/flink_ha"
+#: What differs between services of a host and is no port.
+OTHER_FIELDS = ("address", "tmp_dirs")
 
 
 def read(path):
@@ -45,7 +47,7 @@ def test_an_option_is_owned_by_an_input_and_gets_its_value_from_somewhere(option
     if "field" in option:
         kinds = [kind for kind in option["scopes"] if kind != "client"]
         assert kinds == option["scopes"], "a client has no field"
-        assert option["field"] == "address" or all(option["field"] in flink_cluster.PORTS[kind] for kind in kinds)
+        assert option["field"] in OTHER_FIELDS or all(option["field"] in flink_cluster.PORTS[kind] for kind in kinds)
 
 
 def test_ports_of_the_registry_are_those_of_the_services():
@@ -56,7 +58,7 @@ def test_ports_of_the_registry_are_those_of_the_services():
         for kind in option["scopes"]
     }
     wanted = {(kind, field): name for kind, fields in flink_cluster.PORTS.items() for field, name in fields.items()}
-    assert {key: owner for key, owner in owners.items() if key[1] != "address"} == wanted
+    assert {key: owner for key, owner in owners.items() if key[1] not in OTHER_FIELDS} == wanted
     assert set(wanted.values()) <= set(DEFAULTS)
 
 

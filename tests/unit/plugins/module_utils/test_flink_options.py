@@ -49,7 +49,6 @@ VALUES = {
     "taskmanager_memory": "1728m",
     "taskmanager_slots": 2,
     "parallelism": 1,
-    "tmp_dirs": "/var/lib/flink/tmp",
     "restart_strategy": "fixed-delay",
     "restart_attempts": 10,
     "restart_delay": "1000 ms",
@@ -57,9 +56,10 @@ VALUES = {
     "checkpoint_dir": "hdfs://ns1/flink/checkpoints",
     "savepoint_dir": "hdfs://ns1/flink/savepoints",
 }
+TMP = {"tmp_dirs": "/var/lib/flink/tmp"}
 PORTS = {
-    "jobmanager": {"rest_port": 8081, "rpc_port": "6123", "blob_port": 6124, "metrics_port": 6125},
-    "taskmanager": {"rpc_port": 6122, "data_port": 6121, "metrics_port": 6126},
+    "jobmanager": {"rest_port": 8081, "rpc_port": "6123", "blob_port": 6124, "metrics_port": 6125, **TMP},
+    "taskmanager": {"rpc_port": 6122, "data_port": 6121, "metrics_port": 6126, **TMP},
     "client": {},
 }
 
