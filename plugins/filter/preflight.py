@@ -32,5 +32,6 @@ class FilterModule:
             "unreached_problems": preflight.unreached_problems,
             "unknown_variables": preflight.unknown_variables,
             "input_names": input_names,
+            "open_files": preflight.open_files,
             "release_in": preflight.release_in,
         }

@@ -34,6 +34,8 @@ UNIT_PROPERTIES = (
 #: Larger files are not configuration; reading them would only fill the reply.
 READ_LIMIT = 64 * 1024
 LIST_LIMIT = 100
+#: capability.h
+CAP_SYS_RESOURCE = 24
 JVM_ROOT = "/usr/lib/jvm"
 
 CommandRunner = Callable[[list[str]], tuple[int, str, str]]
@@ -116,6 +118,21 @@ def unit_of_cgroup(text: str) -> str:
     return found[-1] if found else ""
 
 
+def most_open_files(limits: str, status: str, nr_open: str) -> int:
+    """Open files that process 1 can give to another one; 0 where the texts do not say.
+
+    Args:
+        limits: `/proc/1/limits`.
+        status: `/proc/1/status`; without CAP_SYS_RESOURCE, as in many containers, no limit is raised.
+        nr_open: `/proc/sys/fs/nr_open`, the kernel's own.
+    """
+    capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
+    hard = re.search(r"^Max open files\s+\S+\s+(\d+)", limits, re.MULTILINE)
+    free = bool(capabilities and int(capabilities.group(1), 16) >> CAP_SYS_RESOURCE & 1)
+    found = nr_open.strip() if free else hard.group(1) if hard else ""
+    return int(found) if found.isdigit() else 0
+
+
 class HostReader:
     """Reads this host. `run` runs a command and gives (rc, stdout, stderr)."""
 
@@ -192,6 +209,23 @@ class HostReader:
 
     def accounts(self, users: Iterable[str]) -> dict[str, dict[str, Any]]:
         return {name: self._account(name) for name in users}
+
+    def open_files(self) -> int:
+        """Open files that systemd can give a service at most; 0 where that could not be read."""
+        return most_open_files(
+            self._text("/proc/1/limits"), self._text("/proc/1/status"), self._text("/proc/sys/fs/nr_open")
+        )
+
+    def groups(self, names: Iterable[str]) -> dict[str, bool]:
+        """Whether there is a group, by name."""
+        return {name: self._group(name) for name in names}
+
+    @staticmethod
+    def _group(name: str) -> bool:
+        try:
+            return bool(grp.getgrnam(name))
+        except KeyError:
+            return False
 
     def listening(self) -> list[dict[str, Any]]:
         sockets: list[tuple[str, int, str]] = []
@@ -367,6 +401,8 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "holds": reader.holds(params["holds"]),
         "resolved": reader.resolve(params["resolve"]),
         "accounts": reader.accounts(params["accounts"]),
+        "open_files": reader.open_files(),
+        "groups": reader.groups(params["groups"]),
         "listening": reader.listening(),
     }
     return found | {"unread": reader.unread}

@@ -218,6 +218,16 @@ def space_problems(host: str, path: str, free_mb: int, needed_mb: int, what: str
     return [f"{host}: {path} has {free_mb} MB free, and {what} needs {needed_mb} MB. Make room there."]
 
 
+def open_files(wanted: int, possible: int) -> int:
+    """The limit of open files for a unit: one that systemd cannot give keeps the unit from starting.
+
+    Args:
+        wanted: by the inventory.
+        possible: what `host_state` read; 0 where nobody knows.
+    """
+    return min(wanted, possible) if possible else wanted
+
+
 def release_in(path: str, name: str) -> str:
     """The release in the path of a directory `<name>-<release>`; empty for any other path."""
     last = path.rstrip("/").rpartition("/")[2]

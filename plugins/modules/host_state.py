@@ -64,6 +64,11 @@ options:
     type: list
     elements: str
     default: []
+  groups:
+    description: Group names to look up.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -119,6 +124,14 @@ unread:
     could have made, a directory that cannot be entered), by path. It counts as missing in the other values, and is not.
   type: dict
   returned: always
+open_files:
+  description: Open files that systemd can give a service at most; 0 where that could not be read.
+  type: int
+  returned: always
+groups:
+  description: By group name, whether there is one.
+  type: dict
+  returned: always
 listening:
   description: Listening TCP sockets (address, port, pid, unit).
   type: list
@@ -145,6 +158,7 @@ def main() -> None:
             "holds": {"type": "dict", "default": {}, "no_log": True},
             "resolve": names,
             "accounts": names,
+            "groups": names,
         },
         supports_check_mode=True,
     )

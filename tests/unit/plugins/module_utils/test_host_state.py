@@ -130,3 +130,24 @@ def test_a_secret_of_a_file_stays_on_the_host():
     text = "a=1\nX.secret = super:canary=\n X.secret=canary\nX.secretive=b\n"
     assert host_state.without_secrets(text, ["X.secret"]) == "a=1\nX.secret =\n X.secret=\nX.secretive=b\n"
     assert host_state.without_secrets(text, []) == text
+
+
+LIMITS = "Limit                     Soft Limit           Hard Limit           Units\nMax open files            1024                 20000                files\n"
+
+
+@pytest.mark.parametrize(
+    ("limits", "capabilities", "nr_open", "possible"),
+    [
+        pytest.param(LIMITS, "000001ffffffffff", "1048576\n", 1048576, id="a machine of its own"),
+        pytest.param(LIMITS, "00000000a80425fb", "1048576\n", 20000, id="a container that raises nothing"),
+        pytest.param("", "00000000a80425fb", "1048576\n", 0, id="not read"),
+        pytest.param("", "", "", 0, id="nothing read"),
+    ],
+)
+def test_how_many_open_files_a_service_may_get(limits, capabilities, nr_open, possible):
+    assert host_state.most_open_files(limits, f"Name:\tsystemd\nCapEff:\t{capabilities}\n", nr_open) == possible
+
+
+def test_groups():
+    reader = host_state.HostReader(lambda _command: (0, "", ""))
+    assert reader.groups(["root", "no-such-group"]) == {"root": True, "no-such-group": False}

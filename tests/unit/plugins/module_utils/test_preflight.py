@@ -157,3 +157,10 @@ def test_a_misspelt_variable_is_named_with_what_is_meant():
     assert problems[1].endswith("Is stop_cluster meant?")
     assert "(of a, b)" in problems[2]
     assert problems[2].endswith("Is zookeeper_heap_mb meant?")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "possible", "given"), [(65536, 1048576, 65536), (65536, 20000, 20000), (65536, 0, 65536)]
+)
+def test_a_unit_gets_no_more_open_files_than_systemd_can_give(wanted, possible, given):
+    assert preflight.open_files(wanted, possible) == given
