@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils import guarded_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.certificate_end import certificate_end
 
 #: A process of ours names the directory of its generation on its command line.
 GENERATION = re.compile(r"/generations/([0-9a-f]{8,64})(?:/|\0|$)")
@@ -174,12 +175,14 @@ class HostReader:
         _rc, out, _err = self._run(["systemctl", "show", "--property=" + ",".join(UNIT_PROPERTIES), "--", *names])
         units = parse_units(out)
         for unit in units.values():
+            unit["java_replaced"] = False
             if unit["active"] and unit["main_pid"]:
                 base = f"/proc/{unit['main_pid']}"
                 # Before a start script has become Java, only its environment names the generation.
                 unit["generation"] = generation_in(self._text(base + "/cmdline")) or generation_in(
                     self._text(base + "/environ")
                 )
+                unit["java_replaced"] = self._link(base + "/exe").endswith(" (deleted)")
         return units
 
     def paths(self, paths: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -209,6 +212,21 @@ class HostReader:
 
     def accounts(self, users: Iterable[str]) -> dict[str, dict[str, Any]]:
         return {name: self._account(name) for name in users}
+
+    def memory(self) -> dict[str, Any]:
+        """What the kernel does with memory; swappiness is -1 where it does not say."""
+        swappiness = self._text("/proc/sys/vm/swappiness").strip()
+        swap = re.search(r"^SwapTotal:\s*(\d+)", self._text("/proc/meminfo"), re.MULTILINE)
+        pages = re.search(r"\[(\w+)\]", self._text("/sys/kernel/mm/transparent_hugepage/enabled"))
+        return {
+            "swap_mb": int(swap.group(1)) // 1024 if swap else 0,
+            "swappiness": int(swappiness) if swappiness.isdigit() else -1,
+            "huge_pages": pages.group(1) if pages else "",
+        }
+
+    def certificates(self, paths: Iterable[str]) -> dict[str, str]:
+        """The day on which a certificate ends, by path; empty for a file that has none."""
+        return {path: certificate_end(self._text(path)) for path in paths}
 
     def open_files(self) -> int:
         """Open files that systemd can give a service at most; 0 where that could not be read."""
@@ -401,6 +419,8 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "holds": reader.holds(params["holds"]),
         "resolved": reader.resolve(params["resolve"]),
         "accounts": reader.accounts(params["accounts"]),
+        "memory": reader.memory(),
+        "certificates": reader.certificates(params["certificates"]),
         "open_files": reader.open_files(),
         "groups": reader.groups(params["groups"]),
         "listening": reader.listening(),

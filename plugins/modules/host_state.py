@@ -64,6 +64,11 @@ options:
     type: list
     elements: str
     default: []
+  certificates:
+    description: PEM files of certificates, of which the end is told and nothing else.
+    type: list
+    elements: path
+    default: []
   groups:
     description: Group names to look up.
     type: list
@@ -92,7 +97,7 @@ javas:
   returned: always
 units:
   description: By unit (exists, active, state, sub_state, enabled, fragment, main_pid, started_at in µs since boot,
-    restarts, result, generation, process that tells one process from the next).
+    restarts, result, generation, java_replaced (on disk, since its process began), process that tells one process from the next).
   type: dict
   returned: always
 paths:
@@ -122,6 +127,14 @@ accounts:
 unread:
   description: Why a path was not read although something stands there (a FIFO or a device, a link that somebody else than root
     could have made, a directory that cannot be entered), by path. It counts as missing in the other values, and is not.
+  type: dict
+  returned: always
+memory:
+  description: What the kernel does with memory (swap_mb, swappiness, huge_pages).
+  type: dict
+  returned: always
+certificates:
+  description: By path, the day on which the certificate or its chain ends; empty where there is none.
   type: dict
   returned: always
 open_files:
@@ -159,6 +172,7 @@ def main() -> None:
             "resolve": names,
             "accounts": names,
             "groups": names,
+            "certificates": paths,
         },
         supports_check_mode=True,
     )

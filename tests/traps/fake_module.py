@@ -75,6 +75,8 @@ def host_state(me, given, _check):
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]
         },
         "unread": {},
+        "memory": {"swap_mb": 0, "swappiness": 60, "huge_pages": "madvise"},
+        "certificates": dict.fromkeys(given.get("certificates", []), ""),
         "open_files": 1048576,
         "groups": dict.fromkeys(given["groups"], True),
         "listening": [{"address": "", "port": 2181, "pid": 1, "unit": "zookeeper.service"}] if me["live"] else [],

@@ -106,3 +106,15 @@ def test_trap_68_what_a_killed_task_manager_left_is_gone_and_a_job_managers_is_n
     assert names(SHARED, f"{TMP}/flink-taskmanager") & left == set()
     assert names(SHARED, f"{TMP}/flink-jobmanager") >= others
     assert pid(SHARED, "flink-jobmanager") == neighbour
+
+
+def test_a_java_that_was_updated_under_a_process_is_told_and_nothing_is_restarted():
+    before = [pid(*service[:2]) for service in SERVICES]
+    java = cluster.shell(SHARED, f"readlink /proc/{pid(SHARED, 'flink-taskmanager')}/exe")
+    # As a package does.
+    cluster.shell(SHARED, f"cp -a {java} {java}.new && mv {java}.new {java}")
+    for playbook in ("status", "site"):
+        code, output = cluster.playbook(f"playbooks/{playbook}.yml")
+        assert code == 0, output
+        assert f"{SHARED}: flink-taskmanager.service runs a Java that was updated since its start" in output
+    assert [pid(*service[:2]) for service in SERVICES] == before

@@ -151,3 +151,13 @@ def test_how_many_open_files_a_service_may_get(limits, capabilities, nr_open, po
 def test_groups():
     reader = host_state.HostReader(lambda _command: (0, "", ""))
     assert reader.groups(["root", "no-such-group"]) == {"root": True, "no-such-group": False}
+
+
+@pytest.mark.parametrize(
+    ("link", "replaced"), [("/usr/lib/jvm/x/bin/java", False), ("/usr/lib/jvm/x/bin/java (deleted)", True)]
+)
+def test_a_java_that_was_replaced_on_disk_is_noticed(monkeypatch, link, replaced):
+    reader = host_state.HostReader(lambda _command: (0, UNITS, ""))
+    monkeypatch.setattr(reader, "_link", {"/proc/812/exe": link}.__getitem__)
+    units = reader.units(["zookeeper.service", "other.service"])
+    assert (units["zookeeper.service"]["java_replaced"], units["other.service"]["java_replaced"]) == (replaced, False)
