@@ -12,11 +12,14 @@ from ansible_collections.streamquorum.ha.plugins.module_utils import rolling_gro
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "checkpoint_wait": groups.checkpoint_wait,
             "client_endpoint": groups.client_endpoint,
             "flink_intolerant": groups.intolerant,
             "flink_moved": groups.flink_moved,
             "journal_file": diagnostics.journal_file,
             "journal_tail": diagnostics.journal_tail,
+            "jobs_left": groups.jobs_left,
+            "job_managers_serve": groups.managers_serve,
             "lease_won": lease.won,
             "masked": diagnostics.masked,
             "restart_file": groups.restart_file,
@@ -29,5 +32,6 @@ class FilterModule:
             "rolling_step": groups.step,
             "rolling_unreached": groups.unreached,
             "rolling_title": groups.title,
+            "rolling_unserved": groups.unserved,
             "shifted_steps": groups.shifted_steps,
         }

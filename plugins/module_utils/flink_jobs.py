@@ -38,8 +38,18 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import 
 
 T = TypeVar("T")
 
-#: Seconds for everything that one JobManager is asked; five short questions a job.
+#: Seconds for what one JobManager is asked of itself and of the cluster, and for each single question.
 DEFAULT_TIMEOUT = 10.0
+#: Seconds more for each job, of which six short questions are asked: twice what they took one after another.
+SECONDS_A_JOB = 0.3
+#: Questions that a JobManager is asked at the same time.
+AT_ONCE = 8
+#: First release that takes a checkpoint on request (POST /jobs/<id>/checkpoints, FLINK-27101).
+TRIGGERS_SINCE = (1, 17)
+#: A job whose own interval is no longer, in milliseconds, is not asked for a checkpoint: its next one comes as soon.
+TRIGGER_FROM_MS = 10_000
+#: Seconds until a checkpoint that could not be had is asked for again.
+TRIGGER_AGAIN = 5.0
 
 RUNNING = "RUNNING"
 FAILED = "FAILED"
@@ -151,6 +161,18 @@ class Job:
     latest_checkpoint_at: int
     restored_checkpoint_id: int | None
     restart_strategy: Strategy
+    checkpoint_interval_ms: int | None = None
+    failed_checkpoint_at: int = 0
+
+
+@dataclass(frozen=True)
+class UnreadJob:
+    """One job that is listed and could not be read; `why` in words, to follow the JobManager's address."""
+
+    id: str
+    name: str
+    state: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -184,6 +206,7 @@ class Cluster:
     jobs: tuple[Job, ...] = ()
     ended: tuple[EndedJob, ...] = ()
     clock_ms: int = 0
+    unread: tuple[UnreadJob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,25 +214,34 @@ class Reading:
     """One look at everything.
 
     Attributes:
-        cluster: None where no JobManager answers with all.
+        cluster: None where no JobManager tells it.
         reasons: why there is none, and what is worth knowing beside one.
+        base: host and REST port of the JobManager that told it; empty for none.
     """
 
     job_managers: tuple[JobManagerState, ...]
     cluster: Cluster | None = None
     reasons: tuple[str, ...] = ()
+    base: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """All of the cluster was read, and every job that is listed."""
+        return self.cluster is not None and not self.cluster.unread
 
     def as_dict(self) -> dict[str, Any]:
         """As the module returns it."""
         cluster = self.cluster
         return {
             "reachable": cluster is not None,
+            "complete": self.complete,
             "flink_version": cluster.overview.flink_version if cluster else "",
             "clock_ms": cluster.clock_ms if cluster else 0,
             "slots_total": cluster.overview.slots_total if cluster else 0,
             "slots_available": cluster.overview.slots_available if cluster else 0,
             "task_managers": [asdict(each) for each in cluster.task_managers] if cluster else [],
             "jobs": [asdict(each) for each in cluster.jobs] if cluster else [],
+            "unread_jobs": [asdict(each) for each in cluster.unread] if cluster else [],
             "ended_jobs": [asdict(each) for each in cluster.ended] if cluster else [],
             "job_managers": [asdict(each) for each in self.job_managers],
             "reasons": list(self.reasons),
@@ -410,12 +442,14 @@ class Checkpoints:
         latest: id of the last of them; None without one.
         triggered_at: when that one was triggered, in milliseconds of the leader's clock; 0 without one.
         restored: id of the checkpoint that was restored last; None for none.
+        failed_at: when the last one that failed was triggered; 0 for none.
     """
 
     completed: int
     latest: int | None
     triggered_at: int
     restored: int | None
+    failed_at: int = 0
 
 
 def parse_checkpoints(body: bytes) -> Checkpoints:
@@ -425,22 +459,28 @@ def parse_checkpoints(body: bytes) -> Checkpoints:
         ValueError: it is not Flink's.
     """
     found = _object(body, dict)
-    latest, restored = (_dict(_dict(found.get("latest")).get(name)) for name in ("completed", "restored"))
+    latest, restored, failed = (
+        _dict(_dict(found.get("latest")).get(name)) for name in ("completed", "restored", "failed")
+    )
     return Checkpoints(
         _count(_dict(found.get("counts")).get("completed"), "completed"),
         _count(latest.get("id"), "id") if latest else None,
         _count(latest.get("trigger_timestamp"), "trigger_timestamp") if latest else 0,
         _count(restored.get("id"), "id") if restored else None,
+        _integer(failed.get("trigger_timestamp")),
     )
 
 
-def parse_checkpointing(body: bytes) -> bool:
-    """Whether a job checkpoints, of `/checkpoints/config`: without, the interval is the greatest number there is.
+def parse_interval(body: bytes) -> int | None:
+    """The interval of a job's checkpoints in milliseconds, of `/checkpoints/config`; None for a job that takes none.
+
+    Without, the interval is the greatest number there is.
 
     Raises:
         ValueError: it is not Flink's.
     """
-    return _count(_object(body, dict).get("interval"), "interval") < NEVER
+    interval = _count(_object(body, dict).get("interval"), "interval")
+    return interval if interval < NEVER else None
 
 
 def parse_restarts(body: bytes, detail: Detail, changed_at: int = 0, kept_ms: int = REFRESH_MS) -> int | None:
@@ -590,22 +630,35 @@ def runs(listed: Listed, batch: bool) -> bool:
 # --- Reading -------------------------------------------------------------------------------------------------------
 
 
-def within(seconds: float, calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
+def within(seconds: float, calls: Sequence[Callable[[], T]], at_once: int | None = None) -> list[T | Exception]:
     """Results of the calls, made at the same time; what a call raises, or TimeoutError, in place of a result.
 
     A socket's own limit starts anew with each byte and does not cover name resolution: so the threads are given the
     limit too, and are daemons, so that one that hangs does not keep the module from ending.
+
+    Args:
+        seconds: for all of them together.
+        calls: what is made.
+        at_once: how many at most at the same time; None for all.
     """
     results: list[T | Exception] = [TimeoutError(f"no reply within {seconds:g} s") for _ in calls]
-
-    def make(index: int) -> None:
-        try:
-            results[index] = calls[index]()
-        except Exception as error:  # the transport has kinds of its own; the caller tells them from results
-            results[index] = error
-
-    threads = [threading.Thread(target=make, args=(index,), daemon=True) for index in range(len(calls))]
     deadline = time.monotonic() + seconds
+    left = iter(range(len(calls)))
+    guard = threading.Lock()
+
+    def work() -> None:
+        while time.monotonic() < deadline:
+            with guard:
+                index = next(left, None)
+            if index is None:
+                return
+            try:
+                results[index] = calls[index]()
+            except Exception as error:  # the transport has kinds of its own; the caller tells them from results
+                results[index] = error
+
+    count = len(calls) if at_once is None else min(at_once, len(calls))
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -631,11 +684,13 @@ class ClusterReader:
         self._timeout = timeout
         self._get = get
         self._clock = clock
-        #: By job id, what stays as it is: whether it checkpoints, and the words of its restart strategy.
-        self._constant: dict[str, tuple[bool, str]] = {}
+        #: By job id, what stays as it is: the interval of its checkpoints, and the words of its restart strategy.
+        self._constant: dict[str, tuple[int | None, str]] = {}
 
     def read(self, job_managers: Sequence[JobManager]) -> Reading:
-        """One look: every JobManager's own options, and the cluster from the first that answers with all.
+        """One look: every JobManager's own options, and the cluster from the first that answers with all of it.
+
+        Where none does, from the first that answers with the most: what could not be read of it is named.
 
         Args:
             job_managers: in the order in which they are asked for the cluster.
@@ -648,42 +703,77 @@ class ClusterReader:
             for each, state in zip(job_managers, states, strict=True)
             if state.detail
         ]
+        best: Reading | None = None
         for index, base in enumerate(bases):
             if not states[index].reachable:
                 continue
             own = options[index]
             kept_ms = duration_ms(own.get(REFRESH_KEY, "")) if isinstance(own, dict) else None
-            (found,) = within(self._timeout, [partial(self._cluster, base, REFRESH_MS if kept_ms is None else kept_ms)])
-            if isinstance(found, Cluster):
-                return Reading(states, found, tuple(reasons))
-            reasons.append(f"JobManager {job_managers[index]} {_cause(found)}")
-        return Reading(states, None, tuple(reasons))
+            found = self._cluster(base, REFRESH_MS if kept_ms is None else kept_ms)
+            if not isinstance(found, Cluster):
+                reasons.append(f"JobManager {job_managers[index]} {_cause(found)}")
+            elif not found.unread:
+                return Reading(states, found, tuple(reasons), base)
+            else:
+                reasons += [f"JobManager {job_managers[index]} {each.why}" for each in found.unread]
+                best = best or Reading(states, found, base=base)
+        return replace(best, reasons=tuple(reasons)) if best else Reading(states, None, tuple(reasons))
 
     def _options(self, base: str) -> dict[str, str]:
         return parse_options(self._ask(base, "/jobmanager/config", self._clock() + self._timeout))
 
-    def _cluster(self, base: str, kept_ms: int) -> Cluster:
-        deadline = self._clock() + self._timeout
+    def _cluster(self, base: str, kept_ms: int) -> Cluster | Exception:
+        """The cluster as this JobManager tells it, or why it does not."""
+        (listed,) = within(self._timeout, [partial(self._list, base)])
+        if isinstance(listed, Exception):
+            return listed
+        limit = self._timeout + SECONDS_A_JOB * sum(each.state not in ENDED for each in listed)
+        (found,) = within(limit, [partial(self._details, base, listed, kept_ms, limit)])
+        return found
+
+    def _list(self, base: str) -> tuple[Listed, ...]:
+        return parse_jobs(self._ask(base, "/jobs/overview", self._clock() + self._timeout))
+
+    def _details(self, base: str, listed: Sequence[Listed], kept_ms: int, limit: float) -> Cluster:
+        deadline = self._clock() + limit
+        silent: list[Exception] = []
 
         def ask(path: str) -> bytes:
-            return self._ask(base, path, deadline)
+            # Who does not answer once is not asked for every other job: each would take its time.
+            if silent:
+                raise silent[0]
+            try:
+                return self._ask(base, path, deadline)
+            except (IncompleteError, ValueError):
+                raise
+            except Exception as error:
+                silent.append(error)
+                raise
 
-        listed = parse_jobs(ask("/jobs/overview"))
+        def together(calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
+            return within(max(0.0, deadline - self._clock()), calls, AT_ONCE)
+
         alive = [each for each in listed if each.state not in ENDED]
-        for each in alive:
-            if each.id not in self._constant:
-                # Flink begins to fetch metrics when they are asked for: the answer that counts is the one at the end.
-                ask(_metrics(each.id))
+        # Flink begins to fetch metrics when they are asked for: the answer that counts is the one at the end.
+        together([partial(ask, _metrics(each.id)) for each in alive if each.id not in self._constant])
         overview = parse_overview(ask("/overview"))
         hides = hides_strategies(overview.flink_version)
         task_managers = parse_task_managers(ask("/taskmanagers"))
-        jobs = [self._job(ask, each, hides, kept_ms) for each in alive]
+        found = together([partial(self._job, ask, each, hides, kept_ms) for each in alive])
+        if silent:
+            raise silent[0]
+        jobs = [each for each in found if not isinstance(each, Exception)]
         return Cluster(
             overview,
             task_managers,
             tuple(job for job, _ in jobs),
             tuple(EndedJob(each.id, each.name, each.state, each.ended_at) for each in listed if each.state in ENDED),
             max((now for _, now in jobs), default=0),
+            tuple(
+                UnreadJob(each.id, each.name, each.state, _cause(reply))
+                for each, reply in zip(alive, found, strict=True)
+                if isinstance(reply, Exception)
+            ),
         )
 
     def _job(self, ask: Callable[[str], bytes], listed: Listed, hides: bool, kept_ms: int) -> tuple[Job, int]:
@@ -692,9 +782,9 @@ class ClusterReader:
         checkpoints = parse_checkpoints(ask(f"{path}/checkpoints"))
         if listed.id not in self._constant:
             config = _dict(_object(ask(f"{path}/config"), dict).get("execution-config"))
-            checkpointing = parse_checkpointing(ask(f"{path}/checkpoints/config"))
-            self._constant[listed.id] = checkpointing, str(config.get("restart-strategy", ""))
-        checkpointing, strategy = self._constant[listed.id]
+            interval = parse_interval(ask(f"{path}/checkpoints/config"))
+            self._constant[listed.id] = interval, str(config.get("restart-strategy", ""))
+        interval, strategy = self._constant[listed.id]
         job = Job(
             id=listed.id,
             name=listed.name,
@@ -702,10 +792,12 @@ class ClusterReader:
             running=runs(listed, detail.batch),
             tasks_by_state=listed.tasks,
             parts=detail.parts,
-            checkpointing=checkpointing,
+            checkpointing=interval is not None,
+            checkpoint_interval_ms=interval,
             completed_checkpoints=checkpoints.completed,
             latest_checkpoint_id=checkpoints.latest,
             latest_checkpoint_at=checkpoints.triggered_at,
+            failed_checkpoint_at=checkpoints.failed_at,
             restored_checkpoint_id=checkpoints.restored,
             restart_strategy=strategy_of_job(strategy, hides),
             restarted_at=detail.restarted_at,
@@ -716,8 +808,8 @@ class ClusterReader:
     def _ask(self, base: str, path: str, deadline: float) -> bytes:
         left = deadline - self._clock()
         if left <= 0:
-            raise TimeoutError(f"no complete reply within {self._timeout:g} s")
-        status, body = self._get(f"{base}{path}", left)
+            raise TimeoutError("no complete reply within its time limit")
+        status, body = self._get(f"{base}{path}", min(left, self._timeout))
         if status in WITHOUT_LEADER:
             raise IncompleteError(f"answers {status} to {path}: no leader yet, or the job is being set up")
         if status != 200:
@@ -767,6 +859,10 @@ class Wish:
         checkpoints_since: every job that checkpoints has completed one that was triggered after this, in milliseconds of
             the JobManager's clock; 0 for no such wish.
         restarts: go on reading until the restarts of running jobs are counted; not a wish of its own.
+        job_ids: jobs of which each runs fully, or has finished or was cancelled.
+        checkpoints_of: ids of the jobs that `checkpoints_since` is about; None for every job.
+        calm: by job id, the milliseconds that must have passed since its last restart.
+        reading: go on reading until everything was read; not a wish of its own.
     """
 
     task_managers: tuple[tuple[str, int], ...] = ()
@@ -776,6 +872,10 @@ class Wish:
     checkpoint_ids: Mapping[str, int] = field(default_factory=dict)
     checkpoints_since: int = 0
     restarts: bool = True
+    job_ids: tuple[str, ...] = ()
+    checkpoints_of: tuple[str, ...] | None = None
+    calm: Mapping[str, int] = field(default_factory=dict)
+    reading: bool = False
 
     @property
     def waits(self) -> bool:
@@ -787,10 +887,21 @@ class Wish:
             or self.checkpoints
             or self.checkpoint_ids
             or self.checkpoints_since
+            or self.job_ids
+            or self.calm
+        )
+
+    def awaits_checkpoint(self, job: Job) -> bool:
+        """`checkpoints_since` is about this job, and it has completed none since."""
+        return (
+            job.checkpointing
+            and bool(self.checkpoints_since)
+            and (self.checkpoints_of is None or job.id in self.checkpoints_of)
+            and job.latest_checkpoint_at <= self.checkpoints_since
         )
 
 
-def _words(job: Job | EndedJob) -> str:
+def _words(job: Job | EndedJob | UnreadJob) -> str:
     return f"job {job.id} ({job.name})"
 
 
@@ -801,7 +912,7 @@ def unmet(reading: Reading, wish: Wish) -> list[str]:
         return []
     if cluster is None:
         return ["no JobManager answers with all that is asked"]
-    missing = []
+    missing = [f"{_words(job)} could not be read" for job in cluster.unread if _asked(wish, job.id)]
     registered = {(each.host.lower(), each.port) for each in cluster.task_managers}
     for host, port in wish.task_managers:
         if (host.lower(), port) not in registered:
@@ -809,11 +920,15 @@ def unmet(reading: Reading, wish: Wish) -> list[str]:
     for each in cluster.task_managers:
         if each.id in wish.gone:
             missing.append(f"TaskManager {each.id} is still registered")
-    if wish.jobs:
-        for job in cluster.jobs:
-            if not job.running:
-                tasks = ", ".join(f"{count} {state}" for state, count in job.tasks_by_state.items()) or "none yet"
-                missing.append(f"{_words(job)} is {job.state}, its tasks: {tasks}")
+    for job in cluster.jobs:
+        if (wish.jobs or job.id in wish.job_ids) and not job.running:
+            tasks = ", ".join(f"{count} {state}" for state, count in job.tasks_by_state.items()) or "none yet"
+            missing.append(f"{_words(job)} is {job.state}, its tasks: {tasks}")
+        if (span := wish.calm.get(job.id)) is not None and job.restarted_at + span > cluster.clock_ms:
+            missing.append(f"{_words(job)} restarted less than {span / 1000:g} s ago")
+    # A new leader lists a job only once it has taken it over.
+    listed = {job.id for job in cluster.jobs} | {job.id for job in cluster.ended} | {job.id for job in cluster.unread}
+    missing += [f"job {each} is not listed" for each in wish.job_ids if each not in listed]
     missing += lost(reading, wish)
     for job in cluster.jobs:
         if (count := wish.checkpoints.get(job.id)) is not None and job.completed_checkpoints <= count:
@@ -822,26 +937,119 @@ def unmet(reading: Reading, wish: Wish) -> list[str]:
             )
         if (last := wish.checkpoint_ids.get(job.id)) is not None and (job.latest_checkpoint_id or 0) <= last:
             missing.append(f"{_words(job)} has no checkpoint newer than {last}")
-        if job.checkpointing and wish.checkpoints_since and job.latest_checkpoint_at <= wish.checkpoints_since:
+        if wish.awaits_checkpoint(job):
             missing.append(f"{_words(job)} has completed no checkpoint since {wish.checkpoints_since}")
     return missing
+
+
+def _asked(wish: Wish, job_id: str) -> bool:
+    """Whether the wish is about this job: what was not read of it is missing."""
+    return (
+        wish.jobs
+        or job_id in {*wish.job_ids, *wish.checkpoints, *wish.checkpoint_ids, *wish.calm}
+        or bool(wish.checkpoints_since and (wish.checkpoints_of is None or job_id in wish.checkpoints_of))
+    )
 
 
 def lost(reading: Reading, wish: Wish) -> list[str]:
     """Jobs of the wish, or ended since its time, that have failed for good: waiting on does not help."""
     if reading.cluster is None:
         return []
-    asked = {*wish.checkpoints, *wish.checkpoint_ids}
+    asked = {*wish.checkpoints, *wish.checkpoint_ids, *wish.job_ids, *(wish.checkpoints_of or ())}
+    since = wish.checkpoints_since if wish.checkpoints_of is None else 0
     return [
         f"{_words(job)} has FAILED"
         for job in reading.cluster.ended
-        if job.state == FAILED and (job.id in asked or 0 < wish.checkpoints_since < job.ended_at)
+        if job.state == FAILED and (job.id in asked or 0 < since < job.ended_at)
     ]
 
 
 def unsettled(reading: Reading) -> bool:
     """A job's count of restarts is not known yet, though it runs."""
     return reading.cluster is not None and any(job.running and job.restarts is None for job in reading.cluster.jobs)
+
+
+def triggers(flink_version: str) -> bool:
+    """Whether a release takes a checkpoint on request; one whose version is not understood is not asked."""
+    match = re.match(r"(\d{1,3})\.(\d{1,3})", flink_version)
+    return bool(match) and (int(match[1]), int(match[2])) >= TRIGGERS_SINCE  # type: ignore[index]
+
+
+#: `post(base, job_id, seconds)` -> status and body; raises where there is no answer.
+Post = Callable[[str, str, float], tuple[int, bytes]]
+
+
+class CheckpointTrigger:
+    """Asks for a checkpoint of each job that is waited for and would take its time for its next one.
+
+    What it gets is no proof: that is the completed checkpoint that a later reading shows.
+
+    Args:
+        post: transport, such as `RestAccess.trigger_checkpoint`.
+        get: transport, such as `RestAccess.get`.
+        timeout: seconds for each question.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, post: Post, get: Get, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._post, self._get, self._timeout, self._clock = post, get, timeout, clock
+        #: By job id: the request's id, empty where none is under way, and when it may be asked for again.
+        self._requests: dict[str, tuple[str, float]] = {}
+        #: By job id, why there was none the last time, in words; those that refuse it are not asked again.
+        self.failures: dict[str, str] = {}
+        self._refused: set[str] = set()
+
+    def __call__(self, reading: Reading, wish: Wish) -> None:
+        """Asks where it is due; a failure is noted and never ends a wait."""
+        cluster = reading.cluster
+        if cluster is None or not triggers(cluster.overview.flink_version):
+            return
+        due = [
+            job.id
+            for job in cluster.jobs
+            if job.running
+            and wish.awaits_checkpoint(job)
+            and (job.checkpoint_interval_ms or 0) > TRIGGER_FROM_MS
+            and job.id not in self._refused
+        ]
+        within(self._timeout, [partial(self._one, reading.base, each) for each in due], AT_ONCE)
+
+    def _one(self, base: str, job_id: str) -> None:
+        request, again_at = self._requests.get(job_id, ("", 0.0))
+        if self._clock() < again_at:
+            return
+        if request and self._under_way(base, job_id, request):
+            return
+        self._requests[job_id] = "", self._clock() + TRIGGER_AGAIN
+        try:
+            status, body = self._post(base, job_id, self._timeout)
+            if status == 202:
+                self._requests[job_id] = str(_object(body, dict).get("request-id", "")), self._clock() + 1
+                return
+        except Exception as error:  # whichever the transport has; the job's own next checkpoint is waited for
+            self.failures[job_id] = f"a checkpoint could not be asked for: {_cause(error)}"
+            return
+        self.failures[job_id] = f"a checkpoint could not be asked for: {base} answers {status}"
+        if status not in WITHOUT_LEADER:
+            self._refused.add(job_id)
+
+    def _under_way(self, base: str, job_id: str, request: str) -> bool:
+        """Whether the one that was asked for is; one that failed, or that nobody knows any more, is asked for again."""
+        try:
+            status, body = self._get(f"{base}/jobs/{job_id}/checkpoints/{request}", self._timeout)
+            found = _object(body, dict) if status == 200 else {}
+        except Exception:  # no answer says nothing of the checkpoint
+            return True
+        if _dict(found.get("status")).get("id") == "IN_PROGRESS":
+            return True
+        failure = _dict(
+            _dict(found.get("operation")).get("failureCause") or _dict(found.get("operation")).get("failure-cause")
+        )
+        if failure:
+            self.failures[job_id] = f"a checkpoint that was asked for failed: {_text(failure.get('class'))}"
+        self._requests[job_id] = "", self._clock() + TRIGGER_AGAIN
+        # Completed, it shows in the next reading: what Flink tells of a job is kept for some seconds.
+        return True
 
 
 # --- Decisions -----------------------------------------------------------------------------------------------------
@@ -915,6 +1123,24 @@ def absorbs(job: Mapping[str, Any], default: Mapping[str, Any], restarts_needed:
     if left < needed:
         return f"{name} may restart {left} more times ({attempts} attempts, {job['restarts']} used), and {needed} are needed"
     return ""
+
+
+def spacing_ms(job: Mapping[str, Any], default: Mapping[str, Any]) -> int:
+    """Least time between two steps that restart a job with a failure rate, in milliseconds; 0 where it needs none.
+
+    0 also where one step alone is more than its rate allows: `absorbs` refuses that.
+
+    Args:
+        job: as the module returns it.
+        default: the cluster's default strategy, see `cluster_default`.
+    """
+    strategy = effective_strategy(job, default)
+    interval, failures = strategy["interval_ms"], strategy["failures"]
+    if strategy["kind"] != FAILURE_RATE or interval is None or failures is None:
+        return 0
+    steps = failures // max(1, job["parts"])
+    # Flink counts what is not older than the interval, so the next one has to come after it.
+    return int(interval // steps + 1) if steps else 0
 
 
 def absorption_note(job: Mapping[str, Any], default: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ not understand a handshake: so both are told apart without being asked who they 
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 import time
@@ -31,6 +32,9 @@ WITHOUT_LEADER = (500, 503)
 
 #: How a server says that it is reached by the other scheme; Flink has no other redirects.
 REDIRECTS = (301, 302, 307, 308)
+
+#: Asks for a checkpoint of the kind that the job takes by itself.
+CONFIGURED_CHECKPOINT = b'{"checkpointType": "CONFIGURED"}'
 
 #: `get(place, seconds)`, such as `jm1:8081/overview` -> status and body; raises where there is no answer.
 Get = Callable[[str, float], tuple[int, bytes]]
@@ -177,10 +181,28 @@ class RestAccess:
 
         A certificate that does not hold is a failure, and never a reason to ask in plain.
         """
+        return self._ask(place, seconds)
+
+    def trigger_checkpoint(self, base: str, job_id: str, seconds: float) -> tuple[int, bytes]:
+        """POST for one checkpoint of one job: the only thing that is ever asked of Flink with an effect.
+
+        Args:
+            base: host and REST port of a JobManager.
+            job_id: 32 hexadecimal digits.
+            seconds: time limit.
+
+        Raises:
+            ValueError: the id is none.
+        """
+        if not re.fullmatch("[0-9a-f]{32}", job_id):
+            raise ValueError("no job id")
+        return self._ask(f"{base}/jobs/{job_id}/checkpoints", seconds, CONFIGURED_CHECKPOINT)
+
+    def _ask(self, place: str, seconds: float, content: bytes | None = None) -> tuple[int, bytes]:
         failed: Exception | None = None
         for scheme in self.schemes:
             try:
-                status, body = self._get(f"{scheme}://{place}", seconds)
+                status, body = self._open(f"{scheme}://{place}", seconds, content)
             except Exception as error:  # open_url has kinds of its own; whichever it is, there was no answer
                 if failed is None:
                     failed = error
@@ -191,16 +213,19 @@ class RestAccess:
                     return status, body
         raise failed or ValueError("no scheme")
 
-    def _get(self, url: str, seconds: float) -> tuple[int, bytes]:
+    def _open(self, url: str, seconds: float, content: bytes | None) -> tuple[int, bytes]:
         """Without proxy, netrc or redirects: the answer must be that of the host in the address."""
         try:
             with open_url(
                 url,
+                data=content,
+                method="GET" if content is None else "POST",
                 timeout=seconds,
                 use_proxy=False,
                 use_netrc=False,
                 follow_redirects="none",
-                headers={"Accept": "application/json"},
+                headers={"Accept": "application/json"}
+                | ({} if content is None else {"Content-Type": "application/json"}),
                 ca_path=self.authorities or None,
                 client_cert=self.certificate or None,
             ) as reply:

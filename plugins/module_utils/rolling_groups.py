@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils import rolling
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink_jobs import absorbs, cluster_default
+from ansible_collections.streamquorum.ha.plugins.module_utils import flink_leader, rolling
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink_jobs import (
+    TRIGGER_FROM_MS,
+    absorbs,
+    cluster_default,
+    spacing_ms,
+    triggers,
+)
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
+    CHANGE,
     DOWN,
     READY,
     STOP,
@@ -26,6 +34,11 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict 
 Described = Mapping[str, Any]
 Reply = Mapping[str, Any]
 
+
+#: A step of its own: jobs are not restarted more often than their failure rate allows.
+PAUSE = "pause"
+#: What `Policy` takes of what the operator allows; the rest is judged here.
+POLICY = ("accept_members_down", "accept_outage", "accept_unhealthy", "batch")
 
 TITLES = {"zookeeper": "ensemble", "jobmanager": "JobManagers", "taskmanager": "TaskManagers"}
 
@@ -155,7 +168,7 @@ class Group:
         ready: names of members that serve, by the reply of the module that read the group.
         leader: name of the member that leads; empty where none does.
         serves: whether the group as a whole serves.
-        doubts: what speaks against any step, in words.
+        doubts: what speaks against any step, in words; by the members, the reply, the run and what is allowed.
         bears: whether the group bears the loss of members; made from the reply.
         has_leader: whether one leads.
     """
@@ -163,7 +176,7 @@ class Group:
     ready: Callable[[Sequence[Described], Reply], Collection[str]]
     leader: Callable[[Sequence[Described], Reply], str]
     serves: Callable[[Reply], bool]
-    doubts: Callable[[Sequence[Described], Reply], Sequence[str]]
+    doubts: Callable[[Sequence[Described], Reply, Mapping[str, Any], Mapping[str, Any]], Sequence[str]]
     bears: Callable[[Sequence[Described], Reply], rolling.Bears]
     has_leader: bool = True
 
@@ -189,12 +202,14 @@ def _managers_leader(members: Sequence[Described], reply: Reply) -> str:
     return next((member["name"] for member in members if (member["address"], member["ports"][0]) in leads), "")
 
 
-def _managers_doubts(members: Sequence[Described], reply: Reply) -> list[str]:
+def _managers_doubts(
+    members: Sequence[Described], reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+) -> list[str]:
     if reply["foreign"]:
         return [f"{reply['leader']['address']} leads, which is no JobManager of this inventory"]
     if reply["verdict"] == "led" and reply["contenders"] > len(reply["rest"]):
         return [f"{reply['contenders']} JobManagers stand, and the inventory has {len(reply['rest'])}"]
-    return []
+    return _lease_doubts(reply["flink"], run)
 
 
 def _managers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
@@ -202,15 +217,160 @@ def _managers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
     leads = [member["id"] for member in members if member["name"] == leader]
 
     def bears(seen: Sequence[Member], down: Collection[int]) -> str:
-        return rolling.standby_bears(seen, down) or (_begin_anew(reply) if set(leads) & set(down) else "")
+        return rolling.standby_bears(seen, down) or (_costs(reply["flink"]) if set(leads) & set(down) else "")
 
     return bears
 
 
-def _begin_anew(reply: Reply) -> str:
-    """Jobs that have nothing to go on from: a restart loses what they have done."""
-    names = [f"{job['id']} ({job['name']})" for job in reply["jobs"] if not job["checkpointing"]]
+def managers_serve(reply: Reply, members: Sequence[Described]) -> bool:
+    """Whether these JobManagers answer, with a leader behind them, and whoever answers is in the election.
+
+    Others that fell meanwhile are no fault of the step.
+
+    Args:
+        reply: of `leader_znode`.
+        members: those that were changed.
+    """
+    ready = _managers_ready(members, reply)
+    answering = sum(answer["status"] == 200 for answer in reply["rest"])
+    return len(ready) == len(members) and reply["contenders"] >= answering
+
+
+def unserved(
+    results: Sequence[Mapping[str, Any]], kind: str, awaited: Mapping[str, Any], registered: Collection[str]
+) -> list[Mapping[str, Any]]:
+    """The results of a step whose members did not come to serve: only those go back.
+
+    Args:
+        results: of `service_step`, each with the member as `item`.
+        kind: a key of `GROUPS`.
+        awaited: reply of what waited for them.
+        registered: ids of the TaskManagers that were stopped.
+    """
+    if kind != "taskmanager":
+        return list(results)
+    if not awaited.get("reachable"):
+        return []  # no JobManager tells who is registered: nothing is known against them
+    fresh = [each for each in awaited["task_managers"] if each["id"] not in registered]
+    return [result for result in results if not _workers([result["item"]], {"task_managers": fresh})]
+
+
+# --- Jobs ----------------------------------------------------------------------------------------------------------
+
+
+def _name(job: Mapping[str, Any]) -> str:
+    return f"job {job['id']} ({job['name']})"
+
+
+def _costs(flink: Reply) -> str:
+    """What speaks against a restart of what the jobs run on: jobs that nothing is known of, or that begin anew."""
+    if not flink["complete"]:
+        return (
+            f"its jobs could not all be read ({'; '.join(flink['reasons'])}), so whether one would start from its beginning "
+            "is not known"
+        )
+    names = [f"{job['id']} ({job['name']})" for job in flink["jobs"] if not job["checkpointing"]]
     return f"without checkpoints these jobs start from their beginning: {', '.join(names)}" if names else ""
+
+
+def proven(job: Mapping[str, Any]) -> bool:
+    """It runs, and has completed a checkpoint since it last restarted, and none has failed after it."""
+    since = max(job["restarted_at"], job["failed_checkpoint_at"])
+    return bool(job["running"] and job["checkpointing"] and job["latest_checkpoint_at"] > since)
+
+
+def steady(job: Mapping[str, Any]) -> bool:
+    """It runs, and not only between two failures: one that checkpoints has completed one since it last restarted."""
+    restarted = job["checkpointing"] and 0 < job["restarted_at"] >= job["latest_checkpoint_at"]
+    return bool(job["running"]) and not restarted
+
+
+def asked_jobs(flink: Reply, run: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is asked of jobs after the next step: of what did not run before it, nothing.
+
+    Args:
+        flink: reply of `flink_jobs` before the step.
+        run: `ran`, the ids of those that an earlier step of this run was asked for.
+    """
+    ended = {job["id"] for job in flink["ended_jobs"]}
+    ran = {job["id"] for job in flink["jobs"] if steady(job)} | (set(run["ran"]) - ended)
+    return {"ran": sorted(ran), "proven": sorted(job["id"] for job in flink["jobs"] if proven(job))}
+
+
+def jobs_left(ran: Sequence[str], reply: Mapping[str, Any]) -> list[str]:
+    """Of the jobs that ran, those that run now: what an accepted loss leaves to be asked for.
+
+    Args:
+        ran: ids.
+        reply: of the wait that failed; without jobs in it, all stay.
+    """
+    if not reply.get("complete"):
+        return list(ran)
+    running = {job["id"] for job in reply["jobs"] if job["running"]}
+    return [each for each in ran if each in running]
+
+
+def _interval_s(flink: Reply, ids: Collection[str]) -> int:
+    """The longest interval of checkpoints of these jobs, in whole seconds."""
+    intervals = [job["checkpoint_interval_ms"] or 0 for job in flink["jobs"] if job["id"] in ids]
+    return math.ceil(max(intervals, default=0) / 1000)
+
+
+def checkpoint_wait(flink: Reply, ids: Collection[str], run: Mapping[str, Any]) -> int:
+    """Seconds that a checkpoint of each of these jobs is waited for: their interval, up to what the operator bears.
+
+    Args:
+        flink: reply of `flink_jobs`.
+        ids: of the jobs.
+        run: `start_timeout` (seconds in which all must serve) and `checkpoint_wait` (seconds more, at most).
+    """
+    return int(run["start_timeout"]) + min(int(run["checkpoint_wait"]), _interval_s(flink, ids))
+
+
+def _lease_doubts(flink: Reply, run: Mapping[str, Any]) -> list[str]:
+    wait = checkpoint_wait(flink, asked_jobs(flink, run)["proven"], run)
+    if wait < run["lease_seconds"]:
+        return []
+    return [
+        f"a step can wait {wait} s for a checkpoint, and rolling_lease_seconds holds the lock for {run['lease_seconds']} s: "
+        "raise it, or lower rolling_checkpoint_wait"
+    ]
+
+
+def _job_lines(kind: str, flink: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]) -> list[str]:
+    """What the plan says of the jobs: what is not asked of them, and how long a step can take with them."""
+    told = [f"{_name(job)} could not be read: {job['why']}" for job in flink["unread_jobs"]]
+    for job in flink["jobs"]:
+        interval = _interval_s(flink, [job["id"]])
+        if not steady(job):
+            lately = ", and has completed no checkpoint since it last restarted" if job["running"] else ""
+            told.append(f"{_name(job)} is {job['state']}{lately}: it is not asked to run after a step")
+        elif job["checkpointing"] and not proven(job):
+            told.append(
+                f"{_name(job)} has completed no checkpoint yet, or the last one failed: after a step it is asked to run, "
+                "and for no checkpoint"
+            )
+        elif interval * 1000 > TRIGGER_FROM_MS:
+            how = "is asked for one after a step" if triggers(flink["flink_version"]) else "its next one is waited for"
+            wait = checkpoint_wait(flink, [job["id"]], run)
+            told.append(f"{_name(job)} checkpoints every {interval} s: {how}, which can take {wait} s")
+            if interval > run["checkpoint_wait"] and not triggers(flink["flink_version"]):
+                told.append(f"{_name(job)}: that is too short for it, so set rolling_checkpoint_wait to {interval}")
+    if kind == "taskmanager":
+        told += _budget_lines(flink, allowed)
+    return told
+
+
+def _budget_lines(flink: Reply, allowed: Mapping[str, Any]) -> list[str]:
+    default = cluster_default(flink["job_managers"])
+    spaced = {_name(job): spacing_ms(job, default) for job in flink["jobs"] if job["running"]}
+    if allowed["accept_restart_budget"]:
+        return ["restart strategies are not looked at (rolling_accept_restart_budget): a job can end for good"]
+    return [
+        f"{name} has a failure rate: {ms / 1000:.0f} s pass between two of its restarts"
+        for name, ms in spaced.items()
+        if ms
+    ]
 
 
 def _workers(members: Sequence[Described], reply: Reply) -> dict[int, Mapping[str, Any]]:
@@ -228,11 +388,46 @@ def _workers_ready(members: Sequence[Described], reply: Reply) -> list[str]:
     return [member["name"] for member in members if member["id"] in registered]
 
 
-def _workers_doubts(members: Sequence[Described], reply: Reply) -> list[str]:
-    """Jobs that the roll would end: each step restarts those that run on that TaskManager, at worst all of them."""
-    steps = sum(to_do(member) and bool(member["live"]) for member in members)
-    default = cluster_default(reply["job_managers"])
-    return [why for why in (absorbs(job, default, steps) for job in reply["jobs"]) if why]
+def _workers_doubts(
+    members: Sequence[Described], reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+) -> list[str]:
+    """Jobs that the roll would end: each step restarts those that run on its TaskManagers, at worst all of them."""
+    changes = sum(to_do(member) and bool(member["live"]) for member in members)
+    return _lease_doubts(reply, run) + (
+        [] if allowed["accept_restart_budget"] else _budget_doubts(reply, math.ceil(changes / allowed["batch"]), run)
+    )
+
+
+def _budget_doubts(flink: Reply, steps: int, run: Mapping[str, Any]) -> list[str]:
+    if steps == 0:
+        return []
+    default = cluster_default(flink["job_managers"])
+    found = []
+    for job in flink["jobs"]:
+        # One that does not run has nothing to lose by a step, and may need it.
+        if not job["running"]:
+            continue
+        spacing = spacing_ms(job, default)
+        why = absorbs(job, default, steps, spacing)
+        if not why and steps > 1 and spacing > (run["lease_seconds"] - 60) * 1000:
+            why = (
+                f"{_name(job)} has a failure rate that asks for {spacing / 1000:.0f} s between two steps, and "
+                f"rolling_lease_seconds holds the lock for {run['lease_seconds']} s: raise it"
+            )
+        if why:
+            found.append(f"{why}. Where the job may end for good: rolling_accept_restart_budget=true")
+    return found
+
+
+def _calm(flink: Reply) -> dict[str, int]:
+    """By id of each job that restarted too short a time ago for its failure rate: milliseconds that must pass."""
+    default = cluster_default(flink["job_managers"])
+    spaced = {job["id"]: spacing_ms(job, default) for job in flink["jobs"] if job["running"]}
+    return {
+        job["id"]: spaced[job["id"]]
+        for job in flink["jobs"]
+        if spaced.get(job["id"]) and job["restarted_at"] + spaced[job["id"]] > flink["clock_ms"]
+    }
 
 
 def _workers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
@@ -243,7 +438,7 @@ def _workers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
         free = sum(worker["free_slots"] for number, worker in workers.items() if number not in down)
         if used > free:
             return f"its tasks need {used} slots, and the other TaskManagers have {free} free"
-        return _begin_anew(reply) if used else ""
+        return _costs(reply) if used else ""
 
     return bears
 
@@ -253,7 +448,7 @@ GROUPS = {
         _ensemble_ready,
         _ensemble_leader,
         lambda reply: reply["verdict"] != LOST,
-        lambda members, reply: reply["voter_differences"],
+        lambda members, reply, run, allowed: reply["voter_differences"],
         lambda members, reply: rolling.quorum_bears,
     ),
     "jobmanager": Group(
@@ -274,14 +469,18 @@ GROUPS = {
 }
 
 
-def view(kind: str, members: Sequence[Described], reply: Reply, run: Mapping[str, Any]) -> View:
+def view(
+    kind: str, members: Sequence[Described], reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+) -> View:
     """The group as it was just read.
 
     Args:
         kind: a key of `GROUPS`.
         members: what is known of each; their processes as of the last step.
         reply: what the module that reads the group returned.
-        run: tried and waited (names), lost_lock (text).
+        run: tried and waited (names), lost_lock (text); of Flink also ran (ids of jobs), and in seconds start_timeout,
+            checkpoint_wait and lease_seconds.
+        allowed: what the operator allows.
     """
     group = GROUPS[kind]
     ready, leader = group.ready(members, reply), group.leader(members, reply)
@@ -306,7 +505,7 @@ def view(kind: str, members: Sequence[Described], reply: Reply, run: Mapping[str
         waited=run["waited"],
         tried=run["tried"],
         lost_lock=run["lost_lock"],
-        doubts=group.doubts(members, reply),
+        doubts=group.doubts(members, reply, run, allowed),
     )
 
 
@@ -318,30 +517,46 @@ def _state(member: Described, ready: Collection[str]) -> str:
     return UNREADY if member["live"] else DOWN
 
 
-def policy(kind: str, members: Sequence[Described], reply: Reply, allowed: Mapping[str, bool]) -> Policy:
+def policy(kind: str, members: Sequence[Described], reply: Reply, allowed: Mapping[str, Any]) -> Policy:
     """What the operator allows, with the group's own rule."""
-    return Policy(bears=GROUPS[kind].bears(members, reply), **allowed)
+    return Policy(bears=GROUPS[kind].bears(members, reply), **{name: allowed[name] for name in POLICY})
 
 
 def step(
-    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, bool]
+    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The next step, as `rolling.next_step` decides it, with the descriptions of its members and their roles."""
-    seen = view(kind, members, reply, run)
+    seen = view(kind, members, reply, run, allowed)
     chosen = rolling.next_step(seen, policy(kind, members, reply, allowed))
+    flink = _flink(kind, reply)
+    asked = asked_jobs(flink, run) if flink else {"ran": [], "proven": []}
+    calm = {}
+    if kind == "taskmanager" and chosen.kind == CHANGE and not allowed["accept_restart_budget"]:
+        calm = _calm(reply)
+    if calm:
+        chosen = Step(PAUSE, chosen.members, "a job restarted too short a time ago for its failure rate")
     roles = {member.name: _role(kind, member, reply) for member in seen.members}
     registered = _workers(members, reply) if kind == "taskmanager" else {}
+    stopped = [
+        registered[member["id"]]["id"]
+        for member in members
+        if member["name"] in chosen.members and member["id"] in registered
+    ]
     return {
         **chosen.as_dict(),
         # A wait in vain counts until the member is seen to serve again.
         "waited": [name for name in run["waited"] if name not in {each.name for each in seen.members if each.ready}],
-        # What has to stand after the step, and who must have gone: a TaskManager that comes back has a new id.
-        "standing": len({member.name for member in seen.members if member.ready} | set(chosen.members)),
-        "registered": [
-            registered[member["id"]]["id"]
-            for member in members
-            if member["name"] in chosen.members and member["id"] in registered
+        **asked,
+        "calm": calm,
+        "checkpoint_wait": checkpoint_wait(flink, asked["proven"], run) if flink else 0,
+        # Who was registered before and is not of the step: those that were missing are not asked for.
+        "others": [
+            flink_leader.endpoint(worker["host"], worker["port"])
+            for worker in (flink["task_managers"] if flink else [])
+            if worker["id"] not in stopped
         ],
+        # Who must have gone: a TaskManager that comes back has a new id.
+        "registered": stopped,
         "targets": [
             {**member, "mode": roles[member["name"]]} for member in members if member["name"] in chosen.members
         ],
@@ -349,13 +564,15 @@ def step(
 
 
 def plan_lines(
-    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, bool]
+    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
 ) -> list[str]:
     """Every step that is to come, in words."""
-    steps = rolling.plan(view(kind, members, reply, run), policy(kind, members, reply, allowed))
+    steps = rolling.plan(view(kind, members, reply, run, allowed), policy(kind, members, reply, allowed))
+    flink = _flink(kind, reply)
     if [each.kind for each in steps] == [rolling.DONE]:
         return [f"{kind}: nothing to do, every member runs what it should"]
-    return [f"{kind}: {number}. {line(each)}" for number, each in enumerate(steps, 1) if each.kind != rolling.DONE]
+    lines = [f"{kind}: {number}. {line(each)}" for number, each in enumerate(steps, 1) if each.kind != rolling.DONE]
+    return lines + [f"{kind}: {each}" for each in (_job_lines(kind, flink, run, allowed) if flink else [])]
 
 
 def line(chosen: Step) -> str:
@@ -363,6 +580,12 @@ def line(chosen: Step) -> str:
     if chosen.kind == STOP:
         return f"stop: {chosen.reason}"
     return f"{chosen.kind} {', '.join(chosen.members)} ({chosen.reason})"
+
+
+def _flink(kind: str, reply: Reply) -> Reply:
+    """What `flink_jobs` said in this reply; nothing for the ensemble."""
+    found: Reply = reply["flink"] if kind == "jobmanager" else reply if kind == "taskmanager" else {}
+    return found
 
 
 def _role(kind: str, member: Member, reply: Reply) -> str:
@@ -397,12 +620,15 @@ def flink_moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     was, is_ = before["leader"]["leader"]["session_id"], now["leader"]["leader"]["session_id"]
     if was != is_:
         told.append(f"Flink's leader session was {was or 'none'} and is {is_ or 'none'}")
+    if not now["jobs"]["complete"]:
+        told.append(f"Flink's jobs could not all be read: {'; '.join(now['jobs']['reasons'])}")
     present = {job["id"]: job for job in now["jobs"]["jobs"]}
     ended = {job["id"]: job for job in now["jobs"]["ended_jobs"]}
     for job in before["jobs"]["jobs"]:
         name, found = f"job {job['id']} ({job['name']})", present.get(job["id"])
         if found is None:
-            if ended.get(job["id"], {}).get("state") != "FINISHED":
+            # What was not read is not gone.
+            if now["jobs"]["complete"] and ended.get(job["id"], {}).get("state") != "FINISHED":
                 told.append(f"{name} is gone, or {ended.get(job['id'], {}).get('state', 'not listed')}")
         elif found["restarted_at"] != job["restarted_at"] or _more(job["restarts"], found["restarts"]):
             told.append(f"{name} was restarted")

@@ -54,8 +54,20 @@ def _flink_line(answer: Mapping[str, Any]) -> str:
 
 
 def healthy(found: Mapping[str, Any]) -> bool:
-    """Whether the ensemble is healthy and, where it was asked, Flink is led as expected."""
-    return found["zookeeper"].get("verdict") == "healthy" and (not found["flink"] or bool(found["flink"]["satisfied"]))
+    """Whether the ensemble is healthy and, where it was asked, Flink is led as expected and every job could be read."""
+    return (
+        found["zookeeper"].get("verdict") == "healthy"
+        and (not found["flink"] or bool(found["flink"]["satisfied"]))
+        and not _unread(found)
+    )
+
+
+def _unread(found: Mapping[str, Any]) -> list[str]:
+    """Why the list of jobs is not the whole, where Flink was asked: what was not read is not well."""
+    jobs = found.get("jobs", {})
+    if not found["flink"] or jobs.get("complete"):
+        return []
+    return [f"  ! the jobs could not all be read: {'; '.join(jobs.get('reasons', [])) or 'they were not asked for'}"]
 
 
 def summary(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,7 +110,7 @@ def status_lines(found: Mapping[str, Any], workers: Sequence[str] = ()) -> list[
         lines += ["", *_table(("TaskManager", "slots", "free"), _workers(running["task_managers"], workers))]
         jobs = [_job(job, running["clock_ms"]) for job in running["jobs"]]
         lines += ["", *_table(("job", "name", "state", "restarts", "checkpoint"), jobs)] if jobs else []
-    return lines + _reasons(flink)
+    return lines + _reasons(flink) + _unread(found)
 
 
 def _workers(registered: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -14,15 +14,17 @@ description:
     answer 500 or 503, as Flink gives it during a failover, is no error.
   - That no JobManager answers is a result (RV(reachable) is false), not a failure. The module fails when what it was told
     to wait for does not come.
+  - What was not read is not in the result. Where RV(complete) is false, a job that is missing in RV(jobs) can run
+    nevertheless, so decide nothing by it.
   - After a TaskManager has stopped, a job can be shown as running for a while, since it has not missed it yet. So read
     once when it has stopped, and then wait with O(wait_for_checkpoints_since) for that reading's RV(clock_ms). A job
     without checkpoints has no such proof.
-  - Reads only. Run it on a host that reaches the JobManagers' REST ports.
+  - Reads only, but for O(trigger_checkpoints). Run it on a host that reaches the JobManagers' REST ports.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:
     support: full
-    description: Reads only.
+    description: Asks for no checkpoint.
   diff_mode:
     support: none
     description: Changes nothing.
@@ -53,8 +55,8 @@ options:
     default: /etc/streamquorum/flink-client.json
   rest_timeout:
     description:
-      - Time limit for everything that one JobManager is asked, in seconds. Each job takes six questions
-        of some 25 milliseconds each, so raise it for more than 50 jobs.
+      - Time limit for what one JobManager is asked of itself and of the cluster, and for each single question, in seconds.
+        For each job, 0.3 seconds are added.
     type: float
     default: 10.0
   wait_for_task_managers:
@@ -72,6 +74,26 @@ options:
     default: []
   wait_for_jobs:
     description: Wait until every job that has not ended runs with all of its tasks.
+    type: bool
+    default: false
+  wait_for_job_ids:
+    description:
+      - Ids of jobs of which each must run with all of its tasks, whatever becomes of others.
+      - One that has finished or was cancelled is satisfied; one that has failed ends the wait at once; one that is not
+        listed is waited for, since a new leader lists a job when it has taken it over.
+    type: list
+    elements: str
+    default: []
+  wait_for_calm:
+    description:
+      - By job id, the milliseconds that must have passed since its last restart, by the JobManager's clock. It is how a job
+        with a failure rate is not restarted more often than it may be.
+    type: dict
+    default: {}
+  wait_for_reading:
+    description:
+      - Go on reading, for up to O(wait_timeout), until everything was read. A job that is being submitted, for one, cannot be.
+      - What stays unread makes RV(complete) false; it is not a failure.
     type: bool
     default: false
   wait_for_checkpoints:
@@ -95,6 +117,18 @@ options:
       - Such a checkpoint proves that all tasks of the job were alive then. A job that has failed since ends the wait.
     type: int
     default: 0
+  wait_for_checkpoints_of:
+    description: Ids of the jobs that O(wait_for_checkpoints_since) is about; without it, every job.
+    type: list
+    elements: str
+  trigger_checkpoints:
+    description:
+      - While it waits by O(wait_for_checkpoints_since), ask Flink for a checkpoint of each job that runs and whose own
+        interval is longer than 10 seconds. Flink takes them on request since 1.17; before, or where the request is refused,
+        the job's own next one is waited for.
+      - The only thing that this module asks with an effect. The checkpoint is of the kind that the job takes by itself.
+    type: bool
+    default: false
   wait_for_restarts:
     description:
       - Go on reading, for up to 11 seconds more, while RV(jobs[].restarts) of a running job is not known. That is so after
@@ -142,7 +176,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reachable:
-  description: A JobManager answered with all that was asked. Otherwise the lists are empty and the counts 0.
+  description: A JobManager told the cluster. Otherwise the lists are empty and the counts 0.
+  type: bool
+  returned: always
+complete:
+  description: The cluster was read, and every job that has not ended. Otherwise RV(jobs) is not the whole, and RV(reasons) says why.
   type: bool
   returned: always
 satisfied:
@@ -230,6 +268,14 @@ jobs:
     checkpointing:
       description: It takes checkpoints.
       type: bool
+    checkpoint_interval_ms:
+      description: Time between two of them, in milliseconds; null for a job that takes none.
+      type: int
+    failed_checkpoint_at:
+      description:
+        - When the last one that failed under the present leader was triggered, in milliseconds since 1970 by the leader's
+          clock; 0 for none.
+      type: int
     completed_checkpoints:
       description: Checkpoints that it completed under the present leader.
       type: int
@@ -249,6 +295,24 @@ jobs:
         - C(text) is what Flink says. C(certain) is false where this release can hide the job's own strategy behind it,
           as 1.20 does.
       type: dict
+unread_jobs:
+  description: Jobs that are listed and could not be read, by id.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    id:
+      description: Job id.
+      type: str
+    name:
+      description: Its name.
+      type: str
+    state:
+      description: Its state, as the list of jobs has it.
+      type: str
+    why:
+      description: Why it could not be read.
+      type: str
 ended_jobs:
   description: Jobs that are finished, cancelled or failed, as far as the leader remembers them.
   type: list
@@ -309,6 +373,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink_jobs import (
     DEFAULT_TIMEOUT,
+    CheckpointTrigger,
     ClusterReader,
     Reading,
     Wish,
@@ -334,6 +399,7 @@ class JobsWatch:
         interval: seconds between two readings.
         clock: monotonic seconds.
         sleep: waits for seconds.
+        nudge: told each reading that does not meet the wish.
     """
 
     def __init__(
@@ -344,6 +410,7 @@ class JobsWatch:
         interval: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        nudge: Callable[[Reading, Wish], None] | None = None,
     ) -> None:
         self._look = look
         self._wish = wish
@@ -351,16 +418,21 @@ class JobsWatch:
         self._interval = interval
         self._clock = clock
         self._sleep = sleep
+        self._nudge = nudge
 
     def run(self) -> Reading:
         """The last reading: the first that is enough, or the one at the end of the time."""
-        deadline = self._clock() + (self._wait_timeout if self._wish.waits else 0)
+        deadline = self._clock() + (self._wait_timeout if self._wish.waits or self._wish.reading else 0)
         counted_by: float | None = None
         while True:
             reading = self._look()
             if lost(reading, self._wish):
                 return reading
             if unmet(reading, self._wish):
+                end = deadline
+                if self._nudge is not None:
+                    self._nudge(reading, self._wish)
+            elif self._wish.reading and not reading.complete:
                 end = deadline
             elif self._wish.restarts and unsettled(reading):
                 if counted_by is None:
@@ -387,8 +459,19 @@ def wish_from(params: Mapping[str, Any]) -> Wish:
         checkpoints=_counts(params, "wait_for_checkpoints"),
         checkpoint_ids=_counts(params, "wait_for_checkpoint_ids"),
         checkpoints_since=params["wait_for_checkpoints_since"],
+        checkpoints_of=None if params["wait_for_checkpoints_of"] is None else _ids(params, "wait_for_checkpoints_of"),
+        job_ids=_ids(params, "wait_for_job_ids"),
+        calm=_counts(params, "wait_for_calm"),
+        reading=params["wait_for_reading"],
         restarts=params["wait_for_restarts"],
     )
+
+
+def _ids(params: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    for job in params[name]:
+        if not re.fullmatch("[0-9a-f]{32}", job):
+            raise ValueError(f"{name} has '{job}', which is no job id")
+    return tuple(params[name])
 
 
 def _counts(params: Mapping[str, Any], name: str) -> dict[str, int]:
@@ -421,9 +504,14 @@ def main() -> None:
             "wait_for_task_managers": {"type": "list", "elements": "str", "default": []},
             "wait_for_task_managers_gone": {"type": "list", "elements": "str", "default": []},
             "wait_for_jobs": {"type": "bool", "default": False},
+            "wait_for_job_ids": {"type": "list", "elements": "str", "default": []},
+            "wait_for_calm": {"type": "dict", "default": {}},
+            "wait_for_reading": {"type": "bool", "default": False},
             "wait_for_checkpoints": {"type": "dict", "default": {}},
             "wait_for_checkpoint_ids": {"type": "dict", "default": {}},
             "wait_for_checkpoints_since": {"type": "int", "default": 0},
+            "wait_for_checkpoints_of": {"type": "list", "elements": "str"},
+            "trigger_checkpoints": {"type": "bool", "default": False},
             "wait_for_restarts": {"type": "bool", "default": True},
             "wait_timeout": {"type": "float", "default": 120.0},
             "poll_interval": {"type": "float", "default": 0.5},
@@ -446,10 +534,19 @@ def main() -> None:
     except ValueError as error:
         module.fail_json(msg=f"flink_jobs cannot start: {error}")
     reader = ClusterReader(params["rest_timeout"], access.get)
-    reading = JobsWatch(lambda: reader.read(managers), wish, params["wait_timeout"], params["poll_interval"]).run()
+    trigger = CheckpointTrigger(access.trigger_checkpoint, access.get, params["rest_timeout"])
+    reading = JobsWatch(
+        lambda: reader.read(managers),
+        wish,
+        params["wait_timeout"],
+        params["poll_interval"],
+        nudge=trigger if params["trigger_checkpoints"] and not module.check_mode else None,
+    ).run()
     missing = unmet(reading, wish)
     result = {"changed": False, **reading.as_dict(), "satisfied": reading.cluster is not None and not missing}
     result["reasons"] = [*missing, *reading.reasons]
+    if missing:
+        result["reasons"] += [f"job {job}: {why}" for job, why in sorted(trigger.failures.items())]
     result["duration_ms"] = round((time.monotonic() - started) * 1000, 1)
     if missing:
         seconds = result["duration_ms"] / 1000

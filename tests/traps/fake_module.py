@@ -149,6 +149,59 @@ def zookeeper_quorum(_me, given, _check):
     return reply
 
 
+def flink():
+    """What is true of Flink: `session`, `reachable`, `complete`, `reasons`, `jobs`, `clock_ms`, and `proofs`, ids of jobs that checkpoint."""
+    return json.loads((WORLD / "flink.json").read_text())
+
+
+def leader_znode(_me, given, _check):
+    known, found = flink(), hosts()
+    rest = [
+        {
+            "address": manager["address"], "rest_port": 8081,
+            "status": 200 if found[manager["address"].split(".")[0]]["serves"] else 0,
+            "leads": manager["address"] == f"{known['leads']}.invalid",
+        }
+        for manager in given["job_managers"]
+    ]  # fmt: skip
+    registered = sum(each.get("kind") == "taskmanager" and each["serves"] for each in found.values())
+    answering = sum(answer["status"] == 200 for answer in rest)
+    reply = {
+        "verdict": "led", "foreign": False, "contenders": answering, "rest": rest, "reasons": [],
+        "leader": {"address": known["leads"], "session_id": known["session"]},
+        "task_managers": {"registered": registered, "expected": given.get("task_managers", 0)},
+    }  # fmt: skip
+    if given.get("wait_for") == "leader" and registered < given.get("task_managers", 0):
+        reply |= {"failed": True, "msg": "TaskManagers are missing"}
+    return reply
+
+
+def flink_jobs(_me, given, _check):
+    known = flink()
+    workers = [
+        {"id": each["process"], "host": f"{each['name']}.invalid", "port": 6122, "slots": 2, "free_slots": 1}
+        for each in hosts().values()
+        if each.get("kind") == "taskmanager" and each["serves"]
+    ]  # fmt: skip
+    reply = {
+        "flink_version": "2.3.0", "task_managers": workers, "ended_jobs": [], "unread_jobs": [],
+        "job_managers": [], **{name: known[name] for name in ("reachable", "complete", "reasons", "jobs", "clock_ms")},
+    }  # fmt: skip
+    here = {f"{worker['host']}:{worker['port']}" for worker in workers}
+    missing = [f"{each} is not registered" for each in given.get("wait_for_task_managers", []) if each not in here]
+    running = {job["id"] for job in known["jobs"] if job["running"]}
+    if given.get("wait_for_calm"):
+        clock = known["clock_ms"] + max(given["wait_for_calm"].values())
+        (WORLD / "flink.json").write_text(json.dumps(known | {"clock_ms": clock}))
+    if not known["reachable"]:
+        missing.append("no JobManager answers")
+    missing += [f"job {each} does not run" for each in given.get("wait_for_job_ids", []) if each not in running]
+    if given.get("wait_for_checkpoints_since"):
+        asked = given.get("wait_for_checkpoints_of") or []
+        missing += [f"job {each} has no checkpoint" for each in asked if each not in known["proofs"]]
+    return reply | ({"failed": True, "msg": "; ".join(missing)} if missing else {})
+
+
 def run_lease(me, given, check):
     if given.get("state") == "released":
         return {"granted": False, "held_by": {}, "told": ""}

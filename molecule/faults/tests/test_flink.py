@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from workload import (
     counted,
     job_restarts,
     restarted_at,
+    run_job,
     state,
     wait_for_checkpoint,
 )
@@ -163,3 +165,60 @@ def test_a_roll_of_flink_costs_one_failover_and_no_state(job, tmp_path):
     code, output = cluster.playbook("playbooks/site.yml", *other)
     assert code == 0, output
     assert output[output.index("PLAY RECAP") :].count("changed=0") == len(TASK_MANAGERS) + 2, output
+
+
+@contextmanager
+def beside(*options):
+    """Another job, with options of its own, that is cancelled afterwards."""
+    other = run_job(*options)
+    try:
+        yield other
+    finally:
+        cluster.shell(cluster.group("flink_jobmanager")[0], f"/usr/local/bin/flink cancel {other}")
+
+
+def task_managers_rolled(*arguments):
+    return cluster.playbook(
+        "playbooks/rolling_restart.yml",
+        *("-e", "rolling_restart_target=taskmanager", "-e", "rolling_restart_force=true"),
+        *arguments,
+    )
+
+
+def started():
+    """Start of each TaskManager's process, and the generation that it runs."""
+    command = "systemctl show -P ExecMainStartTimestampMonotonic flink-taskmanager; readlink /etc/flink/current"
+    return {host: cluster.shell(host, command).split() for host in TASK_MANAGERS}
+
+
+def test_trap_56_a_job_that_checkpoints_every_five_minutes_is_proved_by_a_checkpoint_that_is_asked_for(job):
+    with beside("-Dexecution.checkpointing.interval=5min") as slow:
+        cluster.until("the slow job runs", lambda: state(slow) == "RUNNING", 60)
+        # What had no checkpoint before a step is not asked for one after it.
+        cluster.shell(cluster.group("flink_jobmanager")[0], f"/usr/local/bin/flink checkpoint {slow}")
+        wait_for_checkpoint(slow, 1)
+        before, began = started(), time.monotonic()
+        code, output = task_managers_rolled()
+        took = time.monotonic() - began
+        assert code == 0, output
+        assert f"job {slow} (count) checkpoints every 300 s: is asked for one after a step" in output
+        assert all(start != before[host][0] for host, (start, _) in started().items())
+        found = checkpoints(slow)
+        assert found["latest"]["completed"]["trigger_timestamp"] > restarted_at(slow) > 0
+        cluster.told("a roll of the TaskManagers under a job with an interval of 300 s", took_s=took)
+        assert took < 300
+
+
+def test_trap_57_a_job_that_fails_all_the_time_keeps_no_configuration_from_being_rolled(job):
+    # Its state can be made nowhere, as with an expired key: it restarts for ever, and never runs.
+    nowhere = ("-Dstate.backend.type=rocksdb", "-Dstate.backend.rocksdb.localdir=/proc/nowhere")
+    endless = ("-Drestart-strategy.type=exponential-delay", "-Drestart-strategy.exponential-delay.max-backoff=2s")
+    with beside(*nowhere, *endless) as sick:
+        cluster.until("it fails", lambda: restarted_at(sick) > 0, 60)
+        before = started()
+        code, output = task_managers_rolled()
+        assert code == 0, output
+        assert re.search(rf"job {sick} \(count\) is \w+.*: it is not asked to run after a step", output), output
+        now = started()
+        assert all(now[host][0] != before[host][0] and now[host][1] == before[host][1] for host in TASK_MANAGERS)
+        assert state(job) == "RUNNING"

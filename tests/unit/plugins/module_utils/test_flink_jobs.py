@@ -254,7 +254,101 @@ def test_one_that_dribbles():
     clock = iter(range(1000))
     reading = fj.ClusterReader(5, Recorded(), lambda: next(clock)).read([ONE])
     assert reading.cluster is None
-    assert "no complete reply within 5 s" in reading.reasons[0]
+    assert "no complete reply within its time limit" in reading.reasons[0]
+
+
+# --- What was not read ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["", "/checkpoints", "/checkpoints/config", "/config"])
+@pytest.mark.parametrize("answer", [(503, b""), (404, b""), (200, b"{}")], ids=["503", "404", "other"])
+def test_trap_55_a_job_that_could_not_be_read_is_named_and_the_reading_is_not_the_whole(part, answer):
+    """503 is the answer for a job that is being submitted."""
+    fixed = RECORDED["2.3.0"]["jobs"]["fixed"]
+    if answer[0] == 200 and part == "/config":
+        answer = (200, b"[]")
+    reading = read(broken={f"/jobs/{fixed}{part}": answer})
+    assert reading.cluster is not None
+    assert not reading.complete
+    assert [job.id for job in reading.cluster.unread] == [fixed]
+    assert len(reading.cluster.jobs) == 6
+    found = reading.as_dict()
+    assert (found["reachable"], found["complete"]) == (True, False)
+    assert found["unread_jobs"][0]["id"] == fixed
+    assert found["reasons"][0].startswith("JobManager jm1.test:8081 answers")
+    assert read().complete
+
+
+def test_trap_55_the_next_job_manager_may_know_what_the_first_does_not():
+    fixed = RECORDED["2.3.0"]["jobs"]["fixed"]
+    reading = read(broken={f"jm1.test:8081/jobs/{fixed}": (503, b"")}, managers=(ONE, TWO))
+    assert reading.complete
+    assert reading.base == "jm2.test:8081"
+
+
+def test_trap_55_what_was_not_read_meets_no_wish():
+    fixed = RECORDED["2.3.0"]["jobs"]["fixed"]
+    reading = read(broken={f"/jobs/{fixed}": (503, b"")})
+    missing = [f"job {fixed} (count) could not be read"]
+    for wish in (
+        fj.Wish(jobs=True),
+        fj.Wish(job_ids=(fixed,)),
+        fj.Wish(calm={fixed: 1}),
+        fj.Wish(checkpoints={fixed: 0}),
+        fj.Wish(checkpoints_since=1),
+        fj.Wish(checkpoints_since=1, checkpoints_of=(fixed,)),
+    ):
+        assert fj.unmet(reading, wish) == missing
+    assert fj.unmet(reading, fj.Wish(checkpoints_since=1, checkpoints_of=())) == []
+    assert fj.unmet(reading, fj.Wish(job_ids=(RECORDED["2.3.0"]["jobs"]["wide"],))) == []
+
+
+def many(count, seconds):
+    """Transport of a cluster with so many jobs, of which each question takes some time."""
+    fixed = RECORDED["2.3.0"]["jobs"]["fixed"]
+    replies = RECORDED["2.3.0"]["moments"]["running"]
+    (listed,) = [each for each in replies["/jobs/overview"]["body"]["jobs"] if each["jid"] == fixed]
+    ids = [f"{number:032x}" for number in range(count)]
+    at_once, most = [], [0]
+
+    def get(place, limit):
+        path = "/" + place.split("/", 1)[1]
+        if path == "/jobs/overview":
+            return 200, json.dumps({"jobs": [{**listed, "jid": each} for each in ids]}).encode()
+        if path.startswith("/jobs/"):
+            at_once.append(1)
+            most[0] = max(most[0], len(at_once))
+            time.sleep(seconds)
+            at_once.pop()
+            path = f"/jobs/{fixed}" + path[len("/jobs/") + 32 :]
+        reply = replies[path]
+        return reply["status"], json.dumps(reply["body"]).encode()
+
+    return get, most
+
+
+def test_trap_55_the_time_limit_grows_with_the_jobs_and_they_are_read_side_by_side():
+    get, most = many(40, 0.02)
+    # 240 questions of 20 ms are 4.8 s one after another, and the limit for a cluster without jobs is 0.5 s.
+    reading = fj.ClusterReader(0.5, get).read([ONE])
+    assert reading.complete
+    assert len(reading.cluster.jobs) == 40
+    assert 1 < most[0] <= fj.AT_ONCE
+
+
+def test_one_that_does_not_answer_is_not_asked_for_every_job():
+    asked = []
+
+    def get(place, limit):
+        if "/jobs/" in place and not place.endswith("overview"):
+            asked.append(place)
+            raise REFUSED
+        return Recorded()(place, limit)
+
+    reading = fj.ClusterReader(5, get).read([ONE])
+    assert reading.cluster is None
+    assert len(asked) <= fj.AT_ONCE
+    assert "Connection refused" in reading.reasons[0]
 
 
 # --- Bodies --------------------------------------------------------------------------------------------------------
@@ -267,7 +361,7 @@ def test_one_that_dribbles():
         fj.parse_jobs,
         fj.parse_detail,
         fj.parse_checkpoints,
-        fj.parse_checkpointing,
+        fj.parse_interval,
         fj.parse_options,
     ],
 )
@@ -553,6 +647,110 @@ def test_a_job_that_failed_is_no_success():
     assert fj.lost(read(moment="lost"), fj.Wish(checkpoints_since=read(moment="again").cluster.clock_ms)) == []
 
 
+def test_a_job_of_the_wish_that_is_not_listed_is_waited_for():
+    """A new leader lists a job when it has taken it over."""
+    wish = fj.Wish(job_ids=("0" * 32,))
+    assert fj.unmet(read(), wish) == [f"job {'0' * 32} is not listed"]
+    assert fj.unmet(read(moment="cancelled"), fj.Wish(job_ids=(job_id("plain"),))) == []
+    assert fj.lost(read(moment="lost"), fj.Wish(job_ids=(job_id("none"),))) != []
+
+
+def test_others_are_nothing_to_the_jobs_of_the_wish():
+    lost = read(moment="lost")
+    (first, *_others) = [job for job in lost.cluster.jobs if not job.running]
+    assert len(fj.unmet(lost, fj.Wish(job_ids=(first.id,)))) == 1
+    since = fj.Wish(checkpoints_since=lost.cluster.clock_ms, checkpoints_of=(first.id,))
+    assert len(fj.unmet(lost, since)) == 1
+    assert fj.lost(lost, since) == []
+
+
+def test_calm():
+    again = read(moment="again")
+    (found,) = [job for job in again.cluster.jobs if job.id == job_id("failure-rate")]
+    ran = again.cluster.clock_ms - found.restarted_at
+    assert fj.unmet(again, fj.Wish(calm={found.id: ran})) == []
+    assert "restarted less than" in fj.unmet(again, fj.Wish(calm={found.id: ran + 1}))[0]
+
+
+@pytest.mark.parametrize(
+    ("version", "can"),
+    [("1.13.6", False), ("1.16.3", False), ("1.17.0", True), ("1.20.5", True), ("2.3.0", True), ("", False)],
+)
+def test_releases_that_take_a_checkpoint_on_request(version, can):
+    assert fj.triggers(version) is can
+
+
+class Flink:
+    """What answers to requests for checkpoints, one job after another as told."""
+
+    def __init__(self, *answers, operation=None):
+        self.answers, self.operation = list(answers), operation or {"status": {"id": "IN_PROGRESS"}, "operation": None}
+        self.posts, self.gets, self.now = [], [], 100.0
+
+    def post(self, base, job, seconds):
+        self.posts.append((base, job))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def get(self, place, seconds):
+        self.gets.append(place)
+        return 200, json.dumps(self.operation).encode()
+
+
+TAKEN = (202, b'{"request-id":"r1"}')
+
+
+def triggered(flink, moments, release="2.3.0", interval="300000", **wish):
+    """Tells the readings of so many seconds to a trigger; gives it."""
+    slow = {f"{job_id('fixed', release)}/checkpoints/config": (200, f'{{"interval":{interval}}}'.encode())}
+    reading = read(release, broken=slow)
+    trigger = fj.CheckpointTrigger(flink.post, flink.get, 5, lambda: flink.now)
+    wish = fj.Wish(checkpoints_since=reading.cluster.clock_ms, **wish)
+    for seconds in moments:
+        flink.now += seconds
+        trigger(reading, wish)
+    return trigger
+
+
+def test_trap_56_a_job_with_a_long_interval_is_asked_for_a_checkpoint_once():
+    flink = Flink(TAKEN)
+    triggered(flink, [0, 0.5, 0.5, 2, 30])
+    # The others checkpoint every second or two: they are left alone.
+    assert flink.posts == [("jm1.test:8081", job_id("fixed"))]
+    assert set(flink.gets) == {f"jm1.test:8081/jobs/{job_id('fixed')}/checkpoints/r1"}
+
+
+@pytest.mark.parametrize(
+    ("release", "interval", "of"), [("2.3.0", "10000", None), ("2.3.0", "300000", ())], ids=["short", "not asked for"]
+)
+def test_who_is_not_asked_for_a_checkpoint(release, interval, of):
+    flink = Flink(TAKEN)
+    triggered(flink, [0, 10], release, interval, checkpoints_of=of)
+    assert flink.posts == []
+
+
+def test_a_checkpoint_that_failed_is_asked_for_again():
+    failed = {"status": {"id": "COMPLETED"}, "operation": {"failureCause": {"class": "o.a.f.CheckpointException"}}}
+    flink = Flink(TAKEN, operation=failed)
+    trigger = triggered(flink, [0, 1, 1, fj.TRIGGER_AGAIN])
+    assert len(flink.posts) == 2
+    assert "CheckpointException" in trigger.failures[job_id("fixed")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "posts"),
+    [((404, b""), 1), ((405, b""), 1), ((503, b""), 2), (REFUSED, 2)],
+    ids=["404", "405", "503", "-"],
+)
+def test_a_request_that_is_refused_is_not_repeated_and_one_that_was_not_answered_is(answer, posts):
+    flink = Flink(answer)
+    trigger = triggered(flink, [0, 1, fj.TRIGGER_AGAIN])
+    assert len(flink.posts) == posts
+    assert "could not be asked for" in trigger.failures[job_id("fixed")]
+
+
 # --- Decisions -----------------------------------------------------------------------------------------------------
 
 DEFAULT = dataclasses.asdict(fj.Strategy("fixed-delay", 7, 2000, text="restart-strategy.type: fixed-delay"))
@@ -618,6 +816,24 @@ def test_what_the_recorded_jobs_absorb(release):
     # After the loss of one TaskManager it has 7 of 9 attempts left: three losses more, two attempts each.
     assert fj.absorbs(as_returned(release, "again", "wide"), default, 3) == ""
     assert "7 more times" in fj.absorbs(as_returned(release, "again", "wide"), default, 4)
+
+
+@pytest.mark.parametrize(
+    ("given", "milliseconds"),
+    [
+        (job("failure-rate", failures=1, interval_ms=60_000), 60_001),
+        (job("failure-rate", failures=3, interval_ms=60_000), 20_001),
+        (job("failure-rate", failures=3, parts=2, interval_ms=60_000), 60_001),
+        (job("failure-rate", failures=1, parts=2, interval_ms=60_000), 0),
+        (job("failure-rate", failures=1), 0),
+        (job(attempts=3), 0),
+    ],
+)
+def test_time_between_two_steps(given, milliseconds):
+    found = fj.spacing_ms(given, DEFAULT)
+    assert found == milliseconds
+    if found:
+        assert fj.absorbs(given, DEFAULT, 50, found) == ""
 
 
 def test_notes():

@@ -278,11 +278,11 @@ def test_either_scheme_while_a_live_cluster_is_switched(serve, authorities):
 def test_a_certificate_that_does_not_hold_is_no_reason_to_ask_in_plain(monkeypatch):
     tried = []
 
-    def get(self, url, seconds):
+    def get(self, url, seconds, content):
         tried.append(url)
         raise urllib.error.URLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
 
-    monkeypatch.setattr(fr.RestAccess, "_get", get)
+    monkeypatch.setattr(fr.RestAccess, "_open", get)
     assert not asked("a:1", schemes=("https", "http"), authorities="ca.pem").reachable
     assert tried == ["https://a:1/overview"]
 
@@ -327,3 +327,21 @@ def test_a_damaged_file_is_refused(tmp_path, text):
 def test_an_unreadable_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Is a directory"):
         fr.RestAccess.load(str(tmp_path))
+
+
+def test_nothing_but_a_checkpoint_of_a_job_is_ever_posted(monkeypatch):
+    sent = []
+
+    def open_(self, url, seconds, content):
+        sent.append((url, content))
+        return 202, b'{"request-id":"1"}'
+
+    monkeypatch.setattr(fr.RestAccess, "_open", open_)
+    access = fr.RestAccess()
+    assert access.trigger_checkpoint("jm1:8081", "0" * 32, 5)[0] == 202
+    assert sent == [(f"http://jm1:8081/jobs/{'0' * 32}/checkpoints", b'{"checkpointType": "CONFIGURED"}')]
+    for other in ("", "../jars/upload?", f"{'0' * 32}/stop", "0" * 31):
+        with pytest.raises(ValueError, match="no job id"):
+            access.trigger_checkpoint("jm1:8081", other, 5)
+    access.get("jm1:8081/overview", 5)
+    assert sent[-1] == ("http://jm1:8081/overview", None)

@@ -49,3 +49,19 @@ def test_without_jobs_or_an_answer_there_is_no_table():
     assert "job name state restarts checkpoint" not in lines(ANSWER | {"jobs": []})
     assert lines(ANSWER | {"reachable": False})[-1] == "Flink: not asked"
     assert lines({})[-1] == "Flink: not asked"
+
+
+def test_trap_55_jobs_that_were_not_read_are_not_well():
+    flink = {
+        "verdict": "led", "satisfied": True, "contenders": 2, "rest": [], "reasons": [], "cautions": [],
+        "leader": {"address": "jm1", "session_id": "s"}, "task_managers": {"registered": 1, "expected": 1},
+    }  # fmt: skip
+    found = {"zookeeper": {"verdict": "healthy"}, "flink": flink, "jobs": ANSWER | {"complete": True}}
+    assert status.healthy(found)
+    for jobs, why in (
+        (ANSWER | {"complete": False, "reasons": ["jm1 answers 503"]}, "jm1 answers 503"),
+        ({}, "they were not asked for"),
+    ):
+        assert not status.healthy(found | {"jobs": jobs})
+        told = status.status_lines({"zookeeper": {}, "flink": flink, "jobs": jobs})
+        assert told[-1] == f"  ! the jobs could not all be read: {why}"

@@ -87,6 +87,29 @@ def test_a_job_that_fails_again_while_restarts_are_counted():
     assert watch(UNCOUNTED, LOST, jobs=True, timeout=2) == (LOST, 2)
 
 
+def part(reading):
+    """The same reading, in which one job could not be read."""
+    first, *rest = reading.cluster.jobs
+    unread = (fj.UnreadJob(first.id, first.name, first.state, "answers 503"),)
+    return dataclasses.replace(reading, cluster=dataclasses.replace(reading.cluster, jobs=tuple(rest), unread=unread))
+
+
+def test_trap_55_what_was_not_read_is_waited_for_and_then_told_as_such():
+    assert watch(NOBODY, part(WHOLE), WHOLE, reading=True) == (WHOLE, 1.0)
+    assert watch(part(WHOLE), reading=True) == (part(WHOLE), 10.0)
+    assert watch(part(WHOLE), WHOLE) == (part(WHOLE), 0)
+
+
+def test_checkpoints_are_asked_for_while_they_are_waited_for():
+    told, clock = [], Clock()
+    wish = fj.Wish(checkpoints_since=WHOLE.cluster.clock_ms)
+    readings = [WHOLE, WHOLE, AGAIN]
+    nudge = lambda reading, wish: told.append(reading)  # noqa: E731
+    found = module.JobsWatch(lambda: readings.pop(0), wish, 10, 0.5, clock, clock.sleep, nudge).run()
+    assert found == AGAIN
+    assert told == [WHOLE, WHOLE]
+
+
 # --- main() ---
 
 
@@ -120,14 +143,14 @@ def run(monkeypatch):
     return start
 
 
-@pytest.mark.parametrize("reading", [WHOLE, LOST, NOBODY])
+@pytest.mark.parametrize("reading", [WHOLE, LOST, NOBODY, part(WHOLE)])
 def test_returns_what_it_documents(run, reading):
     documented = yaml.safe_load(module.RETURN)
     result = run(reading)
     assert set(result) - {"asked"} == set(documented) | {"changed"}
     assert result["changed"] is False
     assert set(run(reading, check=True)) == set(result)
-    for name in ("jobs", "ended_jobs", "task_managers", "job_managers"):
+    for name in ("jobs", "unread_jobs", "ended_jobs", "task_managers", "job_managers"):
         for each in result[name]:
             assert set(each) == set(documented[name]["contains"])
 
@@ -136,6 +159,8 @@ def test_satisfied(run):
     assert run(wait_for_jobs=True)["satisfied"]
     assert run(LOST)["satisfied"]
     assert not run(NOBODY)["satisfied"]
+    assert run(LOST)["complete"]
+    assert not run(part(WHOLE))["complete"]
     assert run(NOBODY)["reasons"] == ["jm1.test answers 503"]
 
 
@@ -178,6 +203,8 @@ def test_arguments_arrive(run, tmp_path):
         ({"wait_for_checkpoints": {"orders": 3}}, "no job id"),
         ({"wait_for_checkpoints": {"0" * 32: "many"}}, "no count"),
         ({"wait_for_checkpoint_ids": {"0" * 32: True}}, "no count"),
+        ({"wait_for_job_ids": ["orders"]}, "no job id"),
+        ({"wait_for_checkpoints_of": ["orders"]}, "no job id"),
     ],
 )
 def test_bad_arguments(run, params, word):
