@@ -54,12 +54,12 @@ def _flink_line(answer: Mapping[str, Any]) -> str:
 
 
 def healthy(found: Mapping[str, Any]) -> bool:
-    """Whether the ensemble is healthy and, where it was asked, Flink is led as expected and every job could be read."""
-    return (
-        found["zookeeper"].get("verdict") == "healthy"
-        and (not found["flink"] or bool(found["flink"]["satisfied"]))
-        and not _unread(found)
-    )
+    """Whether the ensemble is healthy and, where it was asked, Flink is led as expected, with every JobManager in its place and
+    every job read."""
+    flink = found["flink"]
+    if found["zookeeper"].get("verdict") != "healthy":
+        return False
+    return not flink or (bool(flink["satisfied"]) and not missing_job_managers(flink) and not _unread(found))
 
 
 def _unread(found: Mapping[str, Any]) -> list[str]:
@@ -68,6 +68,30 @@ def _unread(found: Mapping[str, Any]) -> list[str]:
     if not found["flink"] or jobs.get("complete"):
         return []
     return [f"  ! the jobs could not all be read: {'; '.join(jobs.get('reasons', [])) or 'they were not asked for'}"]
+
+
+def missing_job_managers(answer: Mapping[str, Any]) -> list[str]:
+    """Why not all JobManagers of the inventory are in their place, in words; none where they are.
+
+    Each has to stand in the election and to serve REST. After a crash its place in the election stays until its session
+    ends, so that only REST tells; one that is cut off from the ensemble may go on with REST, and only the election tells.
+
+    Args:
+        answer: of `leader_znode`, which asked all JobManagers of the inventory; empty where Flink was not asked.
+    """
+    if not answer:
+        return []
+    silent = [each for each in answer["rest"] if each["status"] != 200 or not each["overview"]]
+    missing = [
+        f"JobManager {each['address']}:{each['rest_port']} does not serve: its REST "
+        + (f"answers {each['status']}" if each["status"] else "does not answer")
+        for each in silent
+    ]
+    expected = len(answer["rest"])
+    if answer["contenders"] < expected:
+        answering = "" if silent else ", although REST of all answers: their logs say which of them lost its session"
+        missing.append(f"{answer['contenders']} of {expected} JobManagers stand in the election{answering}")
+    return missing
 
 
 def summary(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +134,7 @@ def status_lines(found: Mapping[str, Any], workers: Sequence[str] = ()) -> list[
         lines += ["", *_table(("TaskManager", "slots", "free"), _workers(running["task_managers"], workers))]
         jobs = [_job(job, running["clock_ms"]) for job in running["jobs"]]
         lines += ["", *_table(("job", "name", "state", "restarts", "checkpoint"), jobs)] if jobs else []
-    return lines + _reasons(flink) + _unread(found)
+    return lines + [f"  ! {reason}" for reason in missing_job_managers(flink)] + _reasons(flink) + _unread(found)
 
 
 def _workers(registered: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils import status
 
 JOB = {
@@ -65,3 +66,67 @@ def test_trap_55_jobs_that_were_not_read_are_not_well():
         assert not status.healthy(found | {"jobs": jobs})
         told = status.status_lines({"zookeeper": {}, "flink": flink, "jobs": jobs})
         assert told[-1] == f"  ! the jobs could not all be read: {why}"
+
+
+def rest(address, status=200):
+    overview = {"flink_version": "2.1.1"} if status == 200 else {}
+    return {"address": address, "rest_port": 8081, "leads": address == "jm1", "status": status, "overview": overview}
+
+
+def flink(*answers, contenders=2, satisfied=True):
+    return {
+        "verdict": "led", "satisfied": satisfied, "contenders": contenders, "rest": list(answers), "reasons": [],
+        "leader": {"address": "jm1:6123", "session_id": "s"},
+        "task_managers": {"registered": 2, "expected": 2, "enough": True},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param(flink(rest("jm1"), rest("jm2")), [], id="all-in-their-place"),
+        pytest.param(flink(rest("jm1"), contenders=1), [], id="a-single-one"),
+        # The nodes of one that crashed stay until its session ends.
+        pytest.param(flink(rest("jm1"), rest("jm2"), contenders=3), [], id="one-that-was-restarted"),
+        pytest.param(
+            flink(rest("jm1"), rest("jm2", 0)),
+            ["JobManager jm2:8081 does not serve: its REST does not answer"],
+            id="one-that-crashed-just-now",
+        ),
+        pytest.param(
+            flink(rest("jm1"), rest("jm2", 503), contenders=1),
+            [
+                "JobManager jm2:8081 does not serve: its REST answers 503",
+                "1 of 2 JobManagers stand in the election",
+            ],
+            id="one-that-does-not-come-up",
+        ),
+        pytest.param(
+            flink(rest("jm1"), rest("jm2"), contenders=1),
+            [
+                "1 of 2 JobManagers stand in the election, although REST of all answers: their logs say which of them lost "
+                "its session"
+            ],
+            id="one-that-is-out-of-the-election",
+        ),
+    ],
+)
+def test_trap_59_without_a_standby_job_manager_nothing_is_well(answer, told):
+    hostvars = {
+        "zk1": {"__zookeeper_verdict": {"verdict": "healthy", "servers": [], "leader": None, "write_proof": "not_asked",
+                                        "serving_voters": 3, "voters": 3, "fault_tolerance_left": 1}},
+        "jm1": {"__flink_ha_leader": answer, "__flink_ha_jobs": ANSWER | {"complete": True}},
+    }  # fmt: skip
+    found = status.answers(hostvars, hostvars)
+
+    assert status.healthy(found) is (told == [])
+    assert status.summary(found)["healthy"] is (told == [])
+    shown = status.status_lines(found)
+    assert [line.removeprefix("  ! ") for line in shown if line.startswith("  ! ")] == told
+
+
+def test_what_leads_without_enough_task_managers_is_not_well():
+    quorum = {"verdict": "healthy"}
+    found = {"zookeeper": quorum, "flink": flink(rest("jm1"), rest("jm2"), satisfied=False)}
+    found["jobs"] = ANSWER | {"complete": True}
+    assert status.healthy(found) is False
