@@ -319,6 +319,28 @@ def read_election(session: ZnodeReader, path: str) -> Election:
     return Election(path, nodes, latches)
 
 
+#: Below the cluster's path, a child for each job: 2.x, and up to 1.20 (HighAvailabilityOptions, path.execution-plans).
+_GRAPHS = ("execution-plans", "jobgraphs")
+#: Below it and a job's id, a child for each checkpoint: 1.14 and newer, and older.
+_CHECKPOINTS = (("jobs", "/checkpoints"), ("checkpoints", ""))
+
+
+def read_jobs(session: ZnodeReader, path: str) -> list[str]:
+    """Ids of the jobs that the cluster at `path` would recover: ZooKeeper points to their graph, or to a checkpoint, in its storage.
+
+    Raises:
+        ClientError: as the session raises it.
+    """
+    session.sync(path)
+    jobs = {job for parent in _GRAPHS for job in session.children(f"{path}/{parent}") or []}
+    for parent, below in _CHECKPOINTS:
+        for job in session.children(f"{path}/{parent}") or []:
+            # What a job that has ended, or never made a checkpoint, leaves there points to nothing.
+            if job not in jobs and session.children(f"{path}/{parent}/{job}{below}"):
+                jobs.add(job)
+    return sorted(jobs)
+
+
 def choose_layout(election: Election, release: tuple[int, int] | None) -> tuple[Layout | None, list[Layout]]:
     """The layout that tells who leads, and others in which somebody leads as well.
 

@@ -76,6 +76,10 @@ options:
       - Fewer are a reason in RV(reasons); what O(wait_for) and its like wait for includes them.
     type: int
     default: 0
+  jobs:
+    description: Also read which jobs ZooKeeper keeps for the cluster, in RV(jobs).
+    type: bool
+    default: false
   wait_for:
     description: With V(leader), wait until one of O(job_managers) leads consistently.
     type: str
@@ -189,6 +193,11 @@ task_managers:
   description: How many are C(registered) (null where no JobManager tells), C(expected), and whether that is C(enough).
   type: dict
   returned: always
+jobs:
+  description: Ids of the jobs whose graph or checkpoints ZooKeeper points to, running or not.
+  type: list
+  elements: str
+  returned: with O(jobs)
 satisfied:
   description: One of O(job_managers) leads consistently, enough TaskManagers are registered, and what was waited for is so.
   type: bool
@@ -227,6 +236,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader impor
     needs_rpc,
     parse_release,
     read_election,
+    read_jobs,
     unmet,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import (
@@ -350,6 +360,16 @@ def resolver(seconds: float, lookup: Callable[..., list[Any]] = socket.getaddrin
     return lambda host: set(resolve(host))
 
 
+def kept_jobs(connect: Callable[[], AbstractContextManager[ZnodeReader]], path: str) -> list[str]:
+    """Ids of the jobs that ZooKeeper keeps for the cluster at `path`.
+
+    Raises:
+        ClientError: ZooKeeper cannot be asked.
+    """
+    with connect() as session:
+        return read_jobs(session, path)
+
+
 def job_manager(given: Mapping[str, Any]) -> JobManager:
     """An entry of O(job_managers).
 
@@ -380,6 +400,7 @@ def main() -> None:
             "rest_access_path": {"type": "path", "default": DEFAULT_ACCESS_PATH},
             "rest_timeout": {"type": "float", "default": DEFAULT_TIMEOUT},
             "task_managers": {"type": "int", "default": 0},
+            "jobs": {"type": "bool", "default": False},
             "wait_for": {"type": "str", "choices": ["none", "leader"], "default": "none"},
             "wait_for_leader": {"type": "str", "default": ""},
             "wait_for_change_from": {"type": "str", "default": ""},
@@ -425,6 +446,7 @@ def main() -> None:
     )
     try:
         report = watch.run()
+        jobs = {"jobs": kept_jobs(connection.session, path)} if params["jobs"] else {}
     except ClientError as error:
         module.fail_json(
             msg=f"ZooKeeper cannot be asked who leads {path}: {error}. Check that the ensemble serves and that this host "
@@ -434,6 +456,7 @@ def main() -> None:
     result = {
         "changed": False,
         **report.as_dict(),
+        **jobs,
         "satisfied": not missing,
         "cluster_path": path,
         "duration_ms": round((time.monotonic() - started) * 1000, 1),

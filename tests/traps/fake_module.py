@@ -155,6 +155,11 @@ def flink():
 
 
 def leader_znode(_me, given, _check):
+    if not (WORLD / "flink.json").exists():  # no Flink runs in this world
+        return {
+            "verdict": "leaderless", "reasons": [], "foreign": False, "cluster_path": "/flink/test", "jobs": [], "rest": [],
+            "leader": {"address": "", "host": "", "port": 0, "session_id": "", "owner": ""},
+        }  # fmt: skip
     known, found = flink(), hosts()
     rest = [
         {
@@ -167,7 +172,7 @@ def leader_znode(_me, given, _check):
     registered = sum(each.get("kind") == "taskmanager" and each["serves"] for each in found.values())
     answering = sum(answer["status"] == 200 for answer in rest)
     reply = {
-        "verdict": "led", "foreign": False, "contenders": answering, "rest": rest, "reasons": [],
+        "verdict": "led", "foreign": False, "contenders": answering, "rest": rest, "reasons": [], "jobs": [],
         "leader": {"address": known["leads"], "session_id": known["session"]},
         "task_managers": {"registered": registered, "expected": given.get("task_managers", 0)},
     }  # fmt: skip
@@ -210,8 +215,9 @@ def run_lease(me, given, check):
     return {"granted": True, "held_by": {}, "told": ""}
 
 
-def fake_command(_me, _given, _check):
-    return {"rc": 0, "stdout": "", "stdout_lines": [], "stderr": ""}
+def fake_command(me, given, _check):
+    found = me["stored"] if "find" in (given.get("argv") or []) else ""
+    return {"rc": 0, "stdout": found, "stdout_lines": found.splitlines(), "stderr": ""}
 
 
 def other(_me, _given, _check):

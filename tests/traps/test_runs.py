@@ -343,6 +343,45 @@ def test_a_tag_takes_its_part_of_the_whole_run_and_the_preflight(world, tag):
     assert ("It is staged" in output) == (tag == "configure"), output
 
 
+#: A storage is empty, and the ensemble knows of jobs.
+KEPT = {"foreign": False, "cluster_path": "/flink/test", "jobs": ["a" * 32, "b" * 32], "leader": {"address": ""}}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "stored", "switch", "refused"),
+    [
+        (True, "", "", True),
+        (True, "/srv/flink/test/blob/x", "", False),
+        (False, "", "", False),
+        (True, "", "flink_ha_accept_empty_storage=true", False),
+    ],
+)
+def test_trap_54_a_storage_without_the_files_of_the_jobs_is_refused(world, jobs, stored, switch, refused):
+    hosts = {"zk1": {"flink_ha_address": "zk1.invalid"}}  # one host, which has the storage for itself
+    world.inventory["all"]["children"] |= {"flink_jobmanager": {"hosts": hosts}, "flink_taskmanager": {"hosts": hosts}}
+    world.inventory["all"]["vars"] |= {
+        "flink_ha_cluster_id": "/test", "flink_ha_storage_dir": "file:///srv/flink", "flink_ha_storage_shared": True,
+        "flink_ha_java_home": "/opt/java", "flink_ha_uid": 1, "flink_ha_gid": 1,
+        "flink_ha_archive_sha512": "0" * 128, "flink_ha_bundle_dir": "/nowhere",
+    }  # fmt: skip
+    if jobs:
+        world.event("before", "leader_znode", "zk1", reply=KEPT)
+    world.set("zk1", stored=stored)
+    _code, output = world.run("flink.yml", *(("-e", switch) if switch else ()))
+    commands = [call["args"]["argv"] for call in world.calls("fake_command")]
+    looked = [argv for argv in commands if "find" in argv]
+    assert len(looked) == jobs, output
+    assert all(argv[:2] == ["runuser", "--user=flink"] for argv in commands), commands
+    assert "rm" in commands[-1], "the proof is removed"
+    assert ("keeps 2 job(s)" in output) == refused, output
+    started = [call for call in world.calls("fake_systemd_service") if call["args"].get("state") == "started"]
+    assert bool(started) == (not refused), output
+    if refused:
+        assert "zk1: /flink/test in ZooKeeper" in output
+        assert "finds no file in /srv/flink" in output
+        assert "flink_ha_accept_empty_storage=true" in output
+
+
 def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world):
     canary = "canary-5b1e"
     hosts = {

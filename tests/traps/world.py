@@ -58,7 +58,7 @@ class World:
         state = {
             "name": name, "id": number, "installed": True, "marker": marker_text(Release("zookeeper", VERSION, SUM)),
             "live": True, "mode": "follower", "generation": "0" * 16, "before": "0" * 16, "process": f"{name}.0", "data": True,
-            "zoo_cfg": "", "restart": "", "lease": "", "served": True, "initialize": False,
+            "zoo_cfg": "", "restart": "", "lease": "", "served": True, "initialize": False, "stored": "",
         }  # fmt: skip
         self._file(name).write_text(json.dumps(state))
         (self.folder / f"{name}.connection").write_text("local")

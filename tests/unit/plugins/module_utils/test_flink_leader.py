@@ -249,6 +249,43 @@ def test_no_version(version):
         fl.parse_release(version)
 
 
+# --- jobs that are kept ---
+
+JOB, OTHER = "a" * 32, "b" * 32
+
+
+def kept(*below):
+    """A cluster with these nodes and their parents."""
+    paths = {"/flink", "/flink/demo"}
+    for path in below:
+        parts = path.split("/")
+        paths |= {"/flink/demo/" + "/".join(parts[: end + 1]) for end in range(len(parts))}
+    return Tree(dict.fromkeys(paths, Node(b"", 0)))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "jobs"),
+    [
+        ([], []),
+        (["execution-plans", "jobs"], []),
+        ([f"execution-plans/{JOB}/locks"], [JOB]),
+        ([f"jobgraphs/{JOB}"], [JOB]),
+        ([f"jobs/{JOB}/checkpoints/0000000000000000007/locks", f"jobgraphs/{OTHER}"], [JOB, OTHER]),
+        ([f"jobs/{JOB}/checkpoints", f"jobs/{JOB}/checkpoint_id_counter"], []),
+        ([f"checkpoints/{JOB}/0000000000000000007"], [JOB]),
+        ([f"checkpoints/{JOB}", f"checkpoint-counter/{JOB}"], []),
+    ],
+)
+def test_trap_54_jobs_that_the_ensemble_keeps(nodes, jobs):
+    tree = kept(*nodes)
+    assert fl.read_jobs(tree, "/flink/demo") == jobs
+    assert tree.synced == ["/flink/demo"]
+
+
+def test_a_cluster_that_never_was_keeps_no_job():
+    assert fl.read_jobs(Tree({}), "/flink/demo") == []
+
+
 # --- verdicts on recorded clusters ---
 
 

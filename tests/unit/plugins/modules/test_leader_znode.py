@@ -227,7 +227,8 @@ OURS = [{"address": "127.0.0.2", "rest_port": 28081}, {"address": "127.0.0.3", "
 def test_returns_what_it_documents(run, state):
     documented = set(yaml.safe_load(module.RETURN))
     result = run(state, job_managers=OURS, poll_interval=0.01)
-    assert set(result) == documented | {"changed"}
+    assert set(result) == documented - {"jobs"} | {"changed"}
+    assert set(run(state, job_managers=OURS, poll_interval=0.01, jobs=True)) == documented | {"changed"}
     assert result["changed"] is False
     assert set(run(state, job_managers=OURS, check=True)) == set(result)
     assert set(yaml.safe_load(module.RETURN)["leader"]["contains"]) == set(result["leader"])
