@@ -30,7 +30,7 @@ class FilterModule:
             "flink_java_options": options.java_options,
             "flink_variables": options.variables,
             "flink_job_manager_services": cluster.job_manager_services,
-            "flink_task_manager_service": cluster.task_manager_service,
+            "flink_task_manager_services": cluster.task_manager_services,
             "flink_job_managers": cluster.job_managers,
             "flink_masters": cluster.masters,
             "flink_workers": cluster.workers,

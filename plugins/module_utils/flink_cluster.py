@@ -39,7 +39,13 @@ PORT_STEP = 10
 #: So many instances of an earlier inventory are looked for.
 MOST_INSTANCES = 8
 #: What other hosts have to know of a JobManager; they read it in the inventory.
-SHARED_VARIABLES = ("flink_ha_address", "flink_ha_jobmanager_instances", "flink_ha_rest_port")
+SHARED_VARIABLES = (
+    "flink_ha_address",
+    "flink_ha_jobmanager_instances",
+    "flink_ha_taskmanager_instances",
+    "flink_ha_rest_port",
+)
+INSTANCES = {JOB_MANAGER: "flink_ha_jobmanager_instances", TASK_MANAGER: "flink_ha_taskmanager_instances"}
 ZOOKEEPER_PORTS = ("zookeeper_client_port", "zookeeper_quorum_port", "zookeeper_election_port", "zookeeper_admin_port")
 #: File systems that Flink has a plugin or a Hadoop client for.
 STORAGE_SCHEMES = (
@@ -88,9 +94,28 @@ def job_manager_services(
     return services
 
 
-def task_manager_service(address: str, ports: Mapping[str, Any]) -> Service:
-    """The TaskManager of a host."""
-    return _service(TASK_MANAGER, "flink-taskmanager", address, dict(ports))
+def task_manager_services(
+    address: str, instances: Sequence[Mapping[str, Any]], ports: Mapping[str, Any]
+) -> list[Service]:
+    """The TaskManagers of one host.
+
+    The first is the unit flink-taskmanager, whatever comes beside it, so that another one asks it for no restart; the others are
+    flink-taskmanager@2 and so on. Their ports are as those of `job_manager_services`.
+
+    Args:
+        address: name of the host.
+        instances: rpc_port, data_port and metrics_port of each, all optional; none is one.
+        ports: the same three, of the first.
+    """
+    services = []
+    for index, instance in enumerate(instances or [{}]):
+        name = f"flink-taskmanager@{index + 1}" if index else "flink-taskmanager"
+        own = {
+            field: instance.get(field) or (shifted(ports[field], index * PORT_STEP) if index else ports[field])
+            for field in PORTS[TASK_MANAGER]
+        }
+        services.append(_service(TASK_MANAGER, name, address, own))
+    return services
 
 
 def _service(kind: str, name: str, address: str, ports: Mapping[str, Any]) -> Service:
@@ -101,6 +126,7 @@ def possible_units(services: Iterable[Service]) -> list[str]:
     """Units to look at on a host: those of its services, and those that an earlier inventory may have left there."""
     left = ["flink-jobmanager.service", "flink-taskmanager.service"]
     left += [f"flink-jobmanager@{number}.service" for number in range(1, MOST_INSTANCES + 1)]
+    left += [f"flink-taskmanager@{number}.service" for number in range(2, MOST_INSTANCES + 1)]
     return sorted({*left, *(service["unit"] for service in services)})
 
 
@@ -139,8 +165,12 @@ def masters(managers: Iterable[Mapping[str, Any]]) -> str:
 
 
 def workers(hostvars: HostVars, hosts: Iterable[str]) -> list[str]:
-    """Addresses of the TaskManagers, sorted, from the inventory only."""
-    return sorted(hostvars[host].get("flink_ha_address", host) for host in hosts)
+    """Addresses of the TaskManagers, sorted, from the inventory only; that of a host with several stands there as often."""
+    return sorted(
+        hostvars[host].get("flink_ha_address", host)
+        for host in hosts
+        for _instance in hostvars[host].get("flink_ha_taskmanager_instances") or [{}]
+    )
 
 
 # --- ports -----------------------------------------------------------------------------------------------------------
@@ -206,7 +236,7 @@ def with_generations(
     """The services of a host, each with the generation that it is to run and its digest.
 
     Args:
-        services: what `job_manager_services` and `task_manager_service` gave.
+        services: what `job_manager_services` and `task_manager_services` gave.
         options: the registry of options.
         version: Flink's release.
         config_file: name of its configuration file.
@@ -298,7 +328,11 @@ def members(
     for service in services:
         manages = service["kind"] == JOB_MANAGER
         ports = parse_ports(service[MAIN_PORT[service["kind"]]])
-        place = ends.index((service["address"], ports[0])) if manages else list(addresses).index(service["address"])
+        place = (
+            ends.index((service["address"], ports[0]))
+            if manages
+            else list(addresses).index(service["address"]) + _number(service["name"]) - 1
+        )
         alone = service["name"] in ("flink-jobmanager", "flink-taskmanager")
         described = {
             "name": host if alone else f"{host} ({service['name']})",
@@ -317,6 +351,11 @@ def members(
         asked = state["contents"][restart_file(service["unit"])]
         found.append(describe(described, state["units"][service["unit"]], asked))
     return found
+
+
+def _number(name: str) -> int:
+    """Which of its kind a service of a host is, by its name; 1 for the only one."""
+    return int(name.partition("@")[2] or 1)
 
 
 def entries(services: Iterable[Service], group: str) -> list[dict[str, Any]]:
@@ -764,10 +803,11 @@ def _service_problems(given: Mapping[str, Any], hostvars: HostVars) -> list[str]
         problems.append(
             f"{host}: flink_ha_address {given['flink_ha_address']!r} is no host name or IPv4 address that others could use."
         )
-    known = set(PORTS[JOB_MANAGER])
-    for instance in given["flink_ha_jobmanager_instances"]:
+    for kind, variable in INSTANCES.items():
+        known = set(PORTS[kind])
         problems += [
-            f"{host}: flink_ha_jobmanager_instances has {key!r}; an instance has {', '.join(sorted(known))}."
+            f"{host}: {variable} has {key!r}; an instance has {', '.join(sorted(known))}."
+            for instance in given[variable]
             for key in sorted(set(instance) - known)
         ]
     try:

@@ -140,10 +140,11 @@ def status_lines(found: Mapping[str, Any], workers: Sequence[str] = ()) -> list[
 def _workers(registered: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[tuple[Any, ...]]:
     """A row for each TaskManager of the inventory, and for each that is in none."""
     rows: list[tuple[Any, ...]] = []
-    for address in wanted:
+    for address in dict.fromkeys(wanted):
         here = [each for each in registered if each["host"].lower() == address.lower()]
         rows += [(f"{address}:{each['port']}", each["slots"], each["free_slots"]) for each in here]
-        rows += [] if here else [(address, "not registered", "")]
+        # A host may have several.
+        rows += [(address, "not registered", "")] * (list(wanted).count(address) - len(here))
     known = {address.lower() for address in wanted}
     strays = [each for each in registered if each["host"].lower() not in known]
     return rows + [(f"{each['host']}:{each['port']}", "not in the inventory", each["free_slots"]) for each in strays]

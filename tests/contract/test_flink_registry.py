@@ -65,13 +65,13 @@ def test_ports_of_the_registry_are_those_of_the_services():
 def test_the_ports_of_two_instances_do_not_meet():
     ports = {field: DEFAULTS[variable] for field, variable in flink_cluster.PORTS["jobmanager"].items()}
     services = flink_cluster.job_manager_services("host1", [{}, {}, {}], ports)
-    services.append(
-        flink_cluster.task_manager_service(
-            "host1", {field: DEFAULTS[variable] for field, variable in flink_cluster.PORTS["taskmanager"].items()}
-        )
+    services += flink_cluster.task_manager_services(
+        "host1",
+        [{}, {}, {}],
+        {field: DEFAULTS[variable] for field, variable in flink_cluster.PORTS["taskmanager"].items()},
     )
     used = [entry["port"] for entry in flink_cluster.service_ports(services)]
-    assert len(used) == len(set(used)) == 3 * 4 + 3
+    assert len(used) == len(set(used)) == 3 * 4 + 3 * 3
 
 
 def test_every_release_line_has_a_distribution_that_was_read():

@@ -51,6 +51,10 @@ CASES = {
         {"flink_ha_blob_port": 8081},
         ["port 8081 is wanted by flink_ha_rest_port and by flink_ha_blob_port"],
     ),
+    "a port that an instance does not have": (
+        {"flink_ha_taskmanager_instances": [{}, {"rest_port": 1}]},
+        ["flink_ha_taskmanager_instances has 'rest_port'"],
+    ),
     "a variable that the start script owns": (
         {"flink_ha_environment": {"JAVA_HOME": "/opt/jdk", "FLINK_ENV_JAVA_OPTS": "-Xint"}},
         [

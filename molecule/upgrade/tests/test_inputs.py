@@ -108,6 +108,21 @@ def test_trap_68_what_a_killed_task_manager_left_is_gone_and_a_job_managers_is_n
     assert pid(SHARED, "flink-jobmanager") == neighbour
 
 
+def test_a_host_has_several_task_managers():
+    several = [
+        host
+        for host in cluster.group("flink_taskmanager")
+        if len(cluster.variable(host, "flink_ha_taskmanager_instances", [])) == 2
+    ]
+    assert several
+    wanted = {f"{host}:{port}" for host in cluster.group("flink_taskmanager") for port in (6122,)}
+    wanted |= {f"{host}:6132" for host in several}
+    registered = cluster.rest_any("/taskmanagers")["taskmanagers"]
+    assert {each["id"].rpartition("-")[0] for each in registered} == wanted
+    for host in several:
+        assert names(host, f"{TMP}/flink-taskmanager@2")
+
+
 def test_a_java_that_was_updated_under_a_process_is_told_and_nothing_is_restarted():
     before = [pid(*service[:2]) for service in SERVICES]
     java = cluster.shell(SHARED, f"readlink /proc/{pid(SHARED, 'flink-taskmanager')}/exe")

@@ -11,6 +11,7 @@ JM_PORTS = {"rest_port": 8081, "rpc_port": "6123", "blob_port": 6124, "metrics_p
 TM_PORTS = {"rpc_port": 6122, "data_port": 6121, "metrics_port": 6126}
 DEFAULTS = {
     "flink_ha_jobmanager_instances": [],
+    "flink_ha_taskmanager_instances": [],
     "flink_ha_rest_port": 8081,
     "zookeeper_client_port": 2181,
     "zookeeper_quorum_port": 2888,
@@ -45,6 +46,46 @@ def test_several_are_instances_with_ports_ten_apart_unless_they_name_their_own()
     assert names([first, second]) == ["flink-jobmanager@1.service", "flink-jobmanager@2.service"]
     assert [first["rest_port"], second["rest_port"]] == [8081, 8082]
     assert (second["rpc_port"], second["blob_port"], second["metrics_port"]) == (6133, 6134, 6135)
+
+
+def test_another_task_manager_of_a_host_leaves_the_first_as_it_is():
+    (alone,) = cluster.task_manager_services("tm1", [], TM_PORTS)
+    first, second = cluster.task_manager_services("tm1", [{}, {"data_port": 7000}], TM_PORTS)
+    assert first == alone
+    assert first == {
+        "kind": "taskmanager",
+        "name": "flink-taskmanager",
+        "unit": "flink-taskmanager.service",
+        "address": "tm1",
+        **TM_PORTS,
+    }
+    assert second["unit"] == "flink-taskmanager@2.service"
+    assert (second["rpc_port"], second["data_port"], second["metrics_port"]) == (6132, 7000, 6136)
+    assert set(names([first, second])) <= set(cluster.possible_units([]))
+
+
+def test_each_task_manager_of_a_host_is_counted_and_has_a_place_of_its_own_in_a_roll():
+    instances = [{}, {}]
+    hostvars = {
+        "b": {"flink_ha_taskmanager_instances": instances},
+        "a": {},
+        "c": {"flink_ha_taskmanager_instances": []},
+    }
+    addresses = cluster.workers(hostvars, ["c", "b", "a"])
+    assert addresses == ["a", "b", "b", "c"]
+    ids = []
+    for host in ("a", "b", "c"):
+        planned = [
+            {**service, "root": "/r", "digest": "1" * 16, "live": True}
+            for service in cluster.task_manager_services(host, instances if host == "b" else [], TM_PORTS)
+        ]
+        unit = {"active": True, "generation": "", "process": "1@1"}
+        state = {
+            "units": {service["unit"]: unit for service in planned},
+            "contents": {cluster.restart_file(service["unit"]): "" for service in planned},
+        }
+        ids += [(each["name"], each["id"]) for each in cluster.members(planned, host, [], addresses, state, 60)]
+    assert ids == [("a", 1), ("b", 2), ("b (flink-taskmanager@2)", 3), ("c", 4)]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +186,10 @@ FILES = {"start": {"content": "#!/bin/sh\n", "mode": "0755"}, "unit": {"content"
 
 
 def wanted(slots=1, extra=None):
-    services = [*cluster.job_manager_services("h", [{}, {}], JM_PORTS), cluster.task_manager_service("h", TM_PORTS)]
+    services = [
+        *cluster.job_manager_services("h", [{}, {}], JM_PORTS),
+        *cluster.task_manager_services("h", [], TM_PORTS),
+    ]
     return cluster.with_generations(
         services, OPTIONS, "2.3.0", "config.yaml", {"slots": slots}, extra or {}, FILES, {"release": "/opt/flink-2.3.0"}
     )
@@ -469,6 +513,7 @@ def given(**changes):
         "flink_ha_address": "jm1",
         "flink_ha_rest_port": 8081,
         "flink_ha_jobmanager_instances": [],
+        "flink_ha_taskmanager_instances": [],
         "flink_ha_user": "flink",
         "flink_ha_uid": 6123,
         "flink_ha_gid": 6123,
@@ -566,7 +611,10 @@ def test_any_rpc_port_may_be_asked_for():
 
 def test_task_managers_may_be_limited():
     limited = given(
-        host="tm1", play_hosts=["tm1"], flink_ha_address="tm1", services=[cluster.task_manager_service("tm1", TM_PORTS)]
+        host="tm1",
+        play_hosts=["tm1"],
+        flink_ha_address="tm1",
+        services=cluster.task_manager_services("tm1", [], TM_PORTS),
     )
     assert cluster.flink_problems(limited, HOSTVARS) == []
 

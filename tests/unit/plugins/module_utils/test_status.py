@@ -37,6 +37,15 @@ def test_each_task_manager_is_named_with_what_becomes_of_it():
     ]
 
 
+def test_a_task_manager_that_is_missing_beside_another_of_its_host_is_told():
+    told = lines(ANSWER, ("TM1", "TM1", "old"))
+    assert told[told.index("TaskManager slots free") + 1 :][:3] == [
+        "TM1:6122 2 1",
+        "TM1 not registered",
+        "old:6122 2 2",
+    ]
+
+
 def test_each_job_has_its_state_and_the_age_of_its_checkpoint():
     told = lines(ANSWER)
     assert told[told.index("job name state restarts checkpoint") + 1 :] == [
