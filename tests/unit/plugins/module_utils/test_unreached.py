@@ -71,6 +71,7 @@ def reply(*serving: int) -> dict:
 
 
 RUN = {"tried": (), "waited": (), "lost_lock": ""}
+ALLOWED: dict = {}
 
 
 def five(gone: list[int]) -> list[dict]:
@@ -83,30 +84,32 @@ def five(gone: list[int]) -> list[dict]:
 
 
 def test_a_roll_goes_on_without_a_member_that_counts_for_the_quorum() -> None:
-    step = rolling.next_step(view("zookeeper", five([5]), reply(1, 2, 3, 4), RUN), Policy())
+    step = rolling.next_step(view("zookeeper", five([5]), reply(1, 2, 3, 4), RUN, ALLOWED), Policy())
     assert (step.kind, step.members) == (CHANGE, ("zk2",))
 
 
 def test_a_roll_stops_where_the_next_one_would_take_the_quorum() -> None:
     """Of five, two are dead: the third would be one too many, whatever the three think that are left."""
-    step = rolling.next_step(view("zookeeper", five([4, 5]), reply(1, 2, 3), RUN), Policy())
+    step = rolling.next_step(view("zookeeper", five([4, 5]), reply(1, 2, 3), RUN, ALLOWED), Policy())
     assert step.kind == STOP
     assert "2 of 5 voters would be left" in step.reason
 
 
 def test_a_member_that_is_not_reached_and_serves_counts_as_one_that_does() -> None:
-    step = rolling.next_step(view("zookeeper", five([4, 5]), reply(1, 2, 3, 4, 5), RUN), Policy())
+    step = rolling.next_step(view("zookeeper", five([4, 5]), reply(1, 2, 3, 4, 5), RUN, ALLOWED), Policy())
     assert (step.kind, step.members) == (CHANGE, ("zk2",))
 
 
 def test_nothing_is_ever_done_to_a_member_that_is_not_reached() -> None:
     members = [{**member, "running": "new"} if member["live"] else member for member in five([5])]
-    assert rolling.next_step(view("zookeeper", members, reply(1, 2, 3, 4), RUN), Policy()).kind == DONE
+    assert rolling.next_step(view("zookeeper", members, reply(1, 2, 3, 4), RUN, ALLOWED), Policy()).kind == DONE
     assert [member["name"] for member in members if to_do(member)] == []
 
 
 def test_another_member_that_does_not_serve_still_stops_the_roll() -> None:
-    step = rolling.next_step(view("zookeeper", five([5]), reply(1, 2, 3), {**RUN, "waited": ("zk4",)}), Policy())
+    step = rolling.next_step(
+        view("zookeeper", five([5]), reply(1, 2, 3), {**RUN, "waited": ("zk4",)}, ALLOWED), Policy()
+    )
     assert (step.kind, step.members) != (CHANGE, ("zk2",))
 
 
