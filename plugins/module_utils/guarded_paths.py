@@ -30,7 +30,8 @@ OWNER_SECONDS = 60.0
 #: As the kernel's own (MAXSYMLINKS).
 LINKS_LIMIT = 40
 #: Opens whatever it is without touching it: no FIFO waits, no device acts, no link is followed.
-LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+#: (A controller imports this too, and may be no Linux.)
+LOOK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class EntryError(Exception):
@@ -71,6 +72,22 @@ def visit(path: str, action: Callable[[int, str], Result], make: bool = False, f
                 return action(last, name)
 
         return as_owner(path, owner, below)
+
+
+def owner_on_the_way(path: str) -> str:
+    """Who else than root owns a directory that leads to `path`; empty where it is root's all the way, as far as it exists.
+
+    Raises:
+        EntryError: a link on the way that somebody else than root could have made.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            names = [name for name in path.split("/") if name not in ("", ".")]
+            # The last one counts as well.
+            _folder, _rest, owner = _Walk(path, held, make=False).down([*names, "."], follow=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return owner_on_the_way(os.path.dirname(path.rstrip("/"))) if path.strip("/") else ""
+        return user_name(owner.st_uid) if owner else ""
 
 
 def kind_of(mode: int) -> str:

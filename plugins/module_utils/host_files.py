@@ -225,8 +225,12 @@ class _Rights:
 
     def give(self, handle: int) -> None:
         """Through what was opened, never by a path, at which something else may stand by now."""
-        os.fchown(handle, self.uid if os.geteuid() == 0 else -1, self.gid)
-        os.fchmod(handle, self.mode)
+        found = os.fstat(handle)
+        if (found.st_uid, found.st_gid) != (self.uid, self.gid):
+            os.fchown(handle, self.uid if os.geteuid() == 0 else -1, self.gid)
+        # Not before: the system takes bits away where the owner changes.
+        if stat.S_IMODE(os.fstat(handle).st_mode) != self.mode:
+            os.fchmod(handle, self.mode)
 
 
 def _make_directory(folder: int, name: str, rights: _Rights) -> None:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from ansible_collections.streamquorum.ha.plugins.module_utils import guarded_paths
+
 MARKER = ".streamquorum-release"
 #: The archive, while it is fetched, and the tree, while it is unpacked, stand in `<dest>.partial`.
 PARTIAL = ".partial"
@@ -408,6 +410,24 @@ def _sync(path: str) -> None:
         os.close(handle)
 
 
+def check_way(dest: str) -> None:
+    """Refuses to unpack as root where somebody else can swap what was unpacked, or the directory itself.
+
+    Raises:
+        ReleaseError: a directory on the way belongs to somebody else, or a link there may have been made by them.
+    """
+    parent = os.path.dirname(dest)
+    try:
+        owner = guarded_paths.owner_on_the_way(parent)
+    except guarded_paths.EntryError as error:
+        raise ReleaseError(f"{error} Nothing was installed.") from error
+    if owner:
+        raise ReleaseError(
+            f"{dest} lies below a directory that belongs to {owner}, who could swap what root unpacks there. Nothing was "
+            f"installed. Give the directories that lead to it to root (namei -l {parent}), or choose another installation directory."
+        )
+
+
 @contextlib.contextmanager
 def workspace(dest: str) -> Iterator[str]:
     """`<dest>.partial`, emptied of what a killed run left, and removed afterwards.
@@ -480,6 +500,7 @@ class Installer:
         Raises:
             ReleaseError: no source has the archive, or it is not the wanted one, or it cannot be unpacked.
         """
+        check_way(dest)
         left, told = list(sources), list(failures)
         while left:
             source = left.pop(0)

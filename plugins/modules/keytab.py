@@ -81,10 +81,12 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils import host_files, keytab
+from ansible_collections.streamquorum.ha.plugins.module_utils import guarded_paths, host_files, keytab
 
 #: kinit takes the KDC's time for its own, in silence; the services do not, and refuse every ticket.
 OWN_TIME = "[libdefaults]\nkdc_timesync = 0\n"
+#: Bytes of a keytab that are read; a key has some 100.
+SIZE_LIMIT = 2**20
 REMEDIES = {
     "Clock skew": "Set the clocks of this host and of the KDC (chrony).",
     "Cannot contact any KDC": "Check kerberos_kdcs, and that port 88 of the KDC is open to this host.",
@@ -129,8 +131,8 @@ def prove(module: AnsibleModule, path: str) -> None:
 def place(module: AnsibleModule, data: bytes) -> bool:
     """Puts the proved keytab on its place; True where something changed."""
     params = module.params
-    folder = os.path.dirname(params["path"])
-    handle, temporary = tempfile.mkstemp(dir=folder if os.path.isdir(folder) else None)
+    # Not beside the path, which may be in a directory of the service's user.
+    handle, temporary = tempfile.mkstemp(dir=module.tmpdir)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -146,6 +148,14 @@ def place(module: AnsibleModule, data: bytes) -> bool:
         return True
     finally:
         os.unlink(temporary)
+
+
+def read(path: str) -> bytes:
+    """The keytab on the host. It may lie in a directory of the service's user: no FIFO is waited for, no link of theirs followed."""
+    text = guarded_paths.visit(
+        path, lambda folder, name: guarded_paths.content(folder, name, SIZE_LIMIT).hex(), follow=True
+    )
+    return bytes.fromhex(text)
 
 
 def main() -> None:
@@ -165,7 +175,9 @@ def main() -> None:
     )
     params: dict[str, Any] = module.params
     try:
-        data = base64.b64decode(params["content"]) or open(params["path"], "rb").read()  # noqa: SIM115
+        data = base64.b64decode(params["content"]) or read(params["path"])
+    except host_files.EntryError as error:
+        module.fail_json(msg=f"{params['path']}: {error}")
     except OSError as error:
         module.fail_json(
             msg=f"{params['path']}: {error.strerror}. Put the keytab there, or name the one on the controller."

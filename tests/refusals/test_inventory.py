@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from .outcome import refused
@@ -134,6 +136,21 @@ def test_a_host_that_cannot_be_a_member_is_refused(run, inventory, tmp_path):
         "port 2181 is wanted by zookeeper_client_port and by zookeeper_admin_port",
         "zookeeper_java_home is /nowhere/jdk, where there is no bin/java",
     )
+
+
+@pytest.mark.parametrize("what", ["FIFO", "link"])
+def test_trap_51_a_fifo_or_a_link_in_place_of_myid_is_refused_in_words(run, inventory, tmp_path, what):
+    """An id that is absent means something else: a member that was never here."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o777)
+    (tmp_path / "canary").write_text("7\n")
+    if what == "FIFO":
+        os.mkfifo(tmp_path / "data/myid")
+    else:
+        (tmp_path / "data/myid").symlink_to(tmp_path / "canary")
+    result = run(inventory)
+    refused(result, "zk1: ", f"{tmp_path}/data/myid", f"is a {what}", "Look who made it")
+    assert "myid says" not in result[1]
 
 
 def test_trap_05_another_data_directory_over_a_full_one_is_refused(run, inventory, tmp_path):

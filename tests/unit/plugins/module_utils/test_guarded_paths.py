@@ -9,7 +9,13 @@ import stat
 import time
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils import guarded_paths, host_files, host_state
+from ansible_collections.streamquorum.ha.plugins.module_utils import (
+    guarded_paths,
+    host_files,
+    host_state,
+    release_archive,
+)
+from ansible_collections.streamquorum.ha.plugins.modules import availability_probe, keytab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to lose")
 
@@ -278,3 +284,24 @@ def test_what_is_missing_is_missing_and_what_root_linked_is_read(tmp_path):
     assert state.paths([str(tmp_path / "none" / "x")])[str(tmp_path / "none" / "x")]["free_mb"] > 0
     assert state.paths([str(tmp_path / "current")])[str(tmp_path / "current")]["target"] == "generations"
     assert state.unread == {}
+
+
+# --- Others that work as root
+
+
+def test_trap_50_no_release_is_unpacked_as_root_where_somebody_could_swap_it(lair, tmp_path, sentinel):
+    for way in (lair, lair / "opt" / "deeper"):
+        assert guarded_paths.owner_on_the_way(str(way)) == "nobody"
+        with pytest.raises(release_archive.ReleaseError, match=r"belongs to nobody.*namei -l"):
+            release_archive.check_way(f"{way}/zookeeper-3.9.5")
+    swap(lair / "link", sentinel)
+    release_archive.check_way(str(tmp_path / "opt" / "zookeeper-3.9.5"))
+
+
+def test_trap_51_a_keytab_that_is_a_fifo_is_not_waited_for(fifo):
+    with pytest.raises(guarded_paths.EntryError, match="is a FIFO"):
+        guarded_paths.as_owner("x", os.stat("/"), lambda: keytab.read(fifo).hex(), seconds=5)
+
+
+def test_trap_51_what_a_probes_writer_left_is_read_where_it_is_a_file(fifo):
+    assert guarded_paths.as_owner("x", os.stat("/"), lambda: availability_probe._text(fifo), seconds=5) == ""
