@@ -204,10 +204,14 @@ class _Walk:
         return handle
 
     def _refusal(self, name: str, info: os.stat_result) -> EntryError:
+        whose = f"a link that somebody else than root could have made (it belongs to {user_name(info.st_uid)}), and is not followed"
+        if self._path.rstrip("/").endswith(f"/{name}"):
+            return EntryError(
+                f"{self._path} is {whose}. Look who made it, and put there in its place what it is to lead to."
+            )
         return EntryError(
-            f"{name}, on the way to {self._path}, is a link that somebody else than root could have made (it belongs to "
-            f"{user_name(info.st_uid)}), and is not followed: it could lead anywhere. Look who made it, and name the directory itself, or "
-            "let root make the link in a directory that root alone writes to."
+            f"{name}, on the way to {self._path}, is {whose}: it could lead anywhere. Look who made it, and name the directory "
+            "itself, or let root make the link in a directory that root alone writes to."
         )
 
 

@@ -207,6 +207,16 @@ def test_a_further_owner_on_the_way_writes_in_its_own_directory(lair):
     assert (inner / "x").stat().st_uid == daemon.pw_uid
 
 
+def test_a_file_of_roots_becomes_its_directorys_owners_once(lair):
+    (lair / "myid").write_text("1\n")
+    os.chown(lair / "myid", 0, USER.pw_gid)
+    (lair / "myid").chmod(0o640)
+    item = entry(lair / "myid", state="file", content="1\n")
+    assert host_files.differences(item, host_files.find(item["path"])) == ["owner"]
+    host_files.apply(item)
+    assert host_files.differences(item, host_files.find(item["path"])) == []
+
+
 def test_a_file_that_its_owner_cannot_read_is_replaced(lair):
     (lair / "myid").write_text("1\n")
     (lair / "myid").chmod(0o600)
