@@ -241,10 +241,14 @@ def _make_directory(folder: int, name: str, rights: _Rights) -> None:
         _give_directory(folder, name, rights)
     except PermissionError:
         # Storage in which root is nobody (NFS with root_squash): whose it is already sets the rest.
-        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        if os.geteuid() != 0 or found.st_uid != rights.uid or rights.uid == 0:
-            raise
-        guarded_paths.as_owner(rights.path, found, lambda: _give_directory(folder, name, rights))
+        there = os.open(name, guarded_paths.LOOK | os.O_DIRECTORY, dir_fd=folder)
+        try:
+            found = os.fstat(there)
+            if os.geteuid() != 0 or found.st_uid != rights.uid or rights.uid == 0:
+                raise
+            guarded_paths.as_owner(rights.path, found, lambda: _give_directory(there, ".", rights))
+        finally:
+            os.close(there)
 
 
 def _give_directory(folder: int, name: str, rights: _Rights) -> None:

@@ -217,6 +217,23 @@ def test_a_file_of_roots_becomes_its_directorys_owners_once(lair):
     assert host_files.differences(item, host_files.find(item["path"])) == []
 
 
+def test_where_root_is_nobody_the_owner_sets_the_rights_of_its_directory(tmp_path, monkeypatch):
+    """Storage on NFS with root_squash: a directory of root's holds one of the user's, in which root may nothing."""
+    real = os.open
+
+    def squashed(path, flags, *arguments, **named):
+        if os.geteuid() == 0 and path == "flink" and not flags & os.O_PATH:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, flags, *arguments, **named)
+
+    (tmp_path / "flink").mkdir(mode=0o700)
+    os.chown(tmp_path / "flink", USER.pw_uid, USER.pw_gid)
+    monkeypatch.setattr(os, "open", squashed)
+    for path, mode in ((tmp_path / "flink", "0750"), (tmp_path / "flink" / "checkpoints", "0750")):
+        host_files.apply(entry(path, state="directory", mode=mode))
+        assert host_files.differences(entry(path, state="directory", mode=mode), host_files.find(str(path))) == []
+
+
 def test_a_file_that_its_owner_cannot_read_is_replaced(lair):
     (lair / "myid").write_text("1\n")
     (lair / "myid").chmod(0o600)
