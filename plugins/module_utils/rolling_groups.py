@@ -328,8 +328,9 @@ def checkpoint_wait(flink: Reply, ids: Collection[str], run: Mapping[str, Any]) 
 
 
 def _lease_doubts(flink: Reply, run: Mapping[str, Any]) -> list[str]:
-    wait = checkpoint_wait(flink, asked_jobs(flink, run)["proven"], run)
-    if wait < run["lease_seconds"]:
+    asked = asked_jobs(flink, run)["proven"]
+    wait = checkpoint_wait(flink, asked, run)
+    if wait < run["lease_seconds"] or _interval_s(flink, asked) * 1000 <= TRIGGER_FROM_MS:
         return []
     return [
         f"a step can wait {wait} s for a checkpoint, and rolling_lease_seconds holds the lock for {run['lease_seconds']} s: "

@@ -299,6 +299,9 @@ def test_trap_56_the_lock_is_held_for_longer_than_a_step_can_wait():
         assert step["kind"] == "stop"
         assert "rolling_lease_seconds" in step["reason"]
     assert workers_step(slow, run=run | {"lease_seconds": 4000})["kind"] == "change"
+    assert workers_step(a_job(), run=run | {"start_timeout": 1000})["kind"] == "change", (
+        "as before, for short intervals"
+    )
 
 
 @pytest.mark.parametrize(
