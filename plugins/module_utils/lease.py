@@ -6,7 +6,7 @@ release, by time, or when the process that held it is dead, which only its own c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 #: Fields that say who holds a lease: run id, host, machine id, boot id, pid namespace, pid and start time of the
@@ -48,6 +48,49 @@ def lease(wanted: Lease, now: float, duration: float) -> dict[str, Any]:
 def won(granted: Collection[str], voters: Collection[str]) -> bool:
     """Whether the hosts that gave their lease are a majority of the voters' hosts, which no other run can have too."""
     return len(set(granted) & set(voters)) * 2 > len(set(voters))
+
+
+def asked_first(voters: Sequence[str], own: Collection[str]) -> list[str]:
+    """Whom to ask for a renewal: with the hosts of the step just a majority, so that a healthy run costs no more executions.
+
+    The others are asked only where these do not suffice: one that is down takes nothing from a majority that is held.
+
+    Args:
+        voters: hosts of the voters, in the inventory's order.
+        own: hosts of the step, which renew their own lease in it.
+    """
+    others = [host for host in voters if host not in own]
+    missing = len(voters) // 2 + 1 - (len(voters) - len(others))
+    return others[: max(0, missing)]
+
+
+def granted_on(results: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Hosts that gave their lease, of what a loop over `run_lease` registered."""
+    return [result["item"] for result in results if result.get("granted")]
+
+
+def refusal(
+    results: Sequence[Mapping[str, Any]], counted: Collection[str], voters: Collection[str], locked: bool
+) -> str:
+    """Why this run must not go on, in words; empty where it has the lock.
+
+    Args:
+        results: what each host that was asked said, as a loop over `run_lease` registers it.
+        counted: hosts of the step, which are asked in it.
+        voters: hosts of the voters.
+        locked: this run has had the lock.
+    """
+    if won([*granted_on(results), *counted], voters):
+        return ""
+    holders = list(dict.fromkeys(result["told"] for result in results if result.get("told")))
+    silent = [result["item"] for result in results if "granted" not in result]
+    reasons = [*holders, *([f"no answer from {', '.join(silent)}"] if silent else [])]
+    what = (
+        "This run lost the lock" if locked else "Another run holds the lock" if holders else "The lock is not to be had"
+    )
+    ways = ["Wait for it; where it is certain that it is over: rolling_take_over=true."] if holders else []
+    ways += ["A majority of the voters' hosts has to answer."] if silent else []
+    return f"{what}: {'; '.join(reasons)}. {' '.join(ways)}"
 
 
 def is_dead(held: Lease, mine: Lease, started_of: Mapping[int, str]) -> bool:

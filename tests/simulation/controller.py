@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -137,7 +137,7 @@ class Run:
         self._first_leader: str | None = None
         self._overtaken = 0
         self._known: dict[str, tuple[str, str, bool]] = {}
-        self._holder = {
+        self.holder = {
             **dict.fromkeys(leases.HOLDER, ""),
             "run": name,
             "host": host,
@@ -187,18 +187,33 @@ class Run:
         if not self._reaches(server):
             return False
         now, held = self.world.time + server.offset, server.lease
-        kept = leases.kept(held, self._holder) or not (renewal and self.defences.kept and self.defences.lock)
-        if self.defences.lock and not leases.grants(held, self._holder, now):
-            dead = [held["run"]] if leases.is_dead(held, self._holder, self._living()) else []
-            if not leases.grants(held, self._holder, now, dead):
+        kept = leases.kept(held, self.holder) or not (renewal and self.defences.kept and self.defences.lock)
+        if self.defences.lock and not leases.grants(held, self.holder, now):
+            dead = [held["run"]] if leases.is_dead(held, self.holder, self._living()) else []
+            if not leases.grants(held, self.holder, now, dead):
                 return False
-        server.lease = leases.lease(self._holder, now, LEASE_SECONDS)
+        if kept:
+            server.lease = leases.lease(self.holder, now, LEASE_SECONDS)
         return kept
 
-    def _renew(self, renewal: bool = True) -> str:
-        """Why the lock is not held; empty while it is."""
+    def _lock(self) -> str:
+        """Why the lock is not to be had; empty where it is."""
         hosts = self.world.servers if self.defences.own_lease else self.world.voters
-        granted = {server.name for server in hosts if self._lease(server, renewal)}
+        return self._won({server.name for server in hosts if self._lease(server, renewal=False)})
+
+    def _renew(self, own: Sequence[str]) -> str:
+        """Why the lock is not held any more; empty while it is. Asked is just a majority, and the others where it is none."""
+        voters = [server.name for server in self.world.voters]
+        first = leases.asked_first(voters, own)
+        granted = self._granted(first)
+        if leases.won([*granted, *own], voters):
+            return ""
+        return self._won(granted | self._granted([name for name in voters if name not in first]))
+
+    def _granted(self, names: Sequence[str]) -> set[str]:
+        return {each.name for each in self.world.servers if each.name in names and self._lease(each, renewal=True)}
+
+    def _won(self, granted: set[str]) -> str:
         if leases.won(granted, [server.name for server in self.world.voters]):
             return ""
         return f"its lease is held on {len(granted)} hosts only"
@@ -276,7 +291,7 @@ class Run:
     def _life(self) -> Process:
         random = self.world.random
         yield random.uniform(1.0, 4.0)
-        if problem := self._renew(renewal=False):
+        if problem := self._lock():
             self._stop(f"the lock is not to be had: {problem}")
             return
         acts = 0
@@ -301,7 +316,7 @@ class Run:
             acts += 1
             if self.suspended[:2] == (acts, "before the lock"):
                 yield self.suspended[2]
-            if lost := self._renew():
+            if lost := self._renew(step.members):
                 self._stop(f"the lock is lost: {lost}")
                 return
             yield self.suspended[2] if self.suspended[:2] == (acts, "before the step") else random.uniform(0.2, 1.5)
@@ -414,11 +429,14 @@ class OnHost:
             world.at(gap, self._guarded)
 
     def _mine(self) -> bool:
-        """The lease of this host lets this run act."""
-        held = self.server.lease
+        """The lease of this host lets this run act; it is renewed first where it is still this run's."""
+        held, now = self.server.lease, self.world.time + self.server.offset
+        run = self.order.run
+        if leases.kept(held, run.holder) or (not run.defences.kept and leases.grants(held, run.holder, now)):
+            held = self.server.lease = leases.lease(run.holder, now, LEASE_SECONDS)
         if not self.order.run.defences.own_lease:
             return not held or held["run"] == self.order.run.name
-        return not leases.forbids(held, self.order.run.name, self.world.time + self.server.offset)
+        return not leases.forbids(held, self.order.run.name, now)
 
     def _guarded(self) -> None:
         world, server, order = self.world, self.server, self.order

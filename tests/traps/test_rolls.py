@@ -205,6 +205,35 @@ def test_trap_17_a_lock_that_is_lost_on_the_way_ends_the_roll(world):
     assert "This run lost the lock: held by other@controller2" in output
 
 
+@pytest.fixture(scope="module")
+def thinned(tmp_path_factory, collections):
+    """A roll of five voters, the first of which cannot be asked for its lease any more after the first step."""
+    world = World(tmp_path_factory.mktemp("thinned") / "world", collections)
+    for number in (4, 5):
+        world.add(f"zk{number}", number)
+    world.names += ["zk4", "zk5"]
+    # The inventory's order is zk3, zk1, zk2, zk4, zk5: after zk1's step zk3 is asked before zk4 and zk5.
+    world.event("after", "service_step", "zk1", set={"zk3": {"lease": "other@controller2"}})
+    code, output = world.roll()
+    return world, code, output
+
+
+def test_trap_60_a_majority_that_still_holds_the_lock_is_asked_before_giving_up(thinned):
+    world, code, output = thinned
+    assert "This run lost the lock" not in output
+    assert world.stepped() == ["zk1", "zk2", "zk4", "zk5", "zk3"], output
+    assert code == 0, output
+
+
+def test_trap_60_a_renewal_asks_no_more_hosts_than_it_needs(thinned):
+    world, _code, _output = thinned
+    calls = world.calls("run_lease", "service_step")
+    first = [call["module"] for call in calls].index("service_step")
+    taken, renewed = calls[:5], calls[5:first]
+    assert {call["host"] for call in taken} == set(world.names)
+    assert [call["host"] for call in renewed] == ["zk3", "zk2"]
+
+
 def test_trap_28_a_ready_member_is_not_touched_while_another_cannot_be_mended(world):
     world.set("zk2", live=False, mode="")
     world.event("before", "service_step", "zk2", reply={"failed": True, "msg": "its disk is full"})

@@ -8,11 +8,13 @@ import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.lease import (
     HOLDER,
     STEP_SECONDS,
+    asked_first,
     forbids,
     grants,
     is_dead,
     kept,
     lease,
+    refusal,
     told,
     won,
 )
@@ -117,3 +119,67 @@ def test_the_holder_is_told() -> None:
     assert "alice@controller, process 99, run r0, for roll" in text
     assert "600 s" in text
     assert "it ends in 0 s" in told(HELD, 5000.0)
+
+
+VOTERS = ["z1", "z2", "z3", "z4", "z5"]
+
+
+@pytest.mark.parametrize(
+    ("voters", "own", "first"),
+    [
+        (VOTERS, ["z1"], ["z2", "z3"]),
+        (VOTERS, ["z4"], ["z1", "z2"]),
+        (VOTERS, ["jm1"], ["z1", "z2", "z3"]),
+        (["z1"], ["z1"], []),
+        (["z1"], ["jm1"], ["z1"]),
+        (VOTERS, VOTERS, []),
+    ],
+)
+def test_a_renewal_asks_just_a_majority_first(voters: list[str], own: list[str], first: list[str]) -> None:
+    assert asked_first(voters, own) == first
+
+
+def given(host: str) -> dict[str, Any]:
+    return {"item": host, "granted": True, "told": ""}
+
+
+def refused(host: str) -> dict[str, Any]:
+    return {"item": host, "granted": False, "told": "bob@other, process 7"}
+
+
+def silent(host: str) -> dict[str, Any]:
+    return {"item": host, "unreachable": True, "msg": "No route to host"}
+
+
+@pytest.mark.parametrize(
+    ("results", "counted", "locked", "why"),
+    [
+        pytest.param([silent("z1"), given("z2"), given("z3")], ["jm1", "z4"], True, "", id="a-majority-without-one"),
+        pytest.param(
+            [silent("z1"), silent("z2"), silent("z3"), given("z4")],
+            ["z5"],
+            True,
+            "This run lost the lock: no answer from z1, z2, z3. A majority of the voters' hosts has to answer.",
+            id="a-majority-is-silent",
+        ),
+        pytest.param(
+            [refused("z1"), refused("z2"), refused("z3"), silent("z4")],
+            ["z5"],
+            True,
+            "This run lost the lock: bob@other, process 7; no answer from z4. Wait for it; where it is certain that it is "
+            "over: rolling_take_over=true. A majority of the voters' hosts has to answer.",
+            id="another-run-has-it",
+        ),
+        pytest.param(
+            [silent("z1"), silent("z2"), silent("z3"), given("z4"), given("z5")],
+            [],
+            False,
+            "The lock is not to be had: no answer from z1, z2, z3. A majority of the voters' hosts has to answer.",
+            id="nobody-holds-it",
+        ),
+    ],
+)
+def test_trap_60_who_did_not_answer_is_named(
+    results: list[dict[str, Any]], counted: list[str], locked: bool, why: str
+) -> None:
+    assert refusal(results, counted, VOTERS, locked) == why
