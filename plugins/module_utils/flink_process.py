@@ -52,14 +52,15 @@ SHARED_PATHS = ("/", "/media", "/mnt", "/opt", "/srv", "/var", "/var/cache", "/v
 PATH = re.compile(r"^/[A-Za-z0-9_./:@,+-]*$")
 
 
-#: What Flink 1.13 to 2.3 makes in io.tmp.dirs (FileChannelManagerImpl, FileCache, BlobUtils, FileExecutionGraphInfoStore, JaasModule,
+#: What Flink 1.13 to 2.3 makes in io.tmp.dirs (FileChannelManagerImpl, FileCache, BlobUtils, the stores of finished jobs, JaasModule,
 #: RocksDB's and Python's workers, the loaders of RPC and planner), as patterns of find.
 LEFTOVERS = (
     "flink-io-*",
     "flink-netty-shuffle-*",
     "flink-dist-cache-*",
-    "flink-rpc-akka_*.jar",
-    "flink-table-planner_*.jar",
+    "flink-rpc-akka*.jar",
+    "flink-table-planner*.jar",
+    "archivedApplicationStore-*",
     "blobStore-*",
     "executionGraphStore-*",
     "jaas-*.conf",

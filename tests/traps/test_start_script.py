@@ -83,6 +83,8 @@ LEFT = (
     "rocksdb-lib-6",
     "job_a_op_b",
     "localState",
+    "archivedApplicationStore-7",
+    "flink-rpc-akka8.jar",
 )
 
 
