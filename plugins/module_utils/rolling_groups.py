@@ -380,7 +380,8 @@ def _workers(members: Sequence[Described], reply: Reply) -> dict[int, Mapping[st
         member["id"]: worker
         for member in members
         for worker in reply["task_managers"]
-        if worker["host"] == member["address"] and worker["port"] in member["ports"]
+        # As in DNS: who publishes a name, and who reads it, may write it in capitals or not.
+        if worker["host"].lower() == member["address"].lower() and worker["port"] in member["ports"]
     }
 
 

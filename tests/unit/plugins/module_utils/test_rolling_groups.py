@@ -218,6 +218,14 @@ def test_what_flink_noticed(change, told):
     ]
 
 
+@pytest.mark.parametrize(("address", "host"), [("TM1", "tm1"), ("tm1", "TM1"), ("Tm1", "Tm1")])
+def test_a_task_manager_is_found_whatever_the_case_of_its_name(address, host):
+    """Names are the same in DNS, and a process that runs by such a name must stay rollable."""
+    reply = {"task_managers": [{"host": host, "port": 6122, "id": "x"}]}
+    given = {"id": 1, "name": "w", "address": address, "ports": [6122]}
+    assert groups._workers_ready([given], reply) == ["w"]
+
+
 def test_flink_that_does_not_tolerate_suspended_connections():
     jobs = {
         "job_managers": [
