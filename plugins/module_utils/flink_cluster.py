@@ -298,6 +298,7 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
                 "exists": unit["exists"],
                 "enabled": unit["enabled"],
                 "active": unit["active"],
+                "needs_reload": unit["needs_reload"],
                 "live": live,
                 "restart_needed": live
                 and (not runs_it or state["contents"][restart_file(service["unit"])].strip() == unit["process"]),
@@ -379,7 +380,7 @@ def entries(services: Iterable[Service], group: str) -> list[dict[str, Any]]:
 
 def steps(services: Iterable[Service]) -> list[dict[str, Any]]:
     """The plan without the generations: what a loop may print."""
-    shown = ("name", "unit", "exists", "enabled", "active", "start", "restart_needed")
+    shown = ("name", "unit", "exists", "enabled", "active", "needs_reload", "start", "restart_needed")
     return [{field: service[field] for field in shown} for service in services]
 
 

@@ -31,12 +31,16 @@ UNIT_PROPERTIES = (
     "ExecMainStartTimestampMonotonic",
     "NRestarts",
     "Result",
+    "NeedDaemonReload",
 )
 #: Larger files are not configuration; reading them would only fill the reply.
 READ_LIMIT = 64 * 1024
+#: Of a directory's names, sorted. Whether there are any is all that this page says; for certain names, ask by `matches`.
 LIST_LIMIT = 100
 #: capability.h
 CAP_SYS_RESOURCE = 24
+#: Of the names that match: more than anything here keeps, and still a short reply.
+MATCH_LIMIT = 1000
 JVM_ROOT = "/usr/lib/jvm"
 
 CommandRunner = Callable[[list[str]], tuple[int, str, str]]
@@ -75,6 +79,8 @@ def parse_units(text: str) -> dict[str, dict[str, Any]]:
             "started_at": int(raw.get("ExecMainStartTimestampMonotonic") or 0),
             "restarts": int(raw.get("NRestarts") or 0),
             "result": raw.get("Result", ""),
+            # A run that was killed between writing a unit and telling systemd: a start would take the one before.
+            "needs_reload": raw.get("NeedDaemonReload") == "yes",
             "generation": "",
         }
         units[raw["Id"]]["process"] = process_identity(units[raw["Id"]])
@@ -205,6 +211,10 @@ class HostReader:
         return {
             path: {name: text in found[path] for name, text in wanted[path].items() if found[path]} for path in wanted
         }
+
+    def matches(self, wanted: Mapping[str, str]) -> dict[str, list[str]]:
+        """Names in a directory, by path, that a regular expression matches whole; none where there is no directory."""
+        return {path: self._guarded(path, _Matching(pattern), []) for path, pattern in wanted.items()}
 
     def resolve(self, names: Iterable[str]) -> dict[str, list[str]]:
         """Addresses by name, as this host's resolver gives them; an empty list for a name that it does not know."""
@@ -371,6 +381,20 @@ def _look(folder: int, name: str) -> dict[str, Any]:
     return facts
 
 
+class _Matching:
+    """Reads the names in a directory that a regular expression matches whole."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = re.compile(pattern)
+
+    def __call__(self, folder: int, name: str) -> list[str]:
+        opened = guarded_paths.directory(folder, name)
+        try:
+            return sorted(each for each in os.listdir(opened) if self._pattern.fullmatch(each))[:MATCH_LIMIT]
+        finally:
+            os.close(opened)
+
+
 def _name(lookup: Callable[[int], Any], number: int) -> str:
     try:
         return str(lookup(number)[0])
@@ -417,6 +441,7 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "contents": reader.contents(params["contents"], params["secrets"]),
         "lines": reader.lines(params["lines"]),
         "holds": reader.holds(params["holds"]),
+        "matches": reader.matches(params["matches"]),
         "resolved": reader.resolve(params["resolve"]),
         "accounts": reader.accounts(params["accounts"]),
         "memory": reader.memory(),

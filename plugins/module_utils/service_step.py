@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import apply, differences, find
+from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import Found, apply, differences, find
 from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import HostReader
 
 UNIT_DIRECTORY = "/etc/systemd/system"
-#: The unit of an installation that was not ours, kept for the way back.
+#: Where systemd-sysv-generator puts the units that it makes of init scripts (generator, generator.late).
+GENERATED_UNITS = "/run/systemd/generator"
+#: The unit of an installation that was not ours, kept for the way back: its text where it stood in our place, and beside it
+#: what it was. One of a package, or one made from an init script, stays where it is, and is found again without ours.
 FOREIGN_UNIT = "foreign-unit"
+FOREIGN_FACTS = "foreign-unit.json"
 POLL_SECONDS = 0.1
 #: How long a leader's host leaves the others alone with their election; less than its unit's RestartSec.
 ELECTION_SECONDS = 2.0
@@ -70,6 +75,20 @@ def served_before(now: str, current: str, previous: str, running: str, serves: b
         return "" if live else previous
     doubtful = live or restarts > 0
     return previous if doubtful and previous else current
+
+
+def foreign_facts(installed: Found, unit: Mapping[str, Any]) -> dict[str, Any]:
+    """What a unit that is not ours is, for the way back; nothing where there is none.
+
+    Args:
+        installed: what stands where our unit will.
+        unit: what `host_state` says of it.
+    """
+    if installed.kind == "absent" and not unit["fragment"]:
+        return {}
+    # One that an init script was made into is enabled by that script's links.
+    enabled = unit["enabled"] or unit["fragment"].startswith(GENERATED_UNITS)
+    return {"kind": installed.kind, "mode": installed.mode, "target": installed.target, "enabled": enabled}
 
 
 class ServiceStep:
@@ -140,7 +159,7 @@ class ServiceStep:
         if target.back:
             return self._reply(OK, self._back(now, before["previous"]))
         if target.generation:
-            self._switch(now, served)
+            self._switch(now, served, unit)
         if not unit["enabled"]:
             self._run(["systemctl", "enable", target.unit])
         if unit["active"] and self._successor:
@@ -149,7 +168,7 @@ class ServiceStep:
         if not cause:
             if target.generation:
                 self._forget()
-            foreign = FOREIGN_UNIT if not before["current"] and find(f"{target.root}/{FOREIGN_UNIT}").content else ""
+            foreign = FOREIGN_UNIT if not before["current"] and self._foreign() else ""
             return self._reply(OK, "", served or foreign)
         journal = self._journal()
         back = self._back(now, served) if target.generation else "it was not switched"
@@ -171,43 +190,81 @@ class ServiceStep:
     def _forget(self) -> None:
         """Removes the generations that are neither `current`, which runs now, nor `previous`."""
         root = self._target.root
+        # Releases before this one kept the foreign unit readable to all.
+        kept_unit = find(f"{root}/{FOREIGN_UNIT}")
+        if kept_unit.kind == "file":
+            self._ensure(f"{root}/{FOREIGN_UNIT}", content=kept_unit.content, mode="0600")
         kept = {find(f"{root}/{link}").target for link in ("current", "previous")}
         for name in sorted(os.listdir(f"{root}/generations")):
             if f"generations/{name}" not in kept:
                 apply({"path": f"{root}/generations/{name}", "state": "absent"})
 
-    def _switch(self, now: str, served: str) -> None:
+    def _switch(self, now: str, served: str, unit: Mapping[str, Any]) -> None:
         """`current` to the generation, `previous` to what served until now, its unit in place."""
         root = self._target.root
-        installed = find(f"{UNIT_DIRECTORY}/{self._target.unit}")
-        if not find(f"{root}/current").target and installed.kind == "file":
-            self._ensure(f"{root}/{FOREIGN_UNIT}", content=installed.content)
+        if not find(f"{root}/current").target:
+            installed = find(f"{UNIT_DIRECTORY}/{self._target.unit}")
+            facts = foreign_facts(installed, unit)
+            if installed.kind == "file":
+                # It may hold passwords (Environment=).
+                self._ensure(f"{root}/{FOREIGN_UNIT}", content=installed.content, mode="0600")
+            if facts:
+                self._ensure(f"{root}/{FOREIGN_FACTS}", content=json.dumps(facts, sort_keys=True) + "\n", mode="0600")
         if served:
             self._ensure(f"{root}/previous", target=served)
         self._ensure(f"{root}/current", target=now)
         self._install_unit(find(f"{root}/{now}/unit").content)
 
+    def _foreign(self) -> dict[str, Any]:
+        """What ran here before us; nothing where nothing did."""
+        root = self._target.root
+        facts = find(f"{root}/{FOREIGN_FACTS}").content
+        if facts:
+            found: dict[str, Any] = json.loads(facts)
+            return found
+        # Kept by a release that noted nothing else of it.
+        kept = find(f"{root}/{FOREIGN_UNIT}").kind == "file"
+        return {"kind": "file", "mode": "0644", "target": "", "enabled": True} if kept else {}
+
     def _back(self, now: str, served: str) -> str:
         """To what served before; says how it went."""
         root = self._target.root
-        foreign = find(f"{root}/{FOREIGN_UNIT}")
+        foreign = self._foreign()
         if served not in ("", now):
             self._ensure(f"{root}/current", target=served)
             self._install_unit(find(f"{root}/{served}/unit").content)
-        elif not served and foreign.kind == "file":
-            apply({"path": f"{root}/current", "state": "absent"})
-            self._install_unit(foreign.content)
+        elif not served and foreign and not find(f"{root}/previous").target:
+            self._restore(foreign)
         else:
             return "there is nothing that served before"
         cause = self._restart(True)
         return f"switched back to what served before, which {f'does not start either: {cause}' if cause else 'runs'}"
+
+    def _restore(self, foreign: Mapping[str, Any]) -> None:
+        """The unit of the installation that was there before us, in our unit's place, and enabled as it was."""
+        root, unit = self._target.root, self._target.unit
+        path = f"{UNIT_DIRECTORY}/{unit}"
+        if find(f"{root}/current").kind != "absent":
+            apply({"path": f"{root}/current", "state": "absent"})
+        if foreign["kind"] == "file":
+            self._ensure(path, content=find(f"{root}/{FOREIGN_UNIT}").content, mode=foreign["mode"])
+        elif foreign["kind"] == "link":
+            self._ensure(path, target=foreign["target"])
+        elif find(path).kind != "absent":
+            # Ours hides it; the links that enable it are to name it, and no file that is gone.
+            apply({"path": path, "state": "absent"})
+        self._run(["systemctl", "daemon-reload"])
+        if foreign["kind"] != "file" or not foreign["enabled"]:
+            self._run(["systemctl", "disable", unit])
+        if foreign["enabled"]:
+            self._run(["systemctl", "enable", unit])
 
     def _install_unit(self, content: str) -> None:
         if self._ensure(f"{UNIT_DIRECTORY}/{self._target.unit}", content=content):
             self._run(["systemctl", "daemon-reload"])
 
     @staticmethod
-    def _ensure(path: str, content: str | None = None, target: str = "") -> bool:
+    def _ensure(path: str, content: str | None = None, target: str = "", mode: str = "0644") -> bool:
         entry: dict[str, Any] = {"path": path, "state": "link", "target": target}
         if content is not None:
             entry = {
@@ -216,7 +273,7 @@ class ServiceStep:
                 "content": content,
                 "owner": "root",
                 "group": "root",
-                "mode": "0644",
+                "mode": mode,
             }
         if not differences(entry, find(path)):
             return False
@@ -237,6 +294,9 @@ class ServiceStep:
         """Restarts and waits until it listens; why it does not, empty where it does."""
         target = self._target
         deadline = self._clock() + target.limit
+        # A run that was killed right after it wrote the unit has not told systemd.
+        if self._unit()["needs_reload"]:
+            self._run(["systemctl", "daemon-reload"])
         code, out, error = self._run(["systemctl", "restart" if runs else "start", target.unit])
         if code != 0:
             return f"systemctl: {(error or out).strip()}"

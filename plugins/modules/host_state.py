@@ -54,6 +54,12 @@ options:
       - By path, texts by a name of yours; told is whether the file has each of them. For secrets, of which nobody is told more.
     type: dict
     default: {}
+  matches:
+    description:
+      - By path of a directory, a regular expression; told are the names that it matches whole, the first 1000 of them. For
+        what depends on certain names, since RV(paths) lists the first 100 of all.
+    type: dict
+    default: {}
   resolve:
     description: Host names to resolve with this host's resolver.
     type: list
@@ -101,7 +107,7 @@ units:
   type: dict
   returned: always
 paths:
-  description: By path (exists, type, owner, group, mode, target, entries, free_mb of its file system).
+  description: By path (exists, type, owner, group, mode, target, the first 100 entries, free_mb of its file system).
   type: dict
   returned: always
 contents:
@@ -114,6 +120,10 @@ lines:
   returned: always
 holds:
   description: By path and name, whether the file has the text; an empty dictionary for a missing file.
+  type: dict
+  returned: always
+matches:
+  description: By path, the names that match, sorted; none where there is no such directory.
   type: dict
   returned: always
 resolved:

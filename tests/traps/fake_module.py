@@ -36,7 +36,7 @@ def change(name, **fields):
 def host_state(me, given, _check):
     ours = {
         "exists": me["installed"], "active": me["live"], "enabled": me["installed"], "state": "", "sub_state": "",
-        "fragment": "", "main_pid": 1, "started_at": 1, "restarts": 0, "result": "success",
+        "fragment": "", "main_pid": 1, "started_at": 1, "restarts": 0, "result": "success", "needs_reload": me["needs_reload"],
         "generation": me["generation"], "process": me["process"],
     }  # fmt: skip
     none = {**ours, "exists": False, "active": False, "enabled": False, "generation": "", "process": ""}
@@ -47,11 +47,13 @@ def host_state(me, given, _check):
     paths = {path: dict(nothing) for path in given["paths"]}
     for path, entry in paths.items():
         if path.endswith("/version-2") and me["data"]:
-            entry["owner"], entry["entries"] = "zookeeper", ["snapshot.1"]
+            entry["owner"], entry["entries"] = "zookeeper", [f"log.{number}" for number in range(1, 101)]
         elif path.endswith(("/served", "/initialize")):
             entry["exists"] = me["installed"] and me[path.rpartition("/")[2]]
         elif path.endswith("/current") and me["generation"]:
             entry["target"] = f"generations/{me['generation']}"
+        elif path.endswith("/current/release"):
+            entry["target"] = me["release"]
     contents = dict.fromkeys(given["contents"], "")
     for path in contents:
         if path.endswith("/myid") and me["data"]:
@@ -70,6 +72,7 @@ def host_state(me, given, _check):
         "contents": contents,
         "lines": {path: [] for path in given.get("lines", {})},
         "holds": {path: {} for path in given.get("holds", {})},
+        "matches": dict.fromkeys(given.get("matches", {}), me["snapshots"]),
         "resolved": {name: ["192.0.2.1"] for name in given["resolve"]},
         "accounts": {
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]

@@ -401,3 +401,22 @@ def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world):
     assert canary in "".join(str(entry.get("secret_content", "")) for entry in sent), "it is in what was written"
     assert canary not in "".join(str(entry.get("content", "")) for entry in sent)
     assert canary not in output
+
+
+def test_trap_61_an_upgrade_finds_the_snapshot_behind_a_hundred_logs(world):
+    """The stand-in's listing ends with its logs, as that of a host does."""
+    world.set("zk1", "zk2", "zk3", release="/opt/zookeeper-3.9.4")
+    world.set("zk2", snapshots=[])
+    code, output = world.run("zookeeper.yml", "-e", "zookeeper_upgrade=true")
+    assert code != 0, output
+    assert "zk2: has no snapshot in" in output
+    assert "zk1: has no snapshot in" not in output
+    assert touched(world) == []
+
+
+def test_trap_15_a_unit_that_a_killed_run_has_written_is_told_to_systemd(world):
+    """Else the service starts, now or after a crash, with the unit of before."""
+    world.set("zk1", "zk2", "zk3", live=False, process="", mode="", needs_reload=True)
+    _code, output = world.run("start.yml")
+    told = [call["args"].get("daemon_reload") for call in world.calls("fake_systemd_service")]
+    assert told == [True] * 3, output

@@ -13,7 +13,8 @@ import yaml
 FAKE = Path(__file__).parent / "fake_module.py"
 HOST = {
     "name": "zk1", "id": 1, "installed": True, "marker": "", "live": True, "mode": "leader", "generation": "", "before": "",
-    "process": "", "data": True, "zoo_cfg": "", "restart": "", "lease": "",
+    "process": "", "data": True, "zoo_cfg": "", "restart": "", "lease": "", "release": "", "snapshots": [],
+    "needs_reload": False,
 }  # fmt: skip
 
 

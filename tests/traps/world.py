@@ -59,6 +59,7 @@ class World:
             "name": name, "id": number, "installed": True, "marker": marker_text(Release("zookeeper", VERSION, SUM)),
             "live": True, "mode": "follower", "generation": "0" * 16, "before": "0" * 16, "process": f"{name}.0", "data": True,
             "zoo_cfg": "", "restart": "", "lease": "", "served": True, "initialize": False, "stored": "",
+            "release": "", "snapshots": ["snapshot.1"], "needs_reload": False,
         }  # fmt: skip
         self._file(name).write_text(json.dumps(state))
         (self.folder / f"{name}.connection").write_text("local")

@@ -233,6 +233,7 @@ def state_of(services, running=None, listening=None, active=True, asked=""):
                 "exists": active,
                 "enabled": active,
                 "active": active,
+                "needs_reload": False,
                 "generation": (running or {}).get(s["name"], ""),
                 "process": "100@5" if active else "",
             }

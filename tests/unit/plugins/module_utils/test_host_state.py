@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils import host_state
+from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import LIST_LIMIT, MATCH_LIMIT, HostReader
 
 
 @pytest.mark.parametrize(
@@ -55,11 +58,17 @@ def test_units():
         "started_at": 125077413,
         "restarts": 0,
         "result": "success",
+        "needs_reload": False,
         "generation": "",
         "process": "812@125077413",
     }
     assert not units["other.service"]["exists"]
     assert not units["other.service"]["active"]
+
+
+def test_a_unit_that_systemd_has_not_read_again_says_so():
+    units = host_state.parse_units(UNITS.replace("MainPID", "NeedDaemonReload=yes\nMainPID"))
+    assert units["zookeeper.service"]["needs_reload"]
 
 
 @pytest.mark.parametrize(
@@ -161,3 +170,27 @@ def test_a_java_that_was_replaced_on_disk_is_noticed(monkeypatch, link, replaced
     monkeypatch.setattr(reader, "_link", {"/proc/812/exe": link}.__getitem__)
     units = reader.units(["zookeeper.service", "other.service"])
     assert (units["zookeeper.service"]["java_replaced"], units["other.service"]["java_replaced"]) == (replaced, False)
+
+
+def test_trap_61_many_logs_hide_no_snapshot(tmp_path):
+    """`log.…` sorts before `snapshot.…`."""
+    names = [
+        *(f"log.{number:x}" for number in range(1, LIST_LIMIT + 50)),
+        "snapshot.1f",
+        "snapshot.2a.gz",
+        "acceptedEpoch",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    reader = HostReader(lambda command: (0, "", ""))
+    assert reader.matches({str(tmp_path): "snapshot[.].+"}) == {str(tmp_path): ["snapshot.1f", "snapshot.2a.gz"]}
+    assert len(reader.paths([str(tmp_path)])[str(tmp_path)]["entries"]) == LIST_LIMIT
+
+
+def test_what_matches_is_a_short_reply_and_nothing_where_there_is_no_directory(tmp_path):
+    for number in range(MATCH_LIMIT + 1):
+        (tmp_path / f"snapshot.{number}").touch()
+    os.mkfifo(tmp_path / "fifo")
+    wanted = {str(path): "snapshot[.].+" for path in (tmp_path, tmp_path / "none", tmp_path / "fifo")}
+    found = HostReader(lambda command: (0, "", "")).matches(wanted)
+    assert [len(names) for names in found.values()] == [MATCH_LIMIT, 0, 0]

@@ -200,7 +200,7 @@ def test_a_write_that_one_server_does_not_show() -> None:
     told(verdict, "(id 2): a write that the quorum accepted was not read", "no such znode")
 
 
-def test_two_leaders_are_lost_even_if_a_write_was_accepted() -> None:
+def test_trap_10_two_leaders_are_lost_even_if_a_write_was_accepted() -> None:
     members, observed = ensemble("3.9.5/written")
     observed = {
         i: replace(seen, srvr=replace(observed[i].srvr, mode="leader")) if i < 3 else seen
@@ -309,7 +309,7 @@ def lines(observed: Mapping[int, Observation]) -> dict[int, ServerLine]:
         ({2: ServerLine("127.0.0.1", 21102, 21202, "observer")}, "server.2 has observer, not participant"),
     ],
 )
-def test_a_membership_that_differs_names_its_server(change: dict[int, ServerLine | None], words: str) -> None:
+def test_trap_10_a_membership_that_differs_names_its_server(change: dict[int, ServerLine | None], words: str) -> None:
     members, observed = ensemble("3.9.5/written")
     altered = {number: line for number, line in {**lines(observed), **change}.items() if line}
     verdict = judge(members, with_conf(observed, 1, members=altered))
