@@ -89,7 +89,7 @@ options:
     type: float
     default: 60.0
 notes:
-  - The writer authenticates as the module does, by what systemd hands to it: its user may read no file of root.
+  - The writer authenticates as the module does, by what systemd hands to it, since its user may read no file of root.
 seealso:
   - module: streamquorum.ha.zookeeper_quorum
 """

@@ -26,6 +26,13 @@ def run(*command, **environment):
     return done.stdout
 
 
+def test_ansible_doc_shows_every_module():
+    """A description with a colon is a mapping for YAML, and then none of the module's documentation can be shown."""
+    names = [f"streamquorum.ha.{path.stem}" for path in sorted((ROOT / "plugins/modules").glob("[a-z]*.py"))]
+    shown = run("ansible-doc", "--type", "module", *names)
+    assert [name for name in names if f"> MODULE {name} " not in shown] == []
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("collection")
