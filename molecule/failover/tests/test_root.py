@@ -58,7 +58,7 @@ def play(folder):
             },
         ),
     ]
-    common = {"loop": f"{{{{ range({EXECUTIONS}) }}}}", "timeout": 60, "failed_when": False}
+    common = {"loop": list(range(EXECUTIONS)), "timeout": 60, "failed_when": False}
     return [
         {
             "hosts": ":".join(f"{group}[0]" for group in USERS),
