@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.secret_text import names_secret
+
 Option = Mapping[str, Any]
 
 LEGACY_FILE, STANDARD_FILE = "flink-conf.yaml", "config.yaml"
@@ -22,22 +24,6 @@ KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.$-]*$")
 PLAIN = re.compile(r"^[A-Za-z/][A-Za-z0-9_./:,@%+=-]*$")
 #: Words that some reader of YAML takes for something else than a text.
 YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-
-
-#: Parts of keys whose values are secrets (GlobalConfiguration.SENSITIVE_KEYS of 2.3).
-SECRET_WORDS = (
-    "password",
-    "secret",
-    "account.key",
-    "apikey",
-    "api-key",
-    "auth-params",
-    "service-key",
-    "token",
-    "basic-auth",
-    "jaas.config",
-    "http-headers",
-)
 
 
 class OptionError(ValueError):
@@ -120,8 +106,8 @@ def java_options(shipped: Mapping[str, Sequence[str]], version: str, extra: Sequ
 
 
 def has_secrets(config: Mapping[str, Any]) -> bool:
-    """Whether a key of the configuration names a secret, by the words that Flink itself hides in its log."""
-    return any(word in key.lower() for key in config for word in SECRET_WORDS)
+    """Whether a key of the configuration names a secret."""
+    return any(names_secret(key) for key in config)
 
 
 # --- the file --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils import guarded_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.guarded_paths import EntryError
+from ansible_collections.streamquorum.ha.plugins.module_utils.secret_text import holds_secret
 
 __all__ = [
     "Entry",
@@ -150,10 +151,10 @@ def diff_of(entry: Entry, found: Found, changed: Iterable[str]) -> dict[str, str
     }
     text_before = text_after = ""
     if entry["state"] == "file" and ("content" in names or "state" in names):
-        if is_secret(entry):
+        text_before, text_after = found.content or _content(entry.get("compare")), str(wanted_value(entry, "content"))
+        # Either side: what is dropped from a file is still somebody's password.
+        if is_secret(entry) or holds_secret(text_before) or holds_secret(text_after):
             text_before, text_after = "(secret)\n", "(secret, changed)\n"
-        else:
-            text_before, text_after = (found.content or _content(entry.get("compare"))), str(entry["content"])
     return {
         "before_header": f"{entry['path']} {_facts(before)}",
         "after_header": f"{entry['path']} {_facts(after)}",

@@ -82,6 +82,30 @@ def test_trap_18_a_secret_is_not_in_the_diff(tmp_path):
     assert "canary" not in str(host_files.diff_of(changed, found, host_files.differences(changed, found)))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("s3.secret-key: canary\nrest.port: 8081\n", "rest.port: 8081\n", id="dropped-from-flink"),
+        pytest.param("DigestAuthenticationProvider.superDigest=super:canary=\n", "tickTime=2000\n", id="dropped-hash"),
+        pytest.param('Server { x required\n  user_admin="canary";\n};\n', "Server { };\n", id="digest-to-kerberos"),
+        pytest.param('Client { x required username="a" password="canary"; };\n', "Client { };\n", id="a-client's"),
+        pytest.param('{"apiKey": "canary"}\n', "{}\n", id="json"),
+        pytest.param("tickTime=2000\n", "ssl.keyStore.password=canary\n", id="named-late"),
+    ],
+)
+def test_trap_63_a_secret_of_either_side_is_not_in_the_diff(tmp_path, old, new):
+    """Neither in place, nor beside what it is compared with."""
+    (tmp_path / "x").write_text(old)
+    for item in (
+        entry(tmp_path / "x", content=new),
+        entry(tmp_path / "generation", content=new, compare=str(tmp_path / "x")),
+    ):
+        found = host_files.find(item["path"])
+        diff = host_files.diff_of(item, found, host_files.differences(item, found))
+        assert "canary" not in str(diff)
+        assert diff["before"] != diff["after"]
+
+
 def test_what_is_made_once_keeps_its_content_and_its_rights_are_mended(tmp_path):
     store = entry(tmp_path / "store", secret_base64="AAH/", mode="0440", once=True)
     assert ensure(store) == ["state"]
