@@ -179,6 +179,7 @@ def main() -> None:
             "secrets": {**names, "no_log": False},
             "lines": {"type": "dict", "default": {}},
             "holds": {"type": "dict", "default": {}, "no_log": True},
+            "matches": {"type": "dict", "default": {}},
             "resolve": names,
             "accounts": names,
             "groups": names,

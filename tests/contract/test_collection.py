@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible.module_utils.basic import AnsibleModule
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +34,37 @@ def test_ansible_doc_shows_every_module():
     names = [f"streamquorum.ha.{path.stem}" for path in sorted((ROOT / "plugins/modules").glob("[a-z]*.py"))]
     shown = run("ansible-doc", "--type", "module", *names)
     assert [name for name in names if f"> MODULE {name} " not in shown] == []
+
+
+class SpecificationError(Exception):
+    """Ends a module where it tells its arguments."""
+
+
+#: Those that are an action plugin alone have none.
+WITH_ARGUMENTS = sorted(
+    path.stem for path in (ROOT / "plugins/modules").glob("[a-z]*.py") if "def main(" in path.read_text()
+)
+
+
+@pytest.mark.parametrize("name", WITH_ARGUMENTS)
+def test_a_module_takes_the_options_that_it_documents(name, monkeypatch):
+    """One that is documented and not taken fails on every host, and in no test that replaces the module."""
+
+    def see(_self, argument_spec, **_more):
+        raise SpecificationError(sorted(argument_spec))
+
+    monkeypatch.setattr(AnsibleModule, "__init__", see)
+    module = importlib.import_module(f"ansible_collections.streamquorum.ha.plugins.modules.{name}")
+    document = yaml.safe_load(module.DOCUMENTATION)
+    documented = set(document["options"])
+    for fragment in document.get("extends_documentation_fragment", []):
+        file, *part = fragment.removeprefix("streamquorum.ha.").split(".")
+        shared = importlib.import_module(f"ansible_collections.streamquorum.ha.plugins.doc_fragments.{file}")
+        text = getattr(shared.ModuleDocFragment, part[0].upper() if part else "DOCUMENTATION")
+        documented |= set(yaml.safe_load(text)["options"])
+    with pytest.raises(SpecificationError) as seen:
+        module.main()
+    assert seen.value.args[0] == sorted(documented)
 
 
 @pytest.fixture(scope="module")
