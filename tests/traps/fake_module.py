@@ -81,7 +81,7 @@ def host_state(me, given, _check):
         "memory": {"swap_mb": 0, "swappiness": 60, "huge_pages": "madvise"},
         "certificates": dict.fromkeys(given.get("certificates", []), ""),
         "open_files": 1048576,
-        "groups": dict.fromkeys(given["groups"], True),
+        "groups": dict.fromkeys(given.get("groups", []), True),
         "listening": [{"address": "", "port": 2181, "pid": 1, "unit": "zookeeper.service"}] if me["live"] else [],
     }  # fmt: skip
 

@@ -371,7 +371,7 @@ def test_trap_54_a_storage_without_the_files_of_the_jobs_is_refused(world, jobs,
     commands = [call["args"]["argv"] for call in world.calls("fake_command")]
     looked = [argv for argv in commands if "find" in argv]
     assert len(looked) == jobs, output
-    assert all(argv[:2] == ["runuser", "--user=flink"] for argv in commands), commands
+    assert all(argv[:4] == ["timeout", "60", "runuser", "--user=flink"] for argv in commands), commands
     assert "rm" in commands[-1], "the proof is removed"
     assert ("keeps 2 job(s)" in output) == refused, output
     started = [call for call in world.calls("fake_systemd_service") if call["args"].get("state") == "started"]

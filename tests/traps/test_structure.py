@@ -94,7 +94,11 @@ def last_of(section: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
 
 
 #: A rescue that does not end in a failure, and why the run does not go on blindly.
-DECIDED_LATER = {"rolling/wait.yml: Wait": "the next decision mends those that did not come, or stops with the reason"}
+DECIDED_LATER = {
+    "rolling/wait.yml: Wait": "the next decision mends those that did not come, or stops with the reason",
+    "rolling/await_jobs.yml: Wait for the jobs that ran before": "stops unless rolling_accept_unhealthy_jobs, and says so",
+    "rolling/await_jobs.yml: Wait for a checkpoint of those that had one": "the same",
+}
 
 
 def test_trap_03_a_rescue_ends_in_a_failure():
