@@ -62,6 +62,8 @@ def play(folder):
         {
             "hosts": ":".join(f"{group}[0]" for group in USERS),
             "gather_facts": False,
+            # Whoever is not root has nothing to lose.
+            "become": True,
             "vars": {"entries": entries()},
             "tasks": [
                 *({"name": name, **task, **common, "register": f"found_{name}"} for name, task in tasks),
@@ -120,6 +122,7 @@ def test_trap_52_nothing_of_roots_is_given_away_or_read_under_attack(attacked, t
         text = (tmp_path / f"{host}.json").read_text()
         found = json.loads(text)
         refused = [each["msg"] for each in found["files"] if "changes" not in each]
+        assert [each for each in found["files"] if each.get("changed")], "root wrote nothing, so nothing was tried"
         # In words, each of which names a path; none that ended for another reason.
         assert [told for told in refused if not re.search(rf"{ROOT}-\w+", told) or "Traceback" in told] == []
         assert [each for each in found["state"] if "unread" not in each] == []
