@@ -71,8 +71,10 @@ def service_entries(
 ) -> list[dict[str, Any]]:
     """Entries for `host_files`: a service's generation staged, switched to if wanted, and the forgotten ones removed.
 
-    The one that was current before stays, as `previous`. Where a process runs, nothing is removed: another run may have
-    staged what it is just about to switch to. There, the step of a roll removes what it leaves behind.
+    The one that was current before stays, as `previous`. Where a process waits for its step, nothing is removed: another run may
+    have staged what it is just about to switch to. There, the step removes what it leaves behind. Where it runs what is wanted, no
+    step will come, and what was staged and never run (it may hold a secret) goes, but for what the links name by then; the step of
+    another run that had staged it says so, and touches nothing.
 
     Args:
         generation: files (one of them named `unit`, the text of the systemd unit) and links.
@@ -95,9 +97,12 @@ def service_entries(
             {"path": f"/etc/systemd/system/{unit}", "content": generation["files"]["unit"]["content"]},
             {"path": f"{root}/current", "state": "link", "target": f"generations/{digest}"},
         ]
-    forgotten = set() if running else set(where["present"]) - {digest, where["current"], previous}
+    settled = not running or running == digest == where["current"]
+    forgotten = set(where["present"]) - {digest, where["current"], previous} if settled else set()
+    links = [f"{root}/current", f"{root}/previous"]
     return entries + [
-        {"path": f"{root}/generations/{name}", "state": "absent", "recursive": True} for name in sorted(forgotten)
+        {"path": f"{root}/generations/{name}", "state": "absent", "recursive": True, "unless_linked": links}
+        for name in sorted(forgotten)
     ]
 
 

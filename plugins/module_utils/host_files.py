@@ -100,6 +100,8 @@ def _text(handle: int, name: str) -> str:
 def differences(entry: Entry, found: Found) -> list[str]:
     """Names of what differs between an entry and what was found; empty when nothing does."""
     wanted = entry["state"]
+    if wanted == "absent" and any(_leads_to(link, entry["path"]) for link in entry.get("unless_linked") or []):
+        return []
     if found.kind != wanted:
         return ["state"]
     if wanted == "absent":
@@ -108,6 +110,12 @@ def differences(entry: Entry, found: Found) -> list[str]:
         return [] if found.target == entry["target"] else ["target"]
     fields = ["owner", "group", "mode"] + (["content"] if wanted == "file" and not entry.get("once") else [])
     return [name for name in fields if str(wanted_value(entry, name)) != getattr(found, name)]
+
+
+def _leads_to(link: str, path: str) -> bool:
+    """Whether a link points to a path right now, by whatever the link says."""
+    target = find(link).target
+    return bool(target) and os.path.normpath(os.path.join(os.path.dirname(link), target)) == os.path.normpath(path)
 
 
 def wanted_value(entry: Entry, name: str) -> Any:

@@ -72,6 +72,11 @@ options:
         description: Whether a directory may be removed with what is in it (only with O(entries[].state=absent)).
         type: bool
         default: false
+      unless_linked:
+        description: Links. What one of them points to when this entry's turn comes is not removed (only with O(entries[].state=absent)).
+        type: list
+        elements: path
+        default: []
 """
 
 EXAMPLES = r"""
@@ -109,6 +114,7 @@ ENTRY = {
     "group": {"type": "str", "default": "root"},
     "mode": {"type": "str", "default": "0644"},
     "recursive": {"type": "bool", "default": False},
+    "unless_linked": {"type": "list", "elements": "path", "default": []},
 }
 
 

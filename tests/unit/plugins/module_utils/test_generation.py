@@ -89,6 +89,14 @@ def test_trap_17_where_a_process_runs_nothing_is_pruned_since_another_run_may_be
     assert "absent" not in found.values()
 
 
+def test_trap_63_what_was_staged_and_never_run_goes_where_no_step_will_come():
+    """Taken back before its roll: it may hold a secret, and nothing goes back to it."""
+    found = entries(current=DIGEST, previous="b", running=DIGEST, present=[DIGEST, "b", "staged"], switch=False)
+    assert [path for path, what in found.items() if what == "absent"] == ["zookeeper/generations/staged"]
+    waits = entries(current="a", previous="b", running=DIGEST, present=[DIGEST, "a", "b", "staged"], switch=False)
+    assert "absent" not in waits.values()
+
+
 def test_what_is_left_over_is_what_matches_and_is_not_kept():
     names = ["flink-ab.p12", "flink-ca-ab.p12", "flink-cd.p12", "flink.pem", "other-ab.p12"]
     found = generation.leftover_entries("/tls", names, "flink(-ca)?-[0-9a-f]+[.]p12", ["/tls/flink-cd.p12"])

@@ -66,6 +66,18 @@ def test_nothing_of_another_kind_is_removed(tmp_path):
     assert (tmp_path / "x").is_dir()
 
 
+def test_trap_63_what_another_run_has_switched_to_meanwhile_is_not_removed(tmp_path):
+    links = [str(tmp_path / name) for name in ("current", "previous")]
+    for name in ("a", "b", "c"):
+        (tmp_path / "generations" / name).mkdir(parents=True)
+    os.symlink("generations/a", links[0])
+    os.symlink(tmp_path / "generations/b", links[1])
+    for name in ("a", "b", "c"):
+        path = tmp_path / "generations" / name
+        ensure(entry(path, state="absent", recursive=True, unless_linked=links))
+    assert sorted(os.listdir(tmp_path / "generations")) == ["a", "b"]
+
+
 def test_absent(tmp_path):
     (tmp_path / "x" / "y").mkdir(parents=True)
     assert ensure(entry(tmp_path / "x", state="absent", recursive=True)) == ["state"]
