@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_cluster as cluster
+from ansible_collections.streamquorum.ha.plugins.module_utils import flink_doors as doors
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_options as options
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_process as process
 from ansible_collections.streamquorum.ha.plugins.module_utils import flink_tls as tls
@@ -63,6 +64,11 @@ class FilterModule:
             "flink_leftovers": process.leftovers,
             "flink_path_problems": process.path_problems,
             "flink_missing_problems": process.missing_problems,
+            "flink_rest_doors": doors.rest_doors,
+            "flink_stands": doors.stands,
+            "flink_firewall_problems": doors.firewall_problems,
+            "flink_firewall_limit_problems": doors.limit_problems,
+            "flink_firewall_rules": doors.firewall_rules,
             "flink_tls_problems": tls.tls_problems,
             "flink_tls_switch_problems": tls.switch_problems,
             "flink_cut_off_problems": tls.cut_off_problems,

@@ -848,7 +848,7 @@ def host_problems(given: Mapping[str, Any], state: Mapping[str, Any]) -> list[st
     what = f"Flink {release['version']}"
     problems = preflight.java_problems(host, given["java"], release["java"], "flink_ha_java_home", what)
     singles = [entry for entry in service_ports(given["services"]) if entry["single"]]
-    units = [service["unit"] for service in given["services"]]
+    units, possible = [service["unit"] for service in given["services"]], possible_units(given["services"])
     problems += preflight.occupied_problems(host, singles, state["listening"], units)
     owner = state["paths"][given["flink_ha_home_dir"]]["owner"]
     if owner not in ("", "root", given["flink_ha_user"]):
@@ -860,7 +860,7 @@ def host_problems(given: Mapping[str, Any], state: Mapping[str, Any]) -> list[st
         f"{host}: has {unit}, which this inventory does not ask for (another number of JobManagers, or another group). It "
         f"would start at the next boot: systemctl disable --now {unit}, remove /etc/systemd/system/{unit}, and run again."
         for unit, facts in sorted(state["units"].items())
-        if facts["exists"] and unit not in units
+        if facts["exists"] and unit not in units and unit in possible
     ]
     problems += _name_problems(host, state["resolved"], given["addresses"])
     account = state["accounts"][given["flink_ha_user"]]

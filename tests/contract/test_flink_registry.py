@@ -24,7 +24,9 @@ DEFAULTS = read(ROLE / "defaults/main.yml")
 #: Inputs that another role of this toolkit has.
 SHARED = read(ROOT / "roles/zookeeper/defaults/main.yml")
 DERIVED = {
-    name: value for part in ("main", "kerberos", "tls") for name, value in read(ROLE / f"vars/main/{part}.yml").items()
+    name: value
+    for part in ("main", "kerberos", "tls", "firewall")
+    for name, value in read(ROLE / f"vars/main/{part}.yml").items()
 }
 RELEASES = {release["version"]: release for release in read(ROLE / "vars/main/releases.yml")["flink_ha_releases"]}
 SHIPPED = read(ROOT / "tests/fixtures/flink/conf/shipped.yml")

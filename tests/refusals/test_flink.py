@@ -101,6 +101,60 @@ def test_names_and_java_of_a_host_are_judged(run, flink):
     )
 
 
+#: The three ways.
+WAYS = ("flink_ha_firewall: true", "flink_ha_rest_networks", "flink_ha_rest_tls: mutual", "flink_ha_rest_open: true")
+
+
+@pytest.fixture
+def alone(flink):
+    """One host that can be judged to the end: its names are known here, and nothing of Flink was ever on it."""
+    host = {"jm1": {"flink_ha_address": "127.0.0.1"}}
+    flink["all"]["children"] |= {"flink_jobmanager": {"hosts": host}, "flink_taskmanager": {"hosts": host}}
+    flink["all"]["vars"] |= {
+        "flink_ha_zookeeper_quorum": "127.0.0.1:2181",
+        "flink_ha_rest_port": 58081,
+        "flink_ha_jobmanager_rpc_port": "56123",
+        "flink_ha_blob_port": 56124,
+        "flink_ha_jobmanager_metrics_port": 56125,
+        "flink_ha_taskmanager_rpc_port": 56122,
+        "flink_ha_taskmanager_data_port": 56121,
+        "flink_ha_taskmanager_metrics_port": 56126,
+    }
+    return flink
+
+
+@pytest.mark.parametrize("half", [{}, {"flink_ha_web_submit": False}, {"flink_ha_rest_networks": ["192.0.2.0/24"]}])
+def test_trap_64_a_new_cluster_whose_rest_is_open_is_refused_with_the_three_ways(run, alone, half):
+    """Without the upload of jars, jobs still come by POST /jobs; and networks close nothing by themselves."""
+    alone["all"]["vars"] |= half
+    refused(run(alone, playbook=PLAYBOOK), "jm1: REST on port 58081 listens on 0.0.0.0", *WAYS)
+
+
+@pytest.mark.parametrize(
+    "way", [{"flink_ha_rest_open": True}, {"flink_ha_firewall": True}], ids=lambda way: next(iter(way))
+)
+def test_trap_64_one_of_the_ways_is_enough(run, alone, way):
+    """Something else is refused here, with all that is wrong with the host."""
+    alone["all"]["vars"] |= way | {"flink_ha_java_home": "/nowhere/jdk"}
+    code, output = run(alone, playbook=PLAYBOOK)
+    assert code != 0
+    assert "flink_ha_java_home is /nowhere/jdk" in output
+    assert "REST on port" not in output
+
+
+def test_trap_65_a_firewall_that_closes_nothing_is_refused(run, flink):
+    flink["all"]["vars"] |= {
+        "flink_ha_firewall": True,
+        "flink_ha_rest_networks": ["0.0.0.0/0"],
+        "flink_ha_jobmanager_rpc_port": "0",
+    }
+    refused(
+        run(flink, playbook=PLAYBOOK),
+        "flink_ha_rest_networks lets in every address there is",
+        "jm1: flink_ha_jobmanager_rpc_port is 0, any port, which flink_ha_firewall cannot close",
+    )
+
+
 def test_trap_67_a_path_that_is_not_there_is_refused_before_the_units_that_would_not_start(run, flink, tmp_path):
     flink["all"]["vars"]["flink_ha_read_write_paths"] = ["/data/of-nobody"]
     refused(

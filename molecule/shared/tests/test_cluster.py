@@ -105,6 +105,22 @@ def test_nothing_listens_but_what_the_table_of_ports_names():
         assert not [each for each in found if int(each[1]) not in table], (host, found)
 
 
+@pytest.mark.skipif(
+    not FLINK or not cluster.variable(FLINK[0], "flink_ha_firewall", False), reason="Flink's firewall is off here"
+)
+def test_trap_65_flinks_ports_are_closed_to_hosts_of_the_ensemble():
+    """They are in no network that is declared; the machine that runs this is, and the tests of REST come from there."""
+    (other, *_others) = [host for host in ZOOKEEPER if host not in FLINK]
+    for host, port in cluster.job_managers():
+        found = cluster.shell(
+            other,
+            "python3 -c 'import socket, sys; s = socket.socket(); s.settimeout(4); print(s.connect_ex((sys.argv[1], int(sys.argv[2]))))' "
+            f"{cluster.address(host)} {port}",
+        )
+        assert found == "111", "ECONNREFUSED"
+        assert cluster.rest(host, port, "/overview")["taskmanagers"] >= 1
+
+
 def test_what_is_the_hosts_alone_listens_on_no_other_address():
     for host in ZOOKEEPER:
         loopback = {"127.0.0.1", "[::ffff:127.0.0.1]", "[::1]"}
