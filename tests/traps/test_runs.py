@@ -384,6 +384,23 @@ def test_trap_54_a_storage_without_the_files_of_the_jobs_is_refused(world, jobs,
 
 def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world):
     canary = "canary-5b1e"
+    with_flink(
+        world,
+        flink_ha_config_extra={"s3.secret-key": canary, "metrics.reporter.x.apikey": f"{canary}2"},
+        flink_ha_config_unchecked=["s3.secret-key", "metrics.reporter.x.apikey"],
+    )
+    code, output = world.run("flink.yml", "-vvv", "--diff", "--tags", "configure")
+    assert code == 0, output
+    sent = [entry for call in world.calls("host_files") for entry in call["args"]["entries"]]
+    assert canary in "".join(str(entry.get("secret_content", "")) for entry in sent), "it is in what was written"
+    assert canary not in "".join(str(entry.get("content", "")) for entry in sent)
+    # Closed as long as they stand there, whatever runs by then.
+    assert all(entry.get("mode", "0644").endswith("0") for entry in sent if entry.get("secret_content"))
+    assert canary not in output
+
+
+def with_flink(world, **variables):
+    """Flink on two of the members, as it was there before this run."""
     hosts = {
         name: {**world.inventory["all"]["children"]["zookeeper"]["hosts"][name], "flink_ha_address": f"{name}.invalid"}
         for name in ("zk1", "zk2")
@@ -392,15 +409,58 @@ def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world):
     world.inventory["all"]["vars"] |= {
         "flink_ha_cluster_id": "/test", "flink_ha_storage_dir": "s3://bucket/flink", "flink_ha_java_home": "/opt/java",
         "flink_ha_archive_sha512": "0" * 128, "flink_ha_bundle_dir": "/nowhere",
-        "flink_ha_config_extra": {"s3.secret-key": canary, "metrics.reporter.x.apikey": f"{canary}2"},
-        "flink_ha_config_unchecked": ["s3.secret-key", "metrics.reporter.x.apikey"],
-    }  # fmt: skip
-    code, output = world.run("flink.yml", "-vvv", "--diff", "--tags", "configure")
+    } | variables  # fmt: skip
+
+
+def texts(world, name):
+    """What was written into files of this name, by host."""
+    return {
+        call["host"]: entry["content"]
+        for call in world.calls("host_files")
+        for entry in call["args"]["entries"]
+        if entry["path"].endswith(f"/{name}")
+    }
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_trap_64_a_cluster_that_is_there_is_warned_of_its_open_rest_and_goes_on(world, new):
+    with_flink(world)
+    if new:
+        world.set("zk1", "zk2", "zk3", generation="", before="")
+    code, output = world.run("flink.yml", "--tags", "configure")
+    assert (code != 0) is new, output
+    assert "zk1: REST on port 8081 listens on 0.0.0.0" in output
+    assert "flink_ha_rest_open: true" in output
+    assert bool(world.calls("host_files")) is not new
+
+
+def test_trap_65_flinks_ports_are_closed_to_all_but_its_hosts_and_rest_to_its_networks(world):
+    with_flink(world, flink_ha_firewall=True, flink_ha_rest_networks=["198.51.100.0/24", "2001:db8::/32"])
+    code, output = world.run("flink.yml", "--tags", "configure")
     assert code == 0, output
-    sent = [entry for call in world.calls("host_files") for entry in call["args"]["entries"]]
-    assert canary in "".join(str(entry.get("secret_content", "")) for entry in sent), "it is in what was written"
-    assert canary not in "".join(str(entry.get("content", "")) for entry in sent)
-    assert canary not in output
+    assert "REST on port" not in output
+    rules = texts(world, "flink-firewall.nft")
+    assert set(rules) == {"zk1", "zk2"}
+    assert [line.strip() for line in rules["zk1"].splitlines() if "dport" in line] == [
+        "tcp dport { 6121-6126 } ip saddr { 192.0.2.1 } accept",
+        "tcp dport { 8081 } ip saddr { 192.0.2.1, 198.51.100.0/24 } accept",
+        "tcp dport { 8081 } ip6 saddr { 2001:db8::/32 } accept",
+        "tcp dport { 6121-6126, 8081 } reject with tcp reset",
+    ]
+    # Beside the ensemble's, which has its own table.
+    assert "table inet streamquorum {" not in rules["zk1"]
+    started = [call["args"] for call in world.calls("fake_systemd_service")]
+    assert {"streamquorum-flink-firewall.service"} == {each["name"] for each in started if "firewall" in each["name"]}
+
+
+def test_trap_66_only_the_member_itself_goes_to_the_quorums_ports(world):
+    code, output = world.run("zookeeper.yml", "--tags", "configure", "-e", "zookeeper_firewall=true")
+    assert code == 0, output
+    rules = texts(world, "firewall.nft")
+    assert set(rules) == set(world.names)
+    for text in rules.values():
+        _input, _hook, going_out = text.partition("hook output")
+        assert 'tcp dport { 2888, 3888 } meta skuid != { "root", "zookeeper" } reject with tcp reset' in going_out
 
 
 def test_trap_61_an_upgrade_finds_the_snapshot_behind_a_hundred_logs(world):
