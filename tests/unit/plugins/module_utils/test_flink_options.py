@@ -45,6 +45,7 @@ VALUES = {
     "jobmanager_bind_host": "0.0.0.0",
     "taskmanager_bind_host": "0.0.0.0",
     "rest_bind_address": "0.0.0.0",
+    "web_submit": "",  # as Flink ships
     "jobmanager_memory": "1600m",
     "taskmanager_memory": "1728m",
     "taskmanager_slots": 2,
@@ -336,3 +337,14 @@ def test_what_the_operator_vouches_for_is_not_looked_up():
 def test_the_header_of_a_file_is_no_option():
     assert options.parse("config.yaml", flink_cluster.HEADER) == {}
     assert options.parse("flink-conf.yaml", flink_cluster.HEADER) == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "key"), [("1.4.2", "jobmanager.web.submit.enable"), ("2.3.0", "web.submit.enable")]
+)
+def test_the_upload_of_jars_is_a_job_managers_only_and_left_to_flink_unless_it_is_closed(version, key):
+    fields = {"address": "h", "rest_port": 1, "rpc_port": 2, "blob_port": 3, "metrics_port": 4, "data_port": 5}
+    registry = [option for option in REGISTRY if option["name"] == "web_submit"]
+    assert options.resolve(registry, version, "jobmanager", VALUES, fields) == {}
+    assert options.resolve(registry, version, "jobmanager", {**VALUES, "web_submit": "false"}, fields) == {key: "false"}
+    assert options.resolve(registry, version, "taskmanager", {**VALUES, "web_submit": "false"}, fields) == {}
