@@ -158,6 +158,7 @@ def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
 #: Where the hosts of the play are asked for: to refuse a part of a group, and to tell what was seen.
 MAY_ASK_FOR_PLAY_HOSTS = {
     "playbooks/preflight.yml", "playbooks/report.yml", "roles/flink_ha/vars/main/main.yml", "roles/zookeeper/vars/main/main.yml",
+    "roles/flink_ha/vars/main/firewall.yml",
 }  # fmt: skip
 
 
