@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.secret_text import names_secret
+from ansible_collections.streamquorum.ha.plugins.module_utils.secret_text import holds_secret, names_secret
 
 Option = Mapping[str, Any]
 
@@ -106,8 +106,8 @@ def java_options(shipped: Mapping[str, Sequence[str]], version: str, extra: Sequ
 
 
 def has_secrets(config: Mapping[str, Any]) -> bool:
-    """Whether a key of the configuration names a secret."""
-    return any(names_secret(key) for key in config)
+    """Whether a key of the configuration names a secret, or a value has one, such as an option for Java."""
+    return any(names_secret(key) or holds_secret(str(value)) for key, value in config.items())
 
 
 # --- the file --------------------------------------------------------------------------------------------------------

@@ -382,21 +382,30 @@ def test_trap_54_a_storage_without_the_files_of_the_jobs_is_refused(world, jobs,
         assert "flink_ha_accept_empty_storage=true" in output
 
 
-def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world):
-    canary = "canary-5b1e"
-    with_flink(
-        world,
-        flink_ha_config_extra={"s3.secret-key": canary, "metrics.reporter.x.apikey": f"{canary}2"},
-        flink_ha_config_unchecked=["s3.secret-key", "metrics.reporter.x.apikey"],
-    )
+CANARY = "canary-5b1e"
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {
+            "flink_ha_config_extra": {"s3.secret-key": CANARY, "metrics.reporter.x.apikey": f"{CANARY}2"},
+            "flink_ha_config_unchecked": ["s3.secret-key", "metrics.reporter.x.apikey"],
+        },
+        {"flink_ha_java_opts": ["-XX:+ExitOnOutOfMemoryError", f"-Djavax.net.ssl.trustStorePassword={CANARY}"]},
+    ],
+    ids=["configuration", "options for Java"],
+)
+def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world, inputs):
+    with_flink(world, **inputs)
     code, output = world.run("flink.yml", "-vvv", "--diff", "--tags", "configure")
     assert code == 0, output
     sent = [entry for call in world.calls("host_files") for entry in call["args"]["entries"]]
-    assert canary in "".join(str(entry.get("secret_content", "")) for entry in sent), "it is in what was written"
-    assert canary not in "".join(str(entry.get("content", "")) for entry in sent)
+    assert CANARY in "".join(str(entry.get("secret_content", "")) for entry in sent), "it is in what was written"
+    assert CANARY not in "".join(str(entry.get("content", "")) for entry in sent)
     # Closed as long as they stand there, whatever runs by then.
     assert all(entry.get("mode", "0644").endswith("0") for entry in sent if entry.get("secret_content"))
-    assert canary not in output
+    assert CANARY not in output
 
 
 def with_flink(world, **variables):
