@@ -17,6 +17,8 @@ LAB_INVENTORY := inventory/lab
 SCENARIOS := $(sort $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What guards the promises and fits CI; the others run in molecule-full.
 CI_SCENARIOS := default failover faults digest kerberos
+# Parts of `make test` side by side. A part mostly waits for processes to start and for votes, so two fit 2 cores and 16 GiB.
+JOBS ?= 2
 
 .PHONY: help
 help: ## List the targets
@@ -34,7 +36,8 @@ demo-down: ## Remove all of the demo: hosts, network, volumes and host images
 	@$(LAB) down --images --inventory $(LAB_INVENTORY)
 
 .PHONY: test
-test: lint unit contract simulation molecule ## Everything that CI runs
+test: lab-requirements setup ## Everything that CI runs, two parts side by side (JOBS=1: one after another)
+	@$(MAKE) --jobs=$(JOBS) --output-sync=target lint unit simulation contract molecule
 
 .PHONY: setup
 setup: $(VENV)/.requirements .ansible/collections/ansible_collections/streamquorum/ha ## Make the virtual environment and link the checkout as a collection
@@ -82,8 +85,11 @@ simulate: setup ## The same with 100,000 histories (5 to 7 minutes of a core)
 	@SIMULATION_HISTORIES=100000 pytest tests/simulation
 
 .PHONY: molecule
-molecule: lab-requirements setup ## The scenarios that guard the promises, on real hosts
-	@for scenario in $(CI_SCENARIOS); do FAULTS=short molecule test --scenario-name $$scenario; done
+molecule: $(CI_SCENARIOS:%=guard-%) ## The scenarios that guard the promises, on real hosts
+
+.PHONY: $(CI_SCENARIOS:%=guard-%)
+$(CI_SCENARIOS:%=guard-%): guard-%: lab-requirements setup
+	@FAULTS=short molecule test --scenario-name $*
 
 .PHONY: molecule-full
 molecule-full: $(SCENARIOS:%=molecule-%) ## Every scenario (about 4 hours of 2 cores; make -k goes on past a failure)
