@@ -73,8 +73,12 @@ unit: setup ## Pure logic, on replies recorded from real servers
 	@pytest tests/unit
 
 .PHONY: contract
-contract: setup ## Data agrees with data; wrong inventories are refused by real playbook runs
-	@pytest tests/contract tests/refusals tests/traps
+contract: setup ## Data agrees with data; real playbook runs refuse wrong inventories, and write the recorded bytes
+	@pytest tests/contract tests/refusals tests/traps tests/golden
+
+.PHONY: golden
+golden: setup ## Record anew what the runs of tests/golden write; its diff is what users' next runs roll
+	@GOLDEN=record pytest tests/golden
 
 .PHONY: simulation
 simulation: setup ## The decisions of a roll against a simulated ensemble: 6,000 histories (15 s of a core)

@@ -40,6 +40,7 @@ def host_state(me, given, _check):
         "generation": me["generation"], "process": me["process"],
     }  # fmt: skip
     none = {**ours, "exists": False, "active": False, "enabled": False, "generation": "", "process": ""}
+    services = me.get("services", {"zookeeper.service": 2181})
     nothing = {
         "exists": me["installed"], "type": "", "owner": "", "group": "", "mode": "", "target": "", "entries": [],
         "free_mb": 10000,
@@ -54,6 +55,8 @@ def host_state(me, given, _check):
             entry["target"] = f"generations/{me['generation']}"
         elif path.endswith("/current/release"):
             entry["target"] = me["release"]
+        elif path in me.get("directories", []):
+            entry["exists"], entry["type"] = True, "directory"
     contents = dict.fromkeys(given["contents"], "")
     for path in contents:
         if path.endswith("/myid") and me["data"]:
@@ -66,23 +69,25 @@ def host_state(me, given, _check):
             contents[path] = me["restart"]
     return {
         "os": {"id": "debian", "version": "12", "codename": "", "name": "Debian 12", "machine": "x86_64", "memory_mb": 1},
-        "javas": {given["java_home"]: {"version": "17", "major": 17}},
-        "units": {name: ours if name == "zookeeper.service" else none for name in given["units"]},
+        "javas": {given["java_home"]: {"version": str(me.get("java", 17)), "major": me.get("java", 17)}},
+        "units": {name: ours if name in services else none for name in given["units"]},
         "paths": paths,
         "contents": contents,
         "lines": {path: [] for path in given.get("lines", {})},
         "holds": {path: {} for path in given.get("holds", {})},
         "matches": dict.fromkeys(given.get("matches", {}), me["snapshots"]),
-        "resolved": {name: ["192.0.2.1"] for name in given["resolve"]},
+        "resolved": {name: me.get("resolved", {}).get(name, ["192.0.2.1"]) for name in given["resolve"]},
         "accounts": {
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]
         },
         "unread": {},
         "memory": {"swap_mb": 0, "swappiness": 60, "huge_pages": "madvise"},
         "certificates": dict.fromkeys(given.get("certificates", []), ""),
-        "open_files": 1048576,
+        "open_files": me.get("open_files", 1048576),
         "groups": dict.fromkeys(given.get("groups", []), True),
-        "listening": [{"address": "", "port": 2181, "pid": 1, "unit": "zookeeper.service"}] if me["live"] else [],
+        "listening": [
+            {"address": "", "port": port, "pid": 1, "unit": unit} for unit, port in services.items() if me["live"]
+        ],
     }  # fmt: skip
 
 
@@ -208,6 +213,21 @@ def flink_jobs(_me, given, _check):
         asked = given.get("wait_for_checkpoints_of") or []
         missing += [f"job {each} has no checkpoint" for each in asked if each not in known["proofs"]]
     return reply | ({"failed": True, "msg": "; ".join(missing)} if missing else {})
+
+
+def certificates(_me, given, _check):
+    """Neither keys nor dates, which differ each time: only where they would be written, and how the stores are named."""
+    entries, stores = [], {}
+    for wanted in given["wanted"]:
+        entries += [
+            {"path": wanted["path"], "secret_content": "a key\n", "group": wanted["group"], "mode": "0440"},
+            {"path": wanted["ca_path"], "content": "authorities\n", "mode": "0444"},
+        ]
+        if wanted.get("store_password"):
+            for name in ("key_store", "trust_store"):
+                stores[name] = f"-{'0' * 16}".join(os.path.splitext(wanted[name]))
+    made = {"problems": [], "soon": []}
+    return made if given.get("only_inspect") else made | {"entries": entries, "stores": stores}
 
 
 def run_lease(me, given, check):

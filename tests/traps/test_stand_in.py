@@ -52,3 +52,8 @@ def test_a_step_and_a_lease_have_every_documented_key(monkeypatch, tmp_path):
     (tmp_path / "hosts").rmdir()
     found = reply(monkeypatch, tmp_path, "run_lease", {})
     assert set(found) == set(documented("run_lease"))
+
+
+def test_certificates_are_told_of_as_documented(monkeypatch, tmp_path):
+    found = reply(monkeypatch, tmp_path, "certificates", {"wanted": []})
+    assert set(found) == set(documented("certificates"))

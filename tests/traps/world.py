@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -20,6 +21,19 @@ VERSION = "3.9.5"
 SUM = "0" * 128
 #: Nobody listens there, so a connection is refused at once.
 CLOSED_PORT = 1
+#: How Ansible comes to hosts that are none.
+CONNECTION = {
+    "ansible_python_interpreter": sys.executable,
+    "ansible_become": False,
+    "ansible_host": "127.0.0.1",
+    "ansible_port": CLOSED_PORT,
+    "ansible_ssh_args": "-o ControlMaster=no -o ConnectTimeout=2 -o BatchMode=yes",
+}
+#: Before the first run.
+FRESH = {
+    "installed": False, "marker": "", "live": False, "mode": "", "generation": "", "before": "", "process": "", "data": False,
+    "served": False,
+}  # fmt: skip
 
 
 class World:
@@ -33,11 +47,7 @@ class World:
         self.inventory = {
             "all": {
                 "vars": {
-                    "ansible_python_interpreter": sys.executable,
-                    "ansible_become": False,
-                    "ansible_host": "127.0.0.1",
-                    "ansible_port": CLOSED_PORT,
-                    "ansible_ssh_args": "-o ControlMaster=no -o ConnectTimeout=2 -o BatchMode=yes",
+                    **CONNECTION,
                     "zookeeper_version": VERSION,
                     "zookeeper_archive_sha512": SUM,
                     "zookeeper_bundle_dir": str(folder / "bundle"),
@@ -55,19 +65,33 @@ class World:
 
     def add(self, name: str, number: int) -> None:
         """A member of the ensemble, which serves."""
+        self.inventory["all"]["children"]["zookeeper"]["hosts"][name] = {
+            "zookeeper_id": number, "zookeeper_address": f"{name}.invalid", **self.place(name, id=number),
+        }  # fmt: skip
+
+    def place(self, name: str, **fields) -> dict:
+        """A host, on which a member serves unless the fields say otherwise; gives what Ansible reaches it by."""
         state = {
-            "name": name, "id": number, "installed": True, "marker": marker_text(Release("zookeeper", VERSION, SUM)),
+            "name": name, "id": 0, "installed": True, "marker": marker_text(Release("zookeeper", VERSION, SUM)),
             "live": True, "mode": "follower", "generation": "0" * 16, "before": "0" * 16, "process": f"{name}.0", "data": True,
             "zoo_cfg": "", "restart": "", "lease": "", "served": True, "initialize": False, "stored": "",
             "release": "", "snapshots": ["snapshot.1"], "needs_reload": False,
         }  # fmt: skip
-        self._file(name).write_text(json.dumps(state))
+        self._file(name).write_text(json.dumps(state | fields))
         (self.folder / f"{name}.connection").write_text("local")
-        self.inventory["all"]["children"]["zookeeper"]["hosts"][name] = {
-            "zookeeper_id": number, "zookeeper_address": f"{name}.invalid",
+        return {
             "ansible_remote_tmp": str(self.folder / "tmp" / name),
             "ansible_connection": f"{{{{ lookup('ansible.builtin.file', '{self.folder}/{name}.connection') }}}}",
-        }  # fmt: skip
+        }
+
+    def take(self, inventory: dict, facts: dict[str, dict]) -> None:
+        """Another inventory in place of this one; of each of its hosts the facts, which stands there instead of the members."""
+        for name in self.names:
+            self._file(name).unlink()
+        self.inventory, self.names = copy.deepcopy(inventory), list(facts)
+        everybody = self.inventory["all"]
+        everybody["vars"] = CONNECTION | everybody.get("vars", {})
+        everybody["hosts"] = {name: self.place(name, **fields) for name, fields in facts.items()}
 
     def _file(self, name: str) -> Path:
         return self.folder / "hosts" / f"{name}.json"

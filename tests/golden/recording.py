@@ -1,0 +1,140 @@
+"""What a run asks `host_files` for, as a table that a reviewer reads in a diff, and the texts behind its sums."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+#: A path of a generation: its root, its name, and what is below it.
+GENERATION = re.compile(r"(/.+)/generations/([0-9a-f]{16})(/.+)?")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """`table` has a line for each generation and each entry of each host; `texts` has the files' contents by their sums."""
+
+    table: list[str]
+    texts: dict[str, bytes]
+
+
+def of_calls(calls: Iterable[Mapping[str, Any]]) -> Recording:
+    """The recording of a run, from the calls of `host_files` that the world has logged."""
+    rows: set[str] = set()
+    texts: dict[str, bytes] = {}
+    for call in calls:
+        for entry in call["args"]["entries"]:
+            rows.add(f"{call['host']} {_row(entry)}")
+            if _state(entry) == "file":
+                texts[_sum(entry)] = _content(entry)
+    return Recording(sorted(rows), texts)
+
+
+def _row(entry: Entry) -> str:
+    path, state = entry["path"], _state(entry)
+    found = GENERATION.fullmatch(path)
+    if found and not found[3]:
+        return f"{found[1]} generation {found[2]}"
+    # The name of a generation stands in one row: else the least change would be one of all its files.
+    where = f"{found[1]}/generations/*{found[3]}" if found else path
+    if state == "absent":
+        return f"{where} absent"
+    if state == "link":
+        return f"{where} link -> {re.sub(r'(?<=generations/)[0-9a-f]{16}$', '*', entry['target'])}"
+    # What is left out counts as the module takes it.
+    rights = f"{state} {entry.get('owner', 'root')}:{entry.get('group', 'root')} {entry.get('mode', '0644')}"
+    if state == "directory":
+        return f"{where} {rights}"
+    secret = "" if entry.keys().isdisjoint({"secret_content", "secret_base64"}) else " secret"
+    return f"{where} {rights}{secret} {_sum(entry)}"
+
+
+def _state(entry: Entry) -> str:
+    return str(entry.get("state", "file"))
+
+
+def _content(entry: Entry) -> bytes:
+    if "secret_base64" in entry:
+        return base64.b64decode(entry["secret_base64"])
+    return str(entry.get("secret_content", entry.get("content", ""))).encode()
+
+
+def _sum(entry: Entry) -> str:
+    return hashlib.sha256(_content(entry)).hexdigest()
+
+
+# --- on disk -----------------------------------------------------------------------------------------------------------
+
+
+def write(recording: Recording, folder: Path) -> None:
+    """Replaces what was recorded: `table.txt`, and each text once, under the first host and path that has it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "table.txt").write_text("".join(f"{row}\n" for row in recording.table))
+    written = set()
+    for row in recording.table:
+        host, _blank, rest = row.partition(" ")
+        total = rest.rpartition(" ")[2]
+        if recording.texts.get(total) and total not in written:
+            written.add(total)
+            path = re.split(r" file ", rest)[0].replace("/generations/*", "").strip("/")
+            # With a suffix of its own, nothing takes the file for one that it should judge.
+            file = folder / host / f"{path}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(recording.texts[total])
+
+
+def read(folder: Path) -> Recording:
+    """What was recorded; empty where nothing was."""
+    table = folder / "table.txt"
+    files = [path.read_bytes() for path in folder.rglob("*.txt") if path != table]
+    return Recording(
+        table.read_text().splitlines() if table.exists() else [],
+        {hashlib.sha256(content).hexdigest(): content for content in files},
+    )
+
+
+# --- differences ---------------------------------------------------------------------------------------------------------
+
+
+def generations(recording: Recording) -> Recording:
+    """The generations alone, which are the same whatever runs on a host."""
+    rows = [row for row in recording.table if re.search(r" generation |/generations/\*/", row)]
+    return Recording(rows, recording.texts)
+
+
+def differences(recorded: Recording, found: Recording) -> str:
+    """What differs, for a reader: rows of the table, and then each text that became another one, once; empty for nothing."""
+    before, after = (dict(map(_key, each.table)) for each in (recorded, found))
+    lines: list[str] = []
+    changed: dict[tuple[str, str], list[str]] = {}
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key, ""), after.get(key, "")
+        if old == new:
+            continue
+        lines += [f"  {key}", f"    recorded: {old or 'nothing'}", f"    now:      {new or 'nothing'}"]
+        sums = old.rpartition(" ")[2], new.rpartition(" ")[2]
+        if sums[0] != sums[1] and sums[1] in found.texts:
+            changed.setdefault(sums, []).append(key)
+    for (old, new), keys in changed.items():
+        was, now = (
+            each.texts.get(total, b"").decode(errors="replace").splitlines()
+            for each, total in ((recorded, old), (found, new))
+        )
+        lines += ["", *keys, *difflib.unified_diff(was, now, "recorded", "now", lineterm="")]
+    return "\n".join(lines)
+
+
+def _key(row: str) -> tuple[str, str]:
+    """A row as what it is about, and what is said of that."""
+    found = re.fullmatch(r"(\S+ .+?) ((?:generation|file|directory|link|absent)\b.*)", row)
+    assert found, row
+    return found[1], found[2]
