@@ -32,23 +32,26 @@ def of_calls(calls: Iterable[Mapping[str, Any]]) -> Recording:
     texts: dict[str, bytes] = {}
     for call in calls:
         for entry in call["args"]["entries"]:
-            rows.add(f"{call['host']} {_row(entry)}")
+            rows.update(f"{call['host']} {row}" for row in _rows(entry))
             if _state(entry) == "file":
                 texts[_sum(entry)] = _content(entry)
     return Recording(sorted(rows), texts)
 
 
-def _row(entry: Entry) -> str:
-    path, state = entry["path"], _state(entry)
-    found = GENERATION.fullmatch(path)
-    if found and not found[3]:
-        return f"{found[1]} generation {found[2]}"
-    # The name of a generation stands in one row: else the least change would be one of all its files.
-    where = f"{found[1]}/generations/*{found[3]}" if found else path
+def _rows(entry: Entry) -> list[str]:
+    """The name of a generation stands in a row of its own: else the least change would be one of all its files."""
+    found = GENERATION.fullmatch(entry["path"])
+    if not found or _state(entry) == "absent":
+        return [_row(entry, entry["path"])]
+    return [f"{found[1]} generation {found[2]}", _row(entry, f"{found[1]}/generations/*{found[3] or ''}")]
+
+
+def _row(entry: Entry, where: str) -> str:
+    state = _state(entry)
     if state == "absent":
         return f"{where} absent"
     if state == "link":
-        return f"{where} link -> {re.sub(r'(?<=generations/)[0-9a-f]{16}$', '*', entry['target'])}"
+        return f"{where} link -> {entry['target']}"
     # What is left out counts as the module takes it.
     rights = f"{state} {entry.get('owner', 'root')}:{entry.get('group', 'root')} {entry.get('mode', '0644')}"
     if state == "directory":
@@ -107,34 +110,41 @@ def read(folder: Path) -> Recording:
 
 def generations(recording: Recording) -> Recording:
     """The generations alone, which are the same whatever runs on a host."""
-    rows = [row for row in recording.table if re.search(r" generation |/generations/\*/", row)]
+    rows = [row for row in recording.table if re.search(r" generation |/generations/\*", row)]
     return Recording(rows, recording.texts)
 
 
 def differences(recorded: Recording, found: Recording) -> str:
-    """What differs, for a reader: rows of the table, and then each text that became another one, once; empty for nothing."""
-    before, after = (dict(map(_key, each.table)) for each in (recorded, found))
-    lines: list[str] = []
+    """What differs, for a reader; empty for nothing.
+
+    Rows of the table, but where only the sum differs; then each text that became another one, once, under all who have it.
+    """
+    before, after = (_by_place(each.table) for each in (recorded, found))
+    rows: list[str] = []
     changed: dict[tuple[str, str], list[str]] = {}
     for key in sorted(before.keys() | after.keys()):
-        old, new = before.get(key, ""), after.get(key, "")
+        old, new = before.get(key, "nothing"), after.get(key, "nothing")
         if old == new:
             continue
-        lines += [f"  {key}", f"    recorded: {old or 'nothing'}", f"    now:      {new or 'nothing'}"]
-        sums = old.rpartition(" ")[2], new.rpartition(" ")[2]
-        if sums[0] != sums[1] and sums[1] in found.texts:
-            changed.setdefault(sums, []).append(key)
-    for (old, new), keys in changed.items():
-        was, now = (
-            each.texts.get(total, b"").decode(errors="replace").splitlines()
-            for each, total in ((recorded, old), (found, new))
+        (said, was), (says, now) = (text.rpartition(" ")[::2] for text in (old, new))
+        if now in found.texts and was != now:
+            changed.setdefault((was, now), []).append(key)
+        if now not in found.texts or said != says:
+            rows.append(f"{key}: {old} => {new}")
+    for (was, now), keys in changed.items():
+        texts = (
+            each.get(total, b"").decode(errors="replace").splitlines()
+            for each, total in ((recorded.texts, was), (found.texts, now))
         )
-        lines += ["", *keys, *difflib.unified_diff(was, now, "recorded", "now", lineterm="")]
-    return "\n".join(lines)
+        rows += ["", *keys, *difflib.unified_diff(*texts, "recorded", "now", lineterm="")]
+    return "\n".join(rows)
 
 
-def _key(row: str) -> tuple[str, str]:
-    """A row as what it is about, and what is said of that."""
-    found = re.fullmatch(r"(\S+ .+?) ((?:generation|file|directory|link|absent)\b.*)", row)
-    assert found, row
-    return found[1], found[2]
+def _by_place(table: Iterable[str]) -> dict[str, str]:
+    """What is said of each path of a host, and of its generation; two rows of one are two wishes for it."""
+    said: dict[str, list[str]] = {}
+    for row in table:
+        found = re.fullmatch(r"(\S+ .+? generation|\S+ .+?) ([0-9a-f]{16}|(?:file|directory|link|absent)\b.*)", row)
+        assert found, row
+        said.setdefault(found[1], []).append(found[2])
+    return {place: " and ".join(each) for place, each in said.items()}

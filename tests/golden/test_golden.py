@@ -59,7 +59,7 @@ def measured(world: World, case: str) -> recording.Recording:
 
 @pytest.fixture(scope="session")
 def runs(request, collections, tmp_path_factory):
-    """The runs that the selected tests ask for, as many at a time as there are cores: each mostly waits for one."""
+    """The runs that the selected tests ask for, as many at a time as there are cores."""
     folder = tmp_path_factory.mktemp("golden")
     asked = [
         item.callspec.params["case"] for item in request.session.items if "runs" in getattr(item, "fixturenames", [])
