@@ -10,8 +10,12 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.streamquorum.ha.plugins.module_utils import certificates
-from ansible_collections.streamquorum.ha.plugins.module_utils.certificates import Authority, Bundle, CertificateError
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki import certificates
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki.certificates import (
+    Authority,
+    Bundle,
+    CertificateError,
+)
 
 
 class ActionModule(ActionBase):

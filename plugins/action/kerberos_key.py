@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.streamquorum.ha.plugins.module_utils.kadmin import Kadmin, KadminError
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki.kadmin import Kadmin, KadminError
 
 
 class ActionModule(ActionBase):

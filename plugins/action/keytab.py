@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.streamquorum.ha.plugins.module_utils.keytab import problems
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki.keytab import problems
 
 
 class ActionModule(ActionBase):

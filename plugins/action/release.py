@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.streamquorum.ha.plugins.module_utils import release_archive as archive
+from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive
 
 MODULE = "streamquorum.ha.release"
 

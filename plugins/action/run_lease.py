@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.streamquorum.ha.plugins.module_utils.lease import is_dead
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.lease import is_dead
 
 
 def process_started(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""Connection arguments of the modules that talk to ZooKeeper (module_utils/zookeeper_client.py reads them)."""
+"""Connection arguments of the modules that talk to ZooKeeper (module_utils/zookeeper/client.py reads them)."""
 
 from __future__ import annotations
 

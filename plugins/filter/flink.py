@@ -1,4 +1,4 @@
-"""Filters of the flink_ha role; the logic stands in module_utils/flink_options.py and flink_cluster.py."""
+"""Filters of the flink_ha role; the logic stands in module_utils/flink."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_cluster as cluster
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_doors as doors
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_options as options
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_process as process
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_tls as tls
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import cluster, doors, options, process, tls
 
 
 def telling(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,11 +1,11 @@
-"""Filters about generations; the logic stands in module_utils/generation.py."""
+"""Filters about generations; the logic stands in module_utils/core/generation.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.generation import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import (
     directory_entries,
     generation_digest,
     leftover_entries,

@@ -1,11 +1,11 @@
-"""Filters on what an operator should know of a host; the logic stands in module_utils/host_hints.py."""
+"""Filters on what an operator should know of a host; the logic stands in module_utils/host/hints.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils import host_hints
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import hints as host_hints
 
 #: Where the roles register what they read for `status`.
 READ = ("__zookeeper_looked_at", "__flink_ha_looked_at")

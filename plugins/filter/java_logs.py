@@ -1,11 +1,11 @@
-"""Filters on what a JVM writes by itself; the logic stands in module_utils/java_logs.py."""
+"""Filters on what a JVM writes by itself; the logic stands in module_utils/host/java_logs.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils import java_logs
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs
 
 
 class FilterModule:

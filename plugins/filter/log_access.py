@@ -1,11 +1,11 @@
-"""Filters on who may read the logs; the logic stands in module_utils/log_access.py."""
+"""Filters on who may read the logs; the logic stands in module_utils/host/log_access.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils import log_access
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import log_access
 
 
 class FilterModule:

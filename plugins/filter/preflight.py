@@ -1,4 +1,4 @@
-"""Filters of the preflight; the logic stands in module_utils/preflight.py."""
+"""Filters of the preflight; the logic stands in module_utils/host/preflight.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.streamquorum.ha.plugins.module_utils import preflight
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import preflight
 
 
 def input_names(specification: str) -> list[str]:

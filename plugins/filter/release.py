@@ -1,4 +1,4 @@
-"""Filters about release archives; the logic stands in module_utils/release_archive.py."""
+"""Filters about release archives; the logic stands in module_utils/release/archive.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.streamquorum.ha.plugins.module_utils import bundle, release_archive
+from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive as release_archive
+from ansible_collections.streamquorum.ha.plugins.module_utils.release import bundle
 
 
 def read_manifest(bundle_dir: str) -> Mapping[str, Any]:
@@ -29,7 +30,7 @@ def read_manifest(bundle_dir: str) -> Mapping[str, Any]:
 def release_source(
     releases: Sequence[Mapping[str, Any]], name: str, version: str, bundle_dir: str = "", **inputs: Any
 ) -> dict[str, Any]:
-    """Where a release's archive comes from; see module_utils/release_archive.py."""
+    """Where a release's archive comes from; see module_utils/release/archive.py."""
     manifest = read_manifest(bundle_dir) if bundle_dir else {}
     directory = os.path.expanduser(bundle_dir)
     return release_archive.release_source(releases, name, version, bundle_dir=directory, manifest=manifest, **inputs)

@@ -1,12 +1,11 @@
-"""Filters of the rolling role; the logic stands in module_utils/rolling_groups.py and lease.py."""
+"""Filters of the rolling role; the logic stands in module_utils/rolling."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils import diagnostics, lease
-from ansible_collections.streamquorum.ha.plugins.module_utils import rolling_groups as groups
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import diagnostics, groups, lease
 
 
 class FilterModule:

@@ -1,11 +1,11 @@
-"""Filters of the report and of status; the logic stands in module_utils/status.py."""
+"""Filters of the report and of status; the logic stands in module_utils/rolling/status.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils import status
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import status
 
 
 class FilterModule:

@@ -1,4 +1,4 @@
-"""Filters of the zookeeper role; the logic stands in module_utils/zookeeper_config.py and zookeeper_auth.py."""
+"""Filters of the zookeeper role; the logic stands in module_utils/zookeeper."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.streamquorum.ha.plugins.module_utils import znode_acl as acl
-from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_auth as auth
-from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_config as config
-from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_tls as tls
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import auth, config, tls
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import znode_acl as acl
 
 
 def zookeeper_properties(options: dict[str, Any]) -> str:

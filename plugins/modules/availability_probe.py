@@ -223,15 +223,15 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils import availability_writer
-from ansible_collections.streamquorum.ha.plugins.module_utils.availability import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability import writer as availability_writer
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability.result import (
     attribute,
     leader_changes,
     problems,
     report_lines,
     verified,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     ClientError,
     Connection,
     Credentials,

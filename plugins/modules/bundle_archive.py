@@ -88,9 +88,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.bundle import Bundle, stale
-from ansible_collections.streamquorum.ha.plugins.module_utils.release_archive import ReleaseError, bundle_entry
-from ansible_collections.streamquorum.ha.plugins.module_utils.url_opener import UrlOpener
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import ReleaseError, bundle_entry
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.bundle import Bundle, stale
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.url_opener import UrlOpener
 
 
 def fill(bundle: Bundle, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:

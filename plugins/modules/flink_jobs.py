@@ -371,7 +371,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink_jobs import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import (
     DEFAULT_TIMEOUT,
     CheckpointTrigger,
     ClusterReader,
@@ -381,9 +381,9 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink_jobs import 
     unmet,
     unsettled,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader import JobManager
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import DEFAULT_ACCESS_PATH, RestAccess
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import Server
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import DEFAULT_ACCESS_PATH, RestAccess
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Server
 
 #: Flink fetches its metrics at most every 10 s (metrics.fetcher.update-interval); a second for the fetch itself.
 METRICS_LIMIT = 11.0

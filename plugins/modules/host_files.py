@@ -99,7 +99,7 @@ changes:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils import host_files
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import files as host_files
 
 ENTRY = {
     "path": {"type": "path", "required": True},

@@ -163,7 +163,7 @@ listening:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import HostReader, read_host
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import HostReader, read_host
 
 
 def main() -> None:

@@ -81,7 +81,9 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils import guarded_paths, host_files, keytab
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import files as host_files
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import guarded_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki import keytab
 
 #: kinit takes the KDC's time for its own, in silence; the services do not, and refuse every ticket.
 OWN_TIME = "[libdefaults]\nkdc_timesync = 0\n"

@@ -221,7 +221,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import (
     DEFAULT_ROOT,
     INCONSISTENT,
     Expectation,
@@ -239,14 +239,14 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader impor
     read_jobs,
     unmet,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink_rest import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import (
     DEFAULT_ACCESS_PATH,
     DEFAULT_TIMEOUT,
     Answer,
     RestAccess,
     RestReader,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     CallTimedOut,
     ClientError,
     Connection,

@@ -111,12 +111,12 @@ failures:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.release_archive import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import (
     Installer,
     ReleaseError,
     ensure_release,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.url_opener import UrlOpener
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.url_opener import UrlOpener
 
 
 def main() -> None:

@@ -94,8 +94,8 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import apply, find
-from ansible_collections.streamquorum.ha.plugins.module_utils.lease import grants, kept, lease, told
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.files import apply, find
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.lease import grants, kept, lease, told
 
 
 def main() -> None:

@@ -150,25 +150,25 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.host_files import apply, find
-from ansible_collections.streamquorum.ha.plugins.module_utils.host_state import HostReader
-from ansible_collections.streamquorum.ha.plugins.module_utils.lease import forbids, kept, lease
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import closed
-from ansible_collections.streamquorum.ha.plugins.module_utils.service_step import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.files import apply, find
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.service_step import (
     FAILED,
     OK,
     ServiceStep,
     StepError,
     Target,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import HostReader
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions import closed
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.lease import forbids, kept, lease
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     DEFAULT_CREDENTIALS_PATH,
     Connection,
     Credentials,
     Server,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe import EnsembleProbe
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import Member
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.probe import EnsembleProbe
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import Member
 
 #: Time limit for one look at whether another member leads, in seconds.
 SUCCESSOR_TIMEOUT = 0.5

@@ -82,18 +82,18 @@ looked:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.znode_acl import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
+    ClientError,
+    Connection,
+    connection_argument_spec,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_acl import (
     AclError,
     Outcome,
     apply,
     declared,
     look,
     shown,
-)
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
-    ClientError,
-    Connection,
-    connection_argument_spec,
 )
 
 

@@ -241,15 +241,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_client import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     ClientError,
     Connection,
     Server,
     connect,
     connection_argument_spec,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_probe import EnsembleProbe
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.probe import EnsembleProbe
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import (
     HEALTHY,
     LOST,
     OBSERVER,

@@ -1,11 +1,11 @@
-"""Tests of the roles; the logic stands in module_utils/rolling_groups.py."""
+"""Tests of the roles; the logic stands in module_utils/rolling/groups.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling_groups import asked_for, to_do
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import asked_for, to_do
 
 
 class TestModule:

@@ -29,11 +29,11 @@ from kazoo.retry import KazooRetry
 
 # The plugins resolve as the collection that `make setup` links.
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
-from ansible_collections.streamquorum.ha.plugins.module_utils.availability import problems
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability.result import problems
 
 INVENTORY = "tests/bench/inventory"
 UNIT = "zookeeper.service"
-WRITER = ROOT / "plugins/module_utils/availability_writer.py"
+WRITER = ROOT / "plugins/module_utils/availability/writer.py"
 WRITE_MS = 5
 #: Pause of the client when it has tried all servers in vain: that of the figures in the issue.
 RECONNECT_MS = 50

@@ -83,7 +83,7 @@ def test_the_client_library_is_the_pinned_one_everywhere():
     library = {each["name"]: each["version"] for each in role["common_client_library"]}
     assert library == {name: pinned[name] for name in library}
     name = "-".join(f"{name}-{version}" for name, version in library.items())
-    for path in ("plugins/module_utils/zookeeper_client.py", "plugins/doc_fragments/zookeeper_connection.py"):
+    for path in ("plugins/module_utils/zookeeper/client.py", "plugins/doc_fragments/zookeeper_connection.py"):
         assert f"/opt/streamquorum/lib/{name}.zip" in (ROOT / path).read_text()
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_cluster, flink_options
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import cluster as flink_cluster
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/flink_ha"

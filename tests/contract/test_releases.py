@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.streamquorum.ha.plugins.module_utils import bundle
-from ansible_collections.streamquorum.ha.plugins.module_utils.bundle import version_key
+from ansible_collections.streamquorum.ha.plugins.module_utils.release import bundle
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.bundle import version_key
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils import certificates
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki import certificates
 
 from .outcome import refused
 

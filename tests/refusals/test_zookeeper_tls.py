@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.certificates import Authority, authorities_pem
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki.certificates import Authority, authorities_pem
 
 from .outcome import refused
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils import lease as leases
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import lease as leases
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions import (
     DONE,
     DOWN,
     READY,
@@ -21,7 +21,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import (
     closed,
     next_step,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import survives
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import survives
 from simulation.world import CRASH, LEASE_SECONDS, InvariantError, Process, Server, World
 
 #: How long a run waits for a member to serve, and the step on the host for its port, in seconds.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import DONE, STOP, Policy
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions import DONE, STOP, Policy
 from simulation.controller import REFUSED, Defences, Faults, Run
 from simulation.world import CRASH, LEASE_SECONDS, MUTE, InvariantError, World
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils import rolling
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import decisions as rolling
 from simulation import controller
 from simulation.controller import Defences
 from simulation.history import History

@@ -11,7 +11,8 @@ from pathlib import Path
 import jinja2
 import pytest
 import yaml
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_process, java_logs
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import process as flink_process
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs
 
 ROLE = Path(__file__).parents[2] / "roles/flink_ha"
 #: Prints what Flink's script is given.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.streamquorum.ha.plugins.module_utils import rolling
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import decisions as rolling
 from traps.world import ROOT
 
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))

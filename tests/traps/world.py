@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.release_archive import Release, marker_text
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import Release, marker_text
 
 ROOT = Path(__file__).parents[2]
 ANSIBLE_PLAYBOOK = shutil.which("ansible-playbook")

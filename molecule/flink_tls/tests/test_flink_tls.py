@@ -12,7 +12,7 @@ import time
 
 import cluster
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils import certificates
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki import certificates
 from workload import TASK_MANAGERS, assert_nothing_lost, checkpoints, counted, state, submit_job
 
 JOB_MANAGERS = cluster.group("flink_jobmanager")

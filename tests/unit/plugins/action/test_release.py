@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.action.release import ActionModule
-from ansible_collections.streamquorum.ha.plugins.module_utils import release_archive as archive
+from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive
 
 URL = "https://mirror.example/zk.tgz"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.streamquorum.ha.plugins.module_utils import availability_writer as aw
-from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_client as zc
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability import writer as aw
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import client as zc
 from ansible_collections.streamquorum.ha.plugins.modules import availability_probe as module
 
 ROOT = Path(__file__).parents[4]

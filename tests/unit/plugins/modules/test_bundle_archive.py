@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.bundle import Bundle
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.bundle import Bundle
 from ansible_collections.streamquorum.ha.plugins.modules.bundle_archive import fill
 
 ITEM = {"name": "flink", "version": "2.3.0", "archive": "flink-2.3.0-bin-scala_2.12.tgz"}

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_jobs as fj
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink_leader import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import jobs as fj
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import JobManager
 from ansible_collections.streamquorum.ha.plugins.modules import flink_jobs as module
 
 RECORDED = json.loads((Path(__file__).parents[3] / "fixtures" / "flink" / "rest" / "jobs-2.3.0.json").read_text())

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_leader as fl
-from ansible_collections.streamquorum.ha.plugins.module_utils import flink_rest
-from ansible_collections.streamquorum.ha.plugins.module_utils import zookeeper_client as zc
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import leader as fl
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import rest as flink_rest
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import client as zc
 from ansible_collections.streamquorum.ha.plugins.modules import leader_znode as module
 
 ZNODES = Path(__file__).parents[3] / "fixtures" / "flink" / "znodes" / "2.3.0"

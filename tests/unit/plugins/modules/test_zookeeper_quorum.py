@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.streamquorum.ha.plugins.doc_fragments.zookeeper_connection import ModuleDocFragment
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_fourletter import Conf, ServerLine, Srvr
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper_verdict import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.fourletter import Conf, ServerLine, Srvr
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import (
     THRESHOLDS,
     Failure,
     Member,

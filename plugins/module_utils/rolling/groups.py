@@ -1,0 +1,657 @@
+"""The groups that are changed member by member, as `rolling` sees them: from what the modules read to a view. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import leader as flink_leader
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import (
+    TRIGGER_FROM_MS,
+    absorbs,
+    cluster_default,
+    spacing_ms,
+    triggers,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import decisions as rolling
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions import (
+    CHANGE,
+    DOWN,
+    READY,
+    STOP,
+    UNREACHABLE,
+    UNREADY,
+    Member,
+    Policy,
+    Step,
+    View,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import LOST, PARTICIPANT, lagging
+
+#: What a role says of a member (`__zookeeper_member`, `__flink_ha_members`): name, host, kind, id, votes, unit, root, ports,
+#: address, wanted, running, process, live, restart_asked.
+Described = Mapping[str, Any]
+Reply = Mapping[str, Any]
+
+
+#: A step of its own: jobs are not restarted more often than their failure rate allows.
+PAUSE = "pause"
+#: What `Policy` takes of what the operator allows; the rest is judged here.
+POLICY = ("accept_members_down", "accept_outage", "accept_unhealthy", "batch")
+
+TITLES = {"zookeeper": "ensemble", "jobmanager": "JobManagers", "taskmanager": "TaskManagers"}
+
+
+def title(kind: str) -> str:
+    """A group in the words of an operator."""
+    return TITLES.get(kind, kind)
+
+
+def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) -> dict[str, Any]:
+    """A member for the roll, from what a role knows of its service and its unit.
+
+    Args:
+        service: name, host, kind, id, votes, unit, root, ports, address, wanted and live.
+        unit: as `host_state` returns it.
+        asked: content of the file that asks for a restart of one process.
+    """
+    return {
+        **service,
+        "running": unit["generation"] if service["live"] else "",
+        "process": unit["process"] if service["live"] else "",
+        "restart_asked": asked.strip(),
+    }
+
+
+def endpoint(member: Described) -> str:
+    """host:port under which others know it."""
+    return f"{member['address']}:{member['ports'][0]}"
+
+
+def client_endpoint(member: Mapping[str, Any]) -> str:
+    """host:port of a server's client port."""
+    return f"{member['address']}:{member['client_port']}"
+
+
+def shifted_steps(steps: Sequence[Mapping[str, Any]], ahead: float) -> list[dict[str, Any]]:
+    """Steps as the clock of another host tells their times, which is so many seconds ahead."""
+    return [{**each, "began": each["began"] + ahead, "ended": each["ended"] + ahead} for each in steps]
+
+
+def restart_file(unit: str) -> str:
+    """Where the operator's wish to restart a unit's process is noted: it ends with that process, or with the host's boot."""
+    return f"/run/streamquorum/{unit}.restart"
+
+
+def to_do(member: Described) -> bool:
+    """Whether a roll has something to do with it."""
+    if member.get("accepted"):
+        return False
+    return not member["live"] or member["running"] != member["wanted"] or asked_for(member)
+
+
+def asked_for(member: Described) -> bool:
+    """Whether the operator asked for a restart of the process that runs."""
+    return bool(member["process"]) and member["restart_asked"] == member["process"]
+
+
+def pending(
+    hostvars: Mapping[str, Mapping[str, Any]],
+    hosts: Sequence[str],
+    rolled: Collection[str],
+    kinds: Collection[str] = ("zookeeper", "jobmanager", "taskmanager"),
+) -> list[str]:
+    """What hosts do not run although they should, by the facts of this run: `host: name: running -> wanted`.
+
+    What was down and was started is not counted: it runs what it was started with.
+
+    Args:
+        rolled: kinds that this run has rolled.
+        kinds: those that are asked about.
+    """
+    ensemble_lives = any(each.get("__zookeeper_member", {}).get("live") for each in hostvars.values())
+    found = []
+    for host in hosts:
+        given = hostvars[host]
+        own = [member for member in given.get("__flink_ha_members", []) if member["live"]]
+        if "__zookeeper_member" in given and ensemble_lives and not given.get("__zookeeper_started", {}).get("changed"):
+            own.insert(0, given["__zookeeper_member"])
+        found += [
+            f"{host}: {member['unit']}: {member['running'] or 'nothing of ours'} -> {member['wanted']}"
+            for member in own
+            if member["kind"] in kinds and member["kind"] not in rolled and to_do(member)
+        ]
+    return found
+
+
+def unreached(members: Sequence[Mapping[str, Any]], hosts: Collection[str]) -> list[Described]:
+    """Members of the ensemble whose hosts cannot be reached, and without which the operator goes on.
+
+    They count for the quorum, and no step is theirs.
+
+    Args:
+        members: of the inventory (id, host, address, peer_type).
+        hosts: names of those hosts.
+    """
+    nothing = {"live": False, "running": "", "wanted": "", "process": "", "restart_asked": "", "accepted": True}
+    return [
+        {
+            **nothing,
+            "name": member["host"],
+            "host": member["host"],
+            "kind": "zookeeper",
+            "id": member["id"],
+            "votes": member["peer_type"] == PARTICIPANT,
+            "address": member["address"],
+            "ports": [],
+        }
+        for member in members
+        if member["host"] in hosts
+    ]
+
+
+def forced(members: Sequence[Described], force: bool) -> list[dict[str, Any]]:
+    """The members, with a restart asked for of every process, unless an earlier wish is not fulfilled everywhere yet."""
+    unfinished = any(asked_for(member) for member in members)
+    return [
+        {**member, "restart_asked": member["process"]} if force and not unfinished else dict(member)
+        for member in members
+    ]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is special to a kind of members.
+
+    Attributes:
+        ready: names of members that serve, by the reply of the module that read the group.
+        leader: name of the member that leads; empty where none does.
+        serves: whether the group as a whole serves.
+        doubts: what speaks against any step, in words; by the members, the reply, the run and what is allowed.
+        bears: whether the group bears the loss of members; made from the reply.
+        has_leader: whether one leads.
+    """
+
+    ready: Callable[[Sequence[Described], Reply], Collection[str]]
+    leader: Callable[[Sequence[Described], Reply], str]
+    serves: Callable[[Reply], bool]
+    doubts: Callable[[Sequence[Described], Reply, Mapping[str, Any], Mapping[str, Any]], Sequence[str]]
+    bears: Callable[[Sequence[Described], Reply], rolling.Bears]
+    has_leader: bool = True
+
+
+def _ensemble_ready(members: Sequence[Described], reply: Reply) -> list[str]:
+    return [member["name"] for member in members if not lagging(reply, [member["id"]])]
+
+
+def _ensemble_leader(members: Sequence[Described], reply: Reply) -> str:
+    leader = reply["leader"]
+    alone = [server["id"] for server in reply["servers"] if server["mode"] == "standalone"]
+    lead = leader["id"] if leader else alone[0] if alone else None
+    return next((member["name"] for member in members if member["id"] == lead), "")
+
+
+def _managers_ready(members: Sequence[Described], reply: Reply) -> list[str]:
+    answers = {(answer["address"], answer["rest_port"]): answer["status"] for answer in reply["rest"]}
+    return [member["name"] for member in members if answers.get((member["address"], member["ports"][0])) == 200]
+
+
+def _managers_leader(members: Sequence[Described], reply: Reply) -> str:
+    leads = [(answer["address"], answer["rest_port"]) for answer in reply["rest"] if answer["leads"]]
+    return next((member["name"] for member in members if (member["address"], member["ports"][0]) in leads), "")
+
+
+def _managers_doubts(
+    members: Sequence[Described], reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+) -> list[str]:
+    if reply["foreign"]:
+        return [f"{reply['leader']['address']} leads, which is no JobManager of this inventory"]
+    if reply["verdict"] == "led" and reply["contenders"] > len(reply["rest"]):
+        return [f"{reply['contenders']} JobManagers stand, and the inventory has {len(reply['rest'])}"]
+    return _lease_doubts(reply["flink"], run)
+
+
+def _managers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
+    leader = _managers_leader(members, reply)
+    leads = [member["id"] for member in members if member["name"] == leader]
+
+    def bears(seen: Sequence[Member], down: Collection[int]) -> str:
+        return rolling.standby_bears(seen, down) or (_costs(reply["flink"]) if set(leads) & set(down) else "")
+
+    return bears
+
+
+def managers_serve(reply: Reply, members: Sequence[Described]) -> bool:
+    """Whether these JobManagers answer, with a leader behind them, and whoever answers is in the election.
+
+    Others that fell meanwhile are no fault of the step.
+
+    Args:
+        reply: of `leader_znode`.
+        members: those that were changed.
+    """
+    ready = _managers_ready(members, reply)
+    answering = sum(answer["status"] == 200 for answer in reply["rest"])
+    return len(ready) == len(members) and reply["contenders"] >= answering
+
+
+def unserved(
+    results: Sequence[Mapping[str, Any]], kind: str, awaited: Mapping[str, Any], registered: Collection[str]
+) -> list[Mapping[str, Any]]:
+    """The results of a step whose members did not come to serve: only those go back.
+
+    Args:
+        results: of `service_step`, each with the member as `item`.
+        kind: a key of `GROUPS`.
+        awaited: reply of what waited for them.
+        registered: ids of the TaskManagers that were stopped.
+    """
+    if kind != "taskmanager":
+        return list(results)
+    if not awaited.get("reachable"):
+        return []  # no JobManager tells who is registered: nothing is known against them
+    fresh = [each for each in awaited["task_managers"] if each["id"] not in registered]
+    return [result for result in results if not _workers([result["item"]], {"task_managers": fresh})]
+
+
+# --- Jobs ----------------------------------------------------------------------------------------------------------
+
+
+def _name(job: Mapping[str, Any]) -> str:
+    return f"job {job['id']} ({job['name']})"
+
+
+def _costs(flink: Reply) -> str:
+    """What speaks against a restart of what the jobs run on: jobs that nothing is known of, or that begin anew."""
+    if not flink["complete"]:
+        return (
+            f"its jobs could not all be read ({'; '.join(flink['reasons'])}), so whether one would start from its beginning "
+            "is not known"
+        )
+    names = [f"{job['id']} ({job['name']})" for job in flink["jobs"] if not job["checkpointing"]]
+    return f"without checkpoints these jobs start from their beginning: {', '.join(names)}" if names else ""
+
+
+def proven(job: Mapping[str, Any]) -> bool:
+    """It runs, and has completed a checkpoint since it last restarted, and none has failed after it."""
+    since = max(job["restarted_at"], job["failed_checkpoint_at"])
+    return bool(job["running"] and job["checkpointing"] and job["latest_checkpoint_at"] > since)
+
+
+def steady(job: Mapping[str, Any]) -> bool:
+    """It runs, and not only between two failures: one that checkpoints has completed one since it last restarted."""
+    restarted = job["checkpointing"] and 0 < job["restarted_at"] >= job["latest_checkpoint_at"]
+    return bool(job["running"]) and not restarted
+
+
+def asked_jobs(flink: Reply, run: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is asked of jobs after the next step: of what did not run before it, nothing.
+
+    Args:
+        flink: reply of `flink_jobs` before the step.
+        run: `ran`, the ids of those that an earlier step of this run was asked for.
+    """
+    ended = {job["id"] for job in flink["ended_jobs"]}
+    ran = {job["id"] for job in flink["jobs"] if steady(job)} | (set(run["ran"]) - ended)
+    return {"ran": sorted(ran), "proven": sorted(job["id"] for job in flink["jobs"] if proven(job))}
+
+
+def jobs_left(ran: Sequence[str], reply: Mapping[str, Any]) -> list[str]:
+    """Of the jobs that ran, those that run now: what an accepted loss leaves to be asked for.
+
+    Args:
+        ran: ids.
+        reply: of the wait that failed; without jobs in it, all stay.
+    """
+    if not reply.get("complete"):
+        return list(ran)
+    running = {job["id"] for job in reply["jobs"] if job["running"]}
+    return [each for each in ran if each in running]
+
+
+def _interval_s(flink: Reply, ids: Collection[str]) -> int:
+    """The longest interval of checkpoints of these jobs, in whole seconds."""
+    intervals = [job["checkpoint_interval_ms"] or 0 for job in flink["jobs"] if job["id"] in ids]
+    return math.ceil(max(intervals, default=0) / 1000)
+
+
+def checkpoint_wait(flink: Reply, ids: Collection[str], run: Mapping[str, Any]) -> int:
+    """Seconds that a checkpoint of each of these jobs is waited for: their interval, up to what the operator bears.
+
+    Args:
+        flink: reply of `flink_jobs`.
+        ids: of the jobs.
+        run: `start_timeout` (seconds in which all must serve) and `checkpoint_wait` (seconds more, at most).
+    """
+    return int(run["start_timeout"]) + min(int(run["checkpoint_wait"]), _interval_s(flink, ids))
+
+
+def _lease_doubts(flink: Reply, run: Mapping[str, Any]) -> list[str]:
+    asked = asked_jobs(flink, run)["proven"]
+    wait = checkpoint_wait(flink, asked, run)
+    if wait < run["lease_seconds"] or _interval_s(flink, asked) * 1000 <= TRIGGER_FROM_MS:
+        return []
+    return [
+        f"a step can wait {wait} s for a checkpoint, and rolling_lease_seconds holds the lock for {run['lease_seconds']} s: "
+        "raise it, or lower rolling_checkpoint_wait"
+    ]
+
+
+def _job_lines(kind: str, flink: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]) -> list[str]:
+    """What the plan says of the jobs: what is not asked of them, and how long a step can take with them."""
+    told = [f"{_name(job)} could not be read: {job['why']}" for job in flink["unread_jobs"]]
+    for job in flink["jobs"]:
+        interval = _interval_s(flink, [job["id"]])
+        if not steady(job):
+            lately = ", and has completed no checkpoint since it last restarted" if job["running"] else ""
+            told.append(f"{_name(job)} is {job['state']}{lately}: it is not asked to run after a step")
+        elif job["checkpointing"] and not proven(job):
+            told.append(
+                f"{_name(job)} has completed no checkpoint yet, or the last one failed: after a step it is asked to run, "
+                "and for no checkpoint"
+            )
+        elif interval * 1000 > TRIGGER_FROM_MS:
+            how = "is asked for one after a step" if triggers(flink["flink_version"]) else "its next one is waited for"
+            wait = checkpoint_wait(flink, [job["id"]], run)
+            told.append(f"{_name(job)} checkpoints every {interval} s: {how}, which can take {wait} s")
+            if interval > run["checkpoint_wait"] and not triggers(flink["flink_version"]):
+                told.append(f"{_name(job)}: that is too short for it, so set rolling_checkpoint_wait to {interval}")
+    if kind == "taskmanager":
+        told += _budget_lines(flink, allowed)
+    return told
+
+
+def _budget_lines(flink: Reply, allowed: Mapping[str, Any]) -> list[str]:
+    default = cluster_default(flink["job_managers"])
+    spaced = {_name(job): spacing_ms(job, default) for job in flink["jobs"] if job["running"]}
+    if allowed["accept_restart_budget"]:
+        return ["restart strategies are not looked at (rolling_accept_restart_budget): a job can end for good"]
+    return [
+        f"{name} has a failure rate: {ms / 1000:.0f} s pass between two of its restarts"
+        for name, ms in spaced.items()
+        if ms
+    ]
+
+
+def _workers(members: Sequence[Described], reply: Reply) -> dict[int, Mapping[str, Any]]:
+    """The registered TaskManagers of the inventory, by the member's id."""
+    return {
+        member["id"]: worker
+        for member in members
+        for worker in reply["task_managers"]
+        # As in DNS: who publishes a name, and who reads it, may write it in capitals or not.
+        if worker["host"].lower() == member["address"].lower() and worker["port"] in member["ports"]
+    }
+
+
+def _workers_ready(members: Sequence[Described], reply: Reply) -> list[str]:
+    registered = _workers(members, reply)
+    return [member["name"] for member in members if member["id"] in registered]
+
+
+def _workers_doubts(
+    members: Sequence[Described], reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+) -> list[str]:
+    """Jobs that the roll would end: each step restarts those that run on its TaskManagers, at worst all of them."""
+    changes = sum(to_do(member) and bool(member["live"]) for member in members)
+    return _lease_doubts(reply, run) + (
+        [] if allowed["accept_restart_budget"] else _budget_doubts(reply, math.ceil(changes / allowed["batch"]), run)
+    )
+
+
+def _budget_doubts(flink: Reply, steps: int, run: Mapping[str, Any]) -> list[str]:
+    if steps == 0:
+        return []
+    default = cluster_default(flink["job_managers"])
+    found = []
+    for job in flink["jobs"]:
+        # One that does not run has nothing to lose by a step, and may need it.
+        if not job["running"]:
+            continue
+        spacing = spacing_ms(job, default)
+        why = absorbs(job, default, steps, spacing)
+        if not why and steps > 1 and spacing > (run["lease_seconds"] - 60) * 1000:
+            why = (
+                f"{_name(job)} has a failure rate that asks for {spacing / 1000:.0f} s between two steps, and "
+                f"rolling_lease_seconds holds the lock for {run['lease_seconds']} s: raise it"
+            )
+        if why:
+            found.append(f"{why}. Where the job may end for good: rolling_accept_restart_budget=true")
+    return found
+
+
+def _calm(flink: Reply) -> dict[str, int]:
+    """By id of each job that restarted too short a time ago for its failure rate: milliseconds that must pass."""
+    default = cluster_default(flink["job_managers"])
+    spaced = {job["id"]: spacing_ms(job, default) for job in flink["jobs"] if job["running"]}
+    return {
+        job["id"]: spaced[job["id"]]
+        for job in flink["jobs"]
+        if spaced.get(job["id"]) and job["restarted_at"] + spaced[job["id"]] > flink["clock_ms"]
+    }
+
+
+def _workers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
+    workers = _workers(members, reply)
+
+    def bears(_members: Sequence[Member], down: Collection[int]) -> str:
+        used = sum(worker["slots"] - worker["free_slots"] for number, worker in workers.items() if number in down)
+        free = sum(worker["free_slots"] for number, worker in workers.items() if number not in down)
+        if used > free:
+            return f"its tasks need {used} slots, and the other TaskManagers have {free} free"
+        return _costs(reply) if used else ""
+
+    return bears
+
+
+GROUPS = {
+    "zookeeper": Group(
+        _ensemble_ready,
+        _ensemble_leader,
+        lambda reply: reply["verdict"] != LOST,
+        lambda members, reply, run, allowed: reply["voter_differences"],
+        lambda members, reply: rolling.quorum_bears,
+    ),
+    "jobmanager": Group(
+        _managers_ready,
+        _managers_leader,
+        lambda reply: reply["verdict"] == "led",
+        _managers_doubts,
+        _managers_bear,
+    ),
+    "taskmanager": Group(
+        _workers_ready,
+        lambda members, reply: "",
+        lambda reply: reply["reachable"],
+        _workers_doubts,
+        _workers_bear,
+        has_leader=False,
+    ),
+}
+
+
+def view(
+    kind: str, members: Sequence[Described], reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+) -> View:
+    """The group as it was just read.
+
+    Args:
+        kind: a key of `GROUPS`.
+        members: what is known of each; their processes as of the last step.
+        reply: what the module that reads the group returned.
+        run: tried and waited (names), lost_lock (text); of Flink also ran (ids of jobs), and in seconds start_timeout,
+            checkpoint_wait and lease_seconds.
+        allowed: what the operator allows.
+    """
+    group = GROUPS[kind]
+    ready, leader = group.ready(members, reply), group.leader(members, reply)
+    return View(
+        members=[
+            Member(
+                name=member["name"],
+                id=member["id"],
+                state=_state(member, ready),
+                running=member["running"],
+                wanted=member["wanted"],
+                votes=member["votes"],
+                leads=member["name"] == leader,
+                process=member["process"],
+                restart_asked=member["restart_asked"],
+                accepted=member.get("accepted", False),
+            )
+            for member in members
+        ],
+        serves=group.serves(reply),
+        has_leader=group.has_leader,
+        waited=run["waited"],
+        tried=run["tried"],
+        lost_lock=run["lost_lock"],
+        doubts=group.doubts(members, reply, run, allowed),
+    )
+
+
+def _state(member: Described, ready: Collection[str]) -> str:
+    if member["name"] in ready:
+        return READY
+    if member.get("accepted"):
+        return UNREACHABLE
+    return UNREADY if member["live"] else DOWN
+
+
+def policy(kind: str, members: Sequence[Described], reply: Reply, allowed: Mapping[str, Any]) -> Policy:
+    """What the operator allows, with the group's own rule."""
+    return Policy(bears=GROUPS[kind].bears(members, reply), **{name: allowed[name] for name in POLICY})
+
+
+def step(
+    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The next step, as `rolling.next_step` decides it, with the descriptions of its members and their roles."""
+    seen = view(kind, members, reply, run, allowed)
+    chosen = rolling.next_step(seen, policy(kind, members, reply, allowed))
+    flink = _flink(kind, reply)
+    asked = asked_jobs(flink, run) if flink else {"ran": [], "proven": []}
+    calm = {}
+    if kind == "taskmanager" and chosen.kind == CHANGE and not allowed["accept_restart_budget"]:
+        calm = _calm(reply)
+    if calm:
+        chosen = Step(PAUSE, chosen.members, "a job restarted too short a time ago for its failure rate")
+    roles = {member.name: _role(kind, member, reply) for member in seen.members}
+    registered = _workers(members, reply) if kind == "taskmanager" else {}
+    stopped = [
+        registered[member["id"]]["id"]
+        for member in members
+        if member["name"] in chosen.members and member["id"] in registered
+    ]
+    return {
+        **chosen.as_dict(),
+        # A wait in vain counts until the member is seen to serve again.
+        "waited": [name for name in run["waited"] if name not in {each.name for each in seen.members if each.ready}],
+        **asked,
+        "calm": calm,
+        "checkpoint_wait": checkpoint_wait(flink, asked["proven"], run) if flink else 0,
+        # Who was registered before and is not of the step: those that were missing are not asked for.
+        "others": [
+            flink_leader.endpoint(worker["host"], worker["port"])
+            for worker in (flink["task_managers"] if flink else [])
+            if worker["id"] not in stopped
+        ],
+        # Who must have gone: a TaskManager that comes back has a new id.
+        "registered": stopped,
+        "targets": [
+            {**member, "mode": roles[member["name"]]} for member in members if member["name"] in chosen.members
+        ],
+    }
+
+
+def plan_lines(
+    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+) -> list[str]:
+    """Every step that is to come, in words."""
+    steps = rolling.plan(view(kind, members, reply, run, allowed), policy(kind, members, reply, allowed))
+    flink = _flink(kind, reply)
+    if [each.kind for each in steps] == [rolling.DONE]:
+        return [f"{kind}: nothing to do, every member runs what it should"]
+    lines = [f"{kind}: {number}. {line(each)}" for number, each in enumerate(steps, 1) if each.kind != rolling.DONE]
+    return lines + [f"{kind}: {each}" for each in (_job_lines(kind, flink, run, allowed) if flink else [])]
+
+
+def line(chosen: Step) -> str:
+    """A step in words."""
+    if chosen.kind == STOP:
+        return f"stop: {chosen.reason}"
+    return f"{chosen.kind} {', '.join(chosen.members)} ({chosen.reason})"
+
+
+def _flink(kind: str, reply: Reply) -> Reply:
+    """What `flink_jobs` said in this reply; nothing for the ensemble."""
+    found: Reply = reply["flink"] if kind == "jobmanager" else reply if kind == "taskmanager" else {}
+    return found
+
+
+def _role(kind: str, member: Member, reply: Reply) -> str:
+    """What it said that it was when it was decided on, as its host will be asked again; empty where it did not serve."""
+    if kind != "zookeeper":
+        return ""
+    return next(server["mode"] for server in reply["servers"] if server["id"] == member.id) or ""
+
+
+def after(
+    members: Sequence[Described], names: Collection[str], results: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The members with what runs on them after a step, by the results of `service_step` in the order of the targets."""
+    by_name = dict(zip([member["name"] for member in members if member["name"] in names], results, strict=True))
+    return [
+        {**member, **_now(by_name[member["name"]])} if member["name"] in by_name else dict(member) for member in members
+    ]
+
+
+def _now(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {"running": result["running"], "process": result["process"], "live": bool(result["process"])}
+
+
+def flink_moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What a step in the ensemble did to Flink, which should not have noticed: another leadership, restarted or lost jobs.
+
+    Args:
+        before: leader (reply of `leader_znode`) and jobs (reply of `flink_jobs`) before the step.
+        now: the same, after it.
+    """
+    told = []
+    was, is_ = before["leader"]["leader"]["session_id"], now["leader"]["leader"]["session_id"]
+    if was != is_:
+        told.append(f"Flink's leader session was {was or 'none'} and is {is_ or 'none'}")
+    if not now["jobs"]["complete"]:
+        told.append(f"Flink's jobs could not all be read: {'; '.join(now['jobs']['reasons'])}")
+    present = {job["id"]: job for job in now["jobs"]["jobs"]}
+    ended = {job["id"]: job for job in now["jobs"]["ended_jobs"]}
+    for job in before["jobs"]["jobs"]:
+        name, found = f"job {job['id']} ({job['name']})", present.get(job["id"])
+        if found is None:
+            # What was not read is not gone.
+            if now["jobs"]["complete"] and ended.get(job["id"], {}).get("state") != "FINISHED":
+                told.append(f"{name} is gone, or {ended.get(job['id'], {}).get('state', 'not listed')}")
+        elif found["restarted_at"] != job["restarted_at"] or _more(job["restarts"], found["restarts"]):
+            told.append(f"{name} was restarted")
+    return told
+
+
+def _more(before: int | None, now: int | None) -> bool:
+    return before is not None and now is not None and now > before
+
+
+def intolerant(jobs: Reply, workers: Mapping[str, bool]) -> list[str]:
+    """Flink processes that run without tolerate-suspended-connections: a step in the ensemble restarts their jobs.
+
+    Args:
+        jobs: reply of `flink_jobs`.
+        workers: by host, whether what runs there has it on.
+    """
+    managers = [
+        f"JobManager {manager['address']}:{manager['rest_port']}"
+        for manager in jobs["job_managers"]
+        if manager["reachable"] and not manager["tolerates_suspended_connections"]
+    ]
+    return managers + [f"Flink on {host}" for host, tolerates in workers.items() if not tolerates]

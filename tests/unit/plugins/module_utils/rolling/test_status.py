@@ -1,0 +1,141 @@
+"""The tables of `status`, from answers of the modules."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import status
+
+JOB = {
+    "id": "a1", "name": "count", "state": "RUNNING", "restarts": 2, "checkpointing": True, "latest_checkpoint_at": 4_000,
+}  # fmt: skip
+ANSWER = {
+    "reachable": True,
+    "clock_ms": 9_500,
+    "task_managers": [
+        {"host": "tm1", "port": 6122, "slots": 2, "free_slots": 1},
+        {"host": "Old", "port": 6122, "slots": 2, "free_slots": 2},
+    ],
+    "jobs": [
+        JOB,
+        JOB | {"id": "b2", "name": "batch", "checkpointing": False, "restarts": None, "latest_checkpoint_at": 0},
+        JOB | {"id": "c3", "latest_checkpoint_at": 0},
+    ],
+}
+
+
+def lines(jobs, workers=("TM1", "tm2")):
+    found = status.answers({"jm1": {}, "jm2": {"__flink_ha_jobs": jobs}}, ["jm1", "jm2"])
+    return [" ".join(line.split()) for line in status.status_lines(found, workers)]
+
+
+def test_each_task_manager_is_named_with_what_becomes_of_it():
+    told = lines(ANSWER)
+    assert told[told.index("TaskManager slots free") + 1 :][:3] == [
+        "TM1:6122 2 1",
+        "tm2 not registered",
+        "Old:6122 not in the inventory 2",
+    ]
+
+
+def test_a_task_manager_that_is_missing_beside_another_of_its_host_is_told():
+    told = lines(ANSWER, ("TM1", "TM1", "old"))
+    assert told[told.index("TaskManager slots free") + 1 :][:3] == [
+        "TM1:6122 2 1",
+        "TM1 not registered",
+        "old:6122 2 2",
+    ]
+
+
+def test_each_job_has_its_state_and_the_age_of_its_checkpoint():
+    told = lines(ANSWER)
+    assert told[told.index("job name state restarts checkpoint") + 1 :] == [
+        "a1 count RUNNING 2 5 s ago",
+        "b2 batch RUNNING - takes none",
+        "c3 count RUNNING 2 none yet",
+    ]
+
+
+def test_without_jobs_or_an_answer_there_is_no_table():
+    assert "job name state restarts checkpoint" not in lines(ANSWER | {"jobs": []})
+    assert lines(ANSWER | {"reachable": False})[-1] == "Flink: not asked"
+    assert lines({})[-1] == "Flink: not asked"
+
+
+def test_trap_55_jobs_that_were_not_read_are_not_well():
+    flink = {
+        "verdict": "led", "satisfied": True, "contenders": 2, "rest": [], "reasons": [], "cautions": [],
+        "leader": {"address": "jm1", "session_id": "s"}, "task_managers": {"registered": 1, "expected": 1},
+    }  # fmt: skip
+    found = {"zookeeper": {"verdict": "healthy"}, "flink": flink, "jobs": ANSWER | {"complete": True}}
+    assert status.healthy(found)
+    for jobs, why in (
+        (ANSWER | {"complete": False, "reasons": ["jm1 answers 503"]}, "jm1 answers 503"),
+        ({}, "they were not asked for"),
+    ):
+        assert not status.healthy(found | {"jobs": jobs})
+        told = status.status_lines({"zookeeper": {}, "flink": flink, "jobs": jobs})
+        assert told[-1] == f"  ! the jobs could not all be read: {why}"
+
+
+def rest(address, status=200):
+    overview = {"flink_version": "2.1.1"} if status == 200 else {}
+    return {"address": address, "rest_port": 8081, "leads": address == "jm1", "status": status, "overview": overview}
+
+
+def flink(*answers, contenders=2, satisfied=True):
+    return {
+        "verdict": "led", "satisfied": satisfied, "contenders": contenders, "rest": list(answers), "reasons": [],
+        "leader": {"address": "jm1:6123", "session_id": "s"},
+        "task_managers": {"registered": 2, "expected": 2, "enough": True},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param(flink(rest("jm1"), rest("jm2")), [], id="all-in-their-place"),
+        pytest.param(flink(rest("jm1"), contenders=1), [], id="a-single-one"),
+        # The nodes of one that crashed stay until its session ends.
+        pytest.param(flink(rest("jm1"), rest("jm2"), contenders=3), [], id="one-that-was-restarted"),
+        pytest.param(
+            flink(rest("jm1"), rest("jm2", 0)),
+            ["JobManager jm2:8081 does not serve: its REST does not answer"],
+            id="one-that-crashed-just-now",
+        ),
+        pytest.param(
+            flink(rest("jm1"), rest("jm2", 503), contenders=1),
+            [
+                "JobManager jm2:8081 does not serve: its REST answers 503",
+                "1 of 2 JobManagers stand in the election",
+            ],
+            id="one-that-does-not-come-up",
+        ),
+        pytest.param(
+            flink(rest("jm1"), rest("jm2"), contenders=1),
+            [
+                "1 of 2 JobManagers stand in the election, although REST of all answers: their logs say which of them lost "
+                "its session"
+            ],
+            id="one-that-is-out-of-the-election",
+        ),
+    ],
+)
+def test_trap_59_without_a_standby_job_manager_nothing_is_well(answer, told):
+    hostvars = {
+        "zk1": {"__zookeeper_verdict": {"verdict": "healthy", "servers": [], "leader": None, "write_proof": "not_asked",
+                                        "serving_voters": 3, "voters": 3, "fault_tolerance_left": 1}},
+        "jm1": {"__flink_ha_leader": answer, "__flink_ha_jobs": ANSWER | {"complete": True}},
+    }  # fmt: skip
+    found = status.answers(hostvars, hostvars)
+
+    assert status.healthy(found) is (told == [])
+    assert status.summary(found)["healthy"] is (told == [])
+    shown = status.status_lines(found)
+    assert [line.removeprefix("  ! ") for line in shown if line.startswith("  ! ")] == told
+
+
+def test_what_leads_without_enough_task_managers_is_not_well():
+    quorum = {"verdict": "healthy"}
+    found = {"zookeeper": quorum, "flink": flink(rest("jm1"), rest("jm2"), satisfied=False)}
+    found["jobs"] = ANSWER | {"complete": True}
+    assert status.healthy(found) is False
