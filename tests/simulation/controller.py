@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.quorum import survives
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import lease as leases
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions import (
     DONE,
@@ -21,7 +22,6 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions 
     closed,
     next_step,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import survives
 from simulation.world import CRASH, LEASE_SECONDS, InvariantError, Process, Server, World
 
 #: How long a run waits for a member to serve, and the step on the host for its port, in seconds.

@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.quorum import survives
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import lease as leases
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import survives
 
 #: What a process of the simulation is: it yields the seconds until it goes on.
 Process = Generator[float, None, None]

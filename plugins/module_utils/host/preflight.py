@@ -6,8 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import Member as Voter
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import survives
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.quorum import Voter, survives
 
 
 def release_problems(version: str, releases: Sequence[Mapping[str, Any]], what: str, variable: str) -> list[str]:
@@ -155,7 +154,7 @@ def unreached_problems(
     ]
     gone = ", ".join(unreached)
     down = {member["id"] for member in members if member["host"] in unreached}
-    voters = [Voter(int(member["id"]), str(member["address"]), 0, 0, member["peer_type"]) for member in members]
+    voters = [Voter(int(member["id"]), member["peer_type"] == "participant") for member in members]
     if down and not survives(voters, down):
         problems.append(
             f"Without {gone} the ensemble has no quorum, so this run cannot go on without them. Bring back as many as are "

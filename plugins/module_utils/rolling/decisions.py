@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import SERVING, Voting, survives
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.quorum import Voting, survives
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import SERVING
 
 #: States of a member. ready: serves and is in step with its leader. unready: its process runs, and does not serve.
 #: down: no process, or one that keeps ending. unreachable: its host cannot be asked.
@@ -64,7 +65,7 @@ Bears = Callable[[Sequence[Member], Collection[int]], str]
 
 
 def quorum_bears(members: Sequence[Member], down: Collection[int]) -> str:
-    """The ensemble keeps a quorum (`survives`, the only quorum rule)."""
+    """The ensemble keeps a quorum (`survives`)."""
     if survives(members, down):
         return ""
     voters = sum(member.votes for member in members)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.quorum import majority
+
 #: Fields that say who holds a lease: run id, host, machine id, boot id, pid namespace, pid and start time of the
 #: controller's process, the user, and what for.
 HOLDER = ("run", "host", "machine", "boot", "namespace", "pid", "started", "user", "purpose")
@@ -47,7 +49,7 @@ def lease(wanted: Lease, now: float, duration: float) -> dict[str, Any]:
 
 def won(granted: Collection[str], voters: Collection[str]) -> bool:
     """Whether the hosts that gave their lease are a majority of the voters' hosts, which no other run can have too."""
-    return len(set(granted) & set(voters)) * 2 > len(set(voters))
+    return len(set(granted) & set(voters)) >= majority(len(set(voters)))
 
 
 def asked_first(voters: Sequence[str], own: Collection[str]) -> list[str]:
@@ -60,7 +62,7 @@ def asked_first(voters: Sequence[str], own: Collection[str]) -> list[str]:
         own: hosts of the step, which renew their own lease in it.
     """
     others = [host for host in voters if host not in own]
-    missing = len(voters) // 2 + 1 - (len(voters) - len(others))
+    missing = majority(len(voters)) - (len(voters) - len(others))
     return others[: max(0, missing)]
 
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import Member as Voter
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import tolerance
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.quorum import Voter, majority, tolerance
 
 Member = Mapping[str, Any]
 
@@ -124,8 +123,8 @@ def _number(value: Any) -> int:
 
 
 def _tolerated(voters: int) -> int:
-    """How many of so many voters may be lost, by the one quorum rule of the code."""
-    return tolerance([Voter(id=number, address="", client_port=0, quorum_port=0) for number in range(voters)], ())
+    """How many of so many voters may be lost."""
+    return tolerance([Voter(number) for number in range(voters)], ())
 
 
 def membership_problems(members: Sequence[Member], single_node: bool) -> list[str]:
@@ -331,7 +330,7 @@ def lost_data_problems(may_vote: Mapping[str, bool], directories: Sequence[str])
         directories: zookeeper_data_dir and zookeeper_data_log_dir.
     """
     able = [name for name, votes in may_vote.items() if votes]
-    quorum = len(may_vote) // 2 + 1
+    quorum = majority(len(may_vote))
     if len(able) >= quorum:
         return []
     return [
@@ -399,7 +398,7 @@ def unready_problems(may_vote: Mapping[str, bool]) -> list[str]:
         may_vote: name of each voter -> whether it holds data, or the marker of a first start.
     """
     waiting = [name for name, votes in may_vote.items() if not votes]
-    if len(may_vote) - len(waiting) > len(may_vote) // 2:
+    if len(may_vote) - len(waiting) >= majority(len(may_vote)):
         return []
     return [
         f"No member holds data, and {', '.join(waiting)} would get no vote: nothing is started from nothing here. "

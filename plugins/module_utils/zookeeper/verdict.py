@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.quorum import survives, tolerance
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.fourletter import Conf, ServerLine, Srvr
 
 HEALTHY, DEGRADED, LOST = "healthy", "degraded", "lost"
@@ -98,36 +99,6 @@ class Verdict:
     def as_dict(self) -> dict[str, Any]:
         """For a module's reply."""
         return asdict(self)
-
-
-class Voting(Protocol):
-    """What a quorum is counted from."""
-
-    @property
-    def id(self) -> int: ...
-
-    @property
-    def votes(self) -> bool: ...
-
-
-def survives(members: Iterable[Voting], down: Collection[int]) -> bool:
-    """Whether a quorum is left of these members with the ids in `down` gone: more than half of the voters.
-
-    The only quorum rule in the code. Observers do not count; groups and weights are refused elsewhere.
-    """
-    voters = [member.id for member in members if member.votes]
-    return sum(identity not in down for identity in voters) * 2 > len(voters)
-
-
-def tolerance(members: Sequence[Member], down: Collection[int]) -> int:
-    """How many more voters may be lost, whichever they are, with a quorum left."""
-    gone = set(down)
-    left = [member.id for member in members if member.votes and member.id not in gone]
-    for number, identity in enumerate(left):
-        gone.add(identity)
-        if not survives(members, gone):
-            return number
-    return 0
 
 
 def judge(

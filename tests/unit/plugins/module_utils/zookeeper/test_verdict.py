@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,6 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict 
     Verdict,
     judge,
     lagging,
-    survives,
-    tolerance,
 )
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "zookeeper"
@@ -412,21 +409,6 @@ def test_every_reason_names_a_server_or_the_whole_and_a_remedy() -> None:
         assert verdict.verdict == LOST
         assert len(verdict.reasons) == 6
         assert all(reason.count(". ") >= 1 and reason.endswith((".", ").")) for reason in verdict.reasons)
-
-
-def test_survives_is_more_than_half_of_the_voters() -> None:
-    for voters in range(1, 8):
-        members = [Member(i, f"zk{i}", 2181, 2888) for i in range(voters)] + [Member(99, "obs", 2181, 2888, "observer")]
-        for lost in range(voters + 1):
-            for down in combinations(range(voters), lost):
-                assert survives(members, {*down, 99}) == (voters - lost > voters / 2)
-        assert tolerance(members, {99}) == (voters - 1) // 2
-    assert not survives([], set())
-    assert tolerance([], set()) == 0
-
-
-def test_unknown_ids_do_not_count() -> None:
-    assert survives([Member(1, "zk1", 2181, 2888)], {7})
 
 
 def test_servers_that_are_in_step_and_one_that_is_gone() -> None:
