@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core import members
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import diagnostics, groups, lease
 
 
@@ -24,11 +25,11 @@ class FilterModule:
             "lease_refusal": lease.refusal,
             "lease_won": lease.won,
             "masked": diagnostics.masked,
-            "restart_file": groups.restart_file,
+            "restart_file": members.restart_file,
             "rolling_after": groups.after,
             "rolling_endpoint": groups.endpoint,
             "rolling_forced": groups.forced,
-            "rolling_member": groups.describe,
+            "rolling_member": members.describe,
             "rolling_pending": groups.pending,
             "rolling_plan": groups.plan_lines,
             "rolling_step": groups.step,

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core import generation
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import describe, restart_file
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import preflight
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import describe, restart_file
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import HOST_NAME
 
 Service = dict[str, Any]

@@ -49,22 +49,6 @@ def title(kind: str) -> str:
     return TITLES.get(kind, kind)
 
 
-def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) -> dict[str, Any]:
-    """A member for the roll, from what a role knows of its service and its unit.
-
-    Args:
-        service: name, host, kind, id, votes, unit, root, ports, address, wanted and live.
-        unit: as `host_state` returns it.
-        asked: content of the file that asks for a restart of one process.
-    """
-    return {
-        **service,
-        "running": unit["generation"] if service["live"] else "",
-        "process": unit["process"] if service["live"] else "",
-        "restart_asked": asked.strip(),
-    }
-
-
 def endpoint(member: Described) -> str:
     """host:port under which others know it."""
     return f"{member['address']}:{member['ports'][0]}"
@@ -78,11 +62,6 @@ def client_endpoint(member: Mapping[str, Any]) -> str:
 def shifted_steps(steps: Sequence[Mapping[str, Any]], ahead: float) -> list[dict[str, Any]]:
     """Steps as the clock of another host tells their times, which is so many seconds ahead."""
     return [{**each, "began": each["began"] + ahead, "ended": each["ended"] + ahead} for each in steps]
-
-
-def restart_file(unit: str) -> str:
-    """Where the operator's wish to restart a unit's process is noted: it ends with that process, or with the host's boot."""
-    return f"/run/streamquorum/{unit}.restart"
 
 
 def to_do(member: Described) -> bool:

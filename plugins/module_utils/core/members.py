@@ -1,0 +1,27 @@
+"""A member of a group that is rolled, as its role describes it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) -> dict[str, Any]:
+    """A member for the roll, from what a role knows of its service and its unit.
+
+    Args:
+        service: name, host, kind, id, votes, unit, root, ports, address, wanted and live.
+        unit: as `host_state` returns it.
+        asked: content of the file that asks for a restart of one process.
+    """
+    return {
+        **service,
+        "running": unit["generation"] if service["live"] else "",
+        "process": unit["process"] if service["live"] else "",
+        "restart_asked": asked.strip(),
+    }
+
+
+def restart_file(unit: str) -> str:
+    """Where the operator's wish to restart a unit's process is noted: it ends with that process, or with the host's boot."""
+    return f"/run/streamquorum/{unit}.restart"
