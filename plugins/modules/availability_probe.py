@@ -232,12 +232,12 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.availability.resul
     verified,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
-    ClientError,
     Connection,
-    Credentials,
     Server,
     connection_argument_spec,
 )
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.credentials import Credentials
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import ClientError
 
 PYTHON = "/usr/bin/python3"
 POLL_SECONDS = 0.1

@@ -371,17 +371,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import (
-    DEFAULT_TIMEOUT,
-    CheckpointTrigger,
-    ClusterReader,
-    Reading,
-    Wish,
-    lost,
-    unmet,
-    unsettled,
-)
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.checkpoints import CheckpointTrigger
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.model import Reading
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.reading import DEFAULT_TIMEOUT, ClusterReader
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.waiting import Wish, lost, unmet, unsettled
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import DEFAULT_ACCESS_PATH, RestAccess
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Server
 

@@ -221,22 +221,24 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import (
-    DEFAULT_ROOT,
-    INCONSISTENT,
-    Expectation,
-    JobManager,
-    Report,
-    Resolve,
-    Wish,
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import JobManager, Resolve, endpoint
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.election import (
     ZnodeReader,
-    cluster_path,
-    endpoint,
-    judge,
-    needs_rpc,
-    parse_release,
     read_election,
     read_jobs,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.layouts import (
+    DEFAULT_ROOT,
+    cluster_path,
+    parse_release,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.verdict import (
+    INCONSISTENT,
+    Expectation,
+    Report,
+    Wish,
+    judge,
+    needs_rpc,
     unmet,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import (
@@ -247,12 +249,14 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import 
     RestReader,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
-    CallTimedOut,
-    ClientError,
     Connection,
-    ConnectionFailed,
     Server,
     connection_argument_spec,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import (
+    CallTimedOut,
+    ClientError,
+    ConnectionFailed,
 )
 
 Ask = Callable[[Sequence[str], bool], list[Answer]]

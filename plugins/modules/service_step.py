@@ -164,9 +164,9 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.lease impo
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     DEFAULT_CREDENTIALS_PATH,
     Connection,
-    Credentials,
     Server,
 )
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.credentials import Credentials
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.probe import EnsembleProbe
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import Member
 

@@ -83,10 +83,10 @@ looked:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
-    ClientError,
     Connection,
     connection_argument_spec,
 )
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import ClientError
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_acl import (
     AclError,
     Outcome,

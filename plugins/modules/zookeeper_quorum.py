@@ -242,12 +242,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
-    ClientError,
     Connection,
     Server,
     connect,
     connection_argument_spec,
 )
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import ClientError
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.probe import EnsembleProbe
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import (
     HEALTHY,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import cluster as flink_cluster
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as flink_services
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/flink_ha"
@@ -50,7 +50,7 @@ def test_an_option_is_owned_by_an_input_and_gets_its_value_from_somewhere(option
     if "field" in option:
         kinds = [kind for kind in option["scopes"] if kind != "client"]
         assert kinds == option["scopes"], "a client has no field"
-        assert option["field"] in OTHER_FIELDS or all(option["field"] in flink_cluster.PORTS[kind] for kind in kinds)
+        assert option["field"] in OTHER_FIELDS or all(option["field"] in flink_services.PORTS[kind] for kind in kinds)
 
 
 def test_ports_of_the_registry_are_those_of_the_services():
@@ -60,20 +60,20 @@ def test_ports_of_the_registry_are_those_of_the_services():
         if "field" in option
         for kind in option["scopes"]
     }
-    wanted = {(kind, field): name for kind, fields in flink_cluster.PORTS.items() for field, name in fields.items()}
+    wanted = {(kind, field): name for kind, fields in flink_services.PORTS.items() for field, name in fields.items()}
     assert {key: owner for key, owner in owners.items() if key[1] not in OTHER_FIELDS} == wanted
     assert set(wanted.values()) <= set(DEFAULTS)
 
 
 def test_the_ports_of_two_instances_do_not_meet():
-    ports = {field: DEFAULTS[variable] for field, variable in flink_cluster.PORTS["jobmanager"].items()}
-    services = flink_cluster.job_manager_services("host1", [{}, {}, {}], ports)
-    services += flink_cluster.task_manager_services(
+    ports = {field: DEFAULTS[variable] for field, variable in flink_services.PORTS["jobmanager"].items()}
+    services = flink_services.job_manager_services("host1", [{}, {}, {}], ports)
+    services += flink_services.task_manager_services(
         "host1",
         [{}, {}, {}],
-        {field: DEFAULTS[variable] for field, variable in flink_cluster.PORTS["taskmanager"].items()},
+        {field: DEFAULTS[variable] for field, variable in flink_services.PORTS["taskmanager"].items()},
     )
-    used = [entry["port"] for entry in flink_cluster.service_ports(services)]
+    used = [entry["port"] for entry in flink_services.service_ports(services)]
     assert len(used) == len(set(used)) == 3 * 4 + 3 * 3
 
 

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.cluster import JOB_MANAGER, PORTS, parse_ports
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import JOB_MANAGER, PORTS, parse_ports
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

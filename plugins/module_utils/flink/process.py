@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from posixpath import normpath
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.cluster import PRIVATE_PATHS
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import PRIVATE_PATHS
 
 VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 #: Variables that the start script or systemd sets -> what to do instead. Flink's scripts take those of its options as they are, and

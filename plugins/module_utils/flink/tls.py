@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.cluster import JOB_MANAGER
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options import (
     LEGACY_FILE,
     RELEASE,
@@ -15,6 +14,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options impo
     parse_release,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import HTTP, HTTPS
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import JOB_MANAGER
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import auth as zookeeper_auth
 
 #: Flink's ZooKeeper client before it is 3.4.14, which has no Netty socket, the only one with TLS (flink-shaded).
@@ -177,7 +177,7 @@ def live_settings(plan: Iterable[Mapping[str, Any]], lines: Mapping[str, Sequenc
     """What is set for TLS in each live service of a host, and its kind.
 
     Args:
-        plan: what `flink_cluster.plan` gave.
+        plan: what `services.plan` gave.
         lines: path -> lines of the configurations that the services run with, as `host_state` read them.
     """
     return [

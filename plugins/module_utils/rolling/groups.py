@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import leader as flink_leader
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import (
-    TRIGGER_FROM_MS,
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import endpoints
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.checkpoints import TRIGGER_FROM_MS, triggers
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.strategies import (
     absorbs,
     cluster_default,
     spacing_ms,
-    triggers,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import decisions as rolling
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions import (
@@ -533,7 +532,7 @@ def step(
         "checkpoint_wait": checkpoint_wait(flink, asked["proven"], run) if flink else 0,
         # Who was registered before and is not of the step: those that were missing are not asked for.
         "others": [
-            flink_leader.endpoint(worker["host"], worker["port"])
+            endpoints.endpoint(worker["host"], worker["port"])
             for worker in (flink["task_managers"] if flink else [])
             if worker["id"] not in stopped
         ],

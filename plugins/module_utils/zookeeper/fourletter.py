@@ -12,11 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
-    CallTimedOut,
-    ConnectionFailed,
-    Server,
-)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Server
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import CallTimedOut, ConnectionFailed
 
 #: Far above any real reply (mntr of 3.9 has about 20 KiB, conf some 100 bytes a member).
 REPLY_LIMIT = 1 << 20

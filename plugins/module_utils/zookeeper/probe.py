@@ -13,15 +13,17 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
+    ClientSession,
+    Connection,
+    Server,
+    connect,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import (
     AuthRefused,
     CallTimedOut,
     ClientError,
-    ClientSession,
-    Connection,
     ConnectionFailed,
     LibraryMissing,
-    Server,
-    connect,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.fourletter import (
     Conf,

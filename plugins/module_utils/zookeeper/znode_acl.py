@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import PERMISSIONS, AuthRefused, Grant
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import PERMISSIONS, Grant
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import AuthRefused
 
 #: What an id may be of. `auth` and `super` mean the caller, who would be whoever runs the playbook.
 SCHEMES = ("world", "sasl", "digest", "ip", "x509")

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.streamquorum.ha.plugins.module_utils.availability import writer as aw
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import client as zc
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import credentials as zookeeper_credentials
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import errors
 from ansible_collections.streamquorum.ha.plugins.modules import availability_probe as module
 
 ROOT = Path(__file__).parents[4]
@@ -89,7 +90,7 @@ class Host:
     @contextlib.contextmanager
     def connect(self):
         if self.deaf:
-            raise zc.ConnectionFailed("no session within 5 s")
+            raise errors.ConnectionFailed("no session within 5 s")
         yield self
 
     def sync(self, path):
@@ -207,7 +208,7 @@ def test_check_mode_starts_nothing(host):
 @pytest.mark.parametrize("authenticated", [True, False])
 def test_credentials_come_by_standard_input_and_only_where_the_servers_know_us(host, tmp_path, authenticated):
     (tmp_path / "keytab").write_bytes(b"key")
-    who = zc.Credentials("kerberos", keytab=str(tmp_path / "keytab"), principal="x@X", path="/c")
+    who = zookeeper_credentials.Credentials("kerberos", keytab=str(tmp_path / "keytab"), principal="x@X", path="/c")
     host.authenticated = authenticated
     host.life = [lambda: host.save(saved())]
     start(host, credentials=who)

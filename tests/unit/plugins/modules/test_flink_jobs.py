@@ -10,14 +10,15 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import jobs as fj
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import model, waiting
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import reading as jobs_reading
 from ansible_collections.streamquorum.ha.plugins.modules import flink_jobs as module
 
 RECORDED = json.loads((Path(__file__).parents[3] / "fixtures" / "flink" / "rest" / "jobs-2.3.0.json").read_text())
 IDS = RECORDED["jobs"]
-NOBODY = fj.Reading(
-    (fj.JobManagerState("jm1.test", 8081, True, detail="answers 503"),), None, ("jm1.test answers 503",)
+NOBODY = model.Reading(
+    (model.JobManagerState("jm1.test", 8081, True, detail="answers 503"),), None, ("jm1.test answers 503",)
 )
 
 
@@ -26,7 +27,7 @@ def recorded(moment):
         reply = RECORDED["moments"][moment]["/" + place.split("/", 1)[1]]
         return reply["status"], json.dumps(reply["body"]).encode()
 
-    return fj.ClusterReader(5, get).read([JobManager("jm1.test", 8081)])
+    return jobs_reading.ClusterReader(5, get).read([JobManager("jm1.test", 8081)])
 
 
 WHOLE, LOST, UNCOUNTED, AGAIN = (recorded(moment) for moment in ("running", "lost", "restarted", "again"))
@@ -51,7 +52,7 @@ def watch(*readings, timeout=10.0, **wish):
     def look():
         return left.pop(0) if len(left) > 1 else left[0]
 
-    return module.JobsWatch(look, fj.Wish(**wish), timeout, 0.5, clock, clock.sleep).run(), clock.now
+    return module.JobsWatch(look, waiting.Wish(**wish), timeout, 0.5, clock, clock.sleep).run(), clock.now
 
 
 def test_reports_at_once_without_a_wish():
@@ -90,7 +91,7 @@ def test_a_job_that_fails_again_while_restarts_are_counted():
 def part(reading):
     """The same reading, in which one job could not be read."""
     first, *rest = reading.cluster.jobs
-    unread = (fj.UnreadJob(first.id, first.name, first.state, "answers 503"),)
+    unread = (model.UnreadJob(first.id, first.name, first.state, "answers 503"),)
     return dataclasses.replace(reading, cluster=dataclasses.replace(reading.cluster, jobs=tuple(rest), unread=unread))
 
 
@@ -102,7 +103,7 @@ def test_trap_55_what_was_not_read_is_waited_for_and_then_told_as_such():
 
 def test_checkpoints_are_asked_for_while_they_are_waited_for():
     told, clock = [], Clock()
-    wish = fj.Wish(checkpoints_since=WHOLE.cluster.clock_ms)
+    wish = waiting.Wish(checkpoints_since=WHOLE.cluster.clock_ms)
     readings = [WHOLE, WHOLE, AGAIN]
     nudge = lambda reading, wish: told.append(reading)  # noqa: E731
     found = module.JobsWatch(lambda: readings.pop(0), wish, 10, 0.5, clock, clock.sleep, nudge).run()

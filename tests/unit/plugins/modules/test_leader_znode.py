@@ -12,13 +12,14 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import leader as fl
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import endpoints
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import rest as flink_rest
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import client as zc
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import verdict
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import client, errors
 from ansible_collections.streamquorum.ha.plugins.modules import leader_znode as module
 
 ZNODES = Path(__file__).parents[3] / "fixtures" / "flink" / "znodes" / "2.3.0"
-ONE, TWO = fl.JobManager("127.0.0.2", 28081), fl.JobManager("127.0.0.3", 28081)
+ONE, TWO = endpoints.JobManager("127.0.0.2", 28081), endpoints.JobManager("127.0.0.3", 28081)
 FIRST = "3f62c8ee-7891-4334-a445-20c5813150d0"
 GOOD = flink_rest.Answer(200, flink_rest.Overview(1, 2, 2, 0, "2.3.0"))
 
@@ -79,8 +80,8 @@ def watch(ensemble, clock, wish=None, answers=(GOOD, GOOD), timeout=10.0, **expe
         lambda bases, with_rpc: list(answers)[: len(bases)],
         lambda host: set(),
         "/flink/demo",
-        fl.Expectation(**expected),
-        wish or fl.Wish(),
+        verdict.Expectation(**expected),
+        wish or verdict.Wish(),
         timeout,
         0.5,
         clock,
@@ -94,58 +95,58 @@ TORN = {path: node for path, node in LED.items() if "dispatcher/" not in path}
 
 def test_reports_at_once_without_a_wish():
     clock = Clock()
-    assert watch(Ensemble(GONE, LED), clock).run().verdict == fl.LEADERLESS
+    assert watch(Ensemble(GONE, LED), clock).run().verdict == verdict.LEADERLESS
     assert clock.now == 0
 
 
 def test_a_contradiction_is_looked_at_twice():
     clock = Clock()
-    assert watch(Ensemble(TORN, LED), clock).run().verdict == fl.LED
+    assert watch(Ensemble(TORN, LED), clock).run().verdict == verdict.LED
     assert clock.now == 0.5
     clock = Clock()
-    assert watch(Ensemble(TORN), clock).run().verdict == fl.INCONSISTENT
+    assert watch(Ensemble(TORN), clock).run().verdict == verdict.INCONSISTENT
     assert clock.now == 0.5
 
 
 def test_waits_for_a_leader():
     clock = Clock()
-    report = watch(Ensemble({}, GONE, TORN, LED), clock, fl.Wish(leader=True)).run()
-    assert (report.verdict, clock.now) == (fl.LED, 1.5)
+    report = watch(Ensemble({}, GONE, TORN, LED), clock, verdict.Wish(leader=True)).run()
+    assert (report.verdict, clock.now) == (verdict.LED, 1.5)
 
 
 def test_waits_for_another_leader():
     clock = Clock()
-    report = watch(Ensemble(LED, LED, GONE, AFTER), clock, fl.Wish(change_from=FIRST)).run()
+    report = watch(Ensemble(LED, LED, GONE, AFTER), clock, verdict.Wish(change_from=FIRST)).run()
     assert (report.leader.host, clock.now) == ("127.0.0.3", 1.5)
 
 
 def test_waits_for_a_given_leader():
     clock = Clock()
-    report = watch(Ensemble(LED, AFTER), clock, fl.Wish(host="127.0.0.3", port=28081)).run()
+    report = watch(Ensemble(LED, AFTER), clock, verdict.Wish(host="127.0.0.3", port=28081)).run()
     assert (report.leader.host, clock.now) == ("127.0.0.3", 0.5)
 
 
 def test_the_end_of_the_wait_reports_the_last_reading():
     clock = Clock()
-    report = watch(Ensemble(LED), clock, fl.Wish(change_from=FIRST), timeout=2.2).run()
+    report = watch(Ensemble(LED), clock, verdict.Wish(change_from=FIRST), timeout=2.2).run()
     assert (report.leader.session_id, clock.now) == (FIRST, 2.2)
 
 
 def test_waits_through_a_lost_connection():
-    clock, lost = Clock(), zc.ConnectionFailed("lost")
-    ensemble = Ensemble(GONE, lost, zc.CallTimedOut("slow"), LED)
-    assert watch(ensemble, clock, fl.Wish(leader=True)).run().verdict == fl.LED
+    clock, lost = Clock(), errors.ConnectionFailed("lost")
+    ensemble = Ensemble(GONE, lost, errors.CallTimedOut("slow"), LED)
+    assert watch(ensemble, clock, verdict.Wish(leader=True)).run().verdict == verdict.LED
     assert ensemble.sessions == 3
-    with pytest.raises(zc.ConnectionFailed):
-        watch(Ensemble(lost), clock, fl.Wish(leader=True)).run()
-    with pytest.raises(zc.ConnectionFailed):
+    with pytest.raises(errors.ConnectionFailed):
+        watch(Ensemble(lost), clock, verdict.Wish(leader=True)).run()
+    with pytest.raises(errors.ConnectionFailed):
         watch(Ensemble(lost, LED), clock).run()
 
 
 def test_a_refusal_is_not_waited_for():
     clock = Clock()
-    with pytest.raises(zc.AuthRefused):
-        watch(Ensemble(zc.AuthRefused("no"), LED), clock, fl.Wish(leader=True)).run()
+    with pytest.raises(errors.AuthRefused):
+        watch(Ensemble(errors.AuthRefused("no"), LED), clock, verdict.Wish(leader=True)).run()
     assert clock.now == 0
 
 
@@ -156,10 +157,10 @@ def test_asks_each_job_manager():
         asked.append((bases, with_rpc))
         return [GOOD] * len(bases)
 
-    clock, job_managers = Clock(), (ONE, fl.JobManager("fd00::2", 8081))
-    expected = fl.Expectation(job_managers=job_managers)
+    clock, job_managers = Clock(), (ONE, endpoints.JobManager("fd00::2", 8081))
+    expected = verdict.Expectation(job_managers=job_managers)
     module.LeaderWatch(
-        Ensemble(LED).connect, ask, lambda h: set(), "/flink/demo", expected, fl.Wish(), 1, 1, clock, clock.sleep
+        Ensemble(LED).connect, ask, lambda h: set(), "/flink/demo", expected, verdict.Wish(), 1, 1, clock, clock.sleep
     ).run()
     assert asked == [(["127.0.0.2:28081", "[fd00::2]:8081"], False)]
 
@@ -210,7 +211,7 @@ def run(monkeypatch):
 
         monkeypatch.setattr(basic.AnsibleModule, "exit_json", leave)
         monkeypatch.setattr(basic.AnsibleModule, "fail_json", lambda self, **kw: leave(self, failed=True, **kw))
-        monkeypatch.setattr(zc.Connection, "session", lambda self: ensemble.connect())
+        monkeypatch.setattr(client.Connection, "session", lambda self: ensemble.connect())
         monkeypatch.setattr(module.RestReader, "ask", lambda self, bases, with_rpc: [GOOD] * len(bases))
         given = {"servers": ["127.0.0.1:2181"], "cluster_id": "demo", "_ansible_check_mode": check, **params}
         with patch_module_args(given), pytest.raises(EndedError):
@@ -252,7 +253,7 @@ def test_a_wait_that_fails_says_what_is_missing(run):
 
 
 def test_no_ensemble(run):
-    result = run(zc.ConnectionFailed("127.0.0.1:2181: Connection refused"))
+    result = run(errors.ConnectionFailed("127.0.0.1:2181: Connection refused"))
     assert result["failed"]
     assert "Connection refused" in result["msg"]
     assert "Check that the ensemble serves" in result["msg"]

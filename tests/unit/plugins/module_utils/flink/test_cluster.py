@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import cluster
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import restart_file
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import acls, refusals
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as flink_services
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import storage as flink_storage
 
 JM_PORTS = {"rest_port": 8081, "rpc_port": "6123", "blob_port": 6124, "metrics_port": 6125}
 TM_PORTS = {"rpc_port": 6122, "data_port": 6121, "metrics_port": 6126}
@@ -28,7 +31,7 @@ def names(services):
 
 
 def test_one_job_manager_is_the_plain_unit():
-    (service,) = cluster.job_manager_services("jm1", [], JM_PORTS)
+    (service,) = flink_services.job_manager_services("jm1", [], JM_PORTS)
     assert service == {
         "kind": "jobmanager",
         "name": "flink-jobmanager",
@@ -37,20 +40,20 @@ def test_one_job_manager_is_the_plain_unit():
         **JM_PORTS,
         "rpc_port": 6123,
     }
-    (service,) = cluster.job_manager_services("jm1", [{"rest_port": 9000}], JM_PORTS)
+    (service,) = flink_services.job_manager_services("jm1", [{"rest_port": 9000}], JM_PORTS)
     assert (service["unit"], service["rest_port"]) == ("flink-jobmanager.service", 9000)
 
 
 def test_several_are_instances_with_ports_ten_apart_unless_they_name_their_own():
-    first, second = cluster.job_manager_services("jm1", [{"rest_port": 8081}, {"rest_port": 8082}], JM_PORTS)
+    first, second = flink_services.job_manager_services("jm1", [{"rest_port": 8081}, {"rest_port": 8082}], JM_PORTS)
     assert names([first, second]) == ["flink-jobmanager@1.service", "flink-jobmanager@2.service"]
     assert [first["rest_port"], second["rest_port"]] == [8081, 8082]
     assert (second["rpc_port"], second["blob_port"], second["metrics_port"]) == (6133, 6134, 6135)
 
 
 def test_another_task_manager_of_a_host_leaves_the_first_as_it_is():
-    (alone,) = cluster.task_manager_services("tm1", [], TM_PORTS)
-    first, second = cluster.task_manager_services("tm1", [{}, {"data_port": 7000}], TM_PORTS)
+    (alone,) = flink_services.task_manager_services("tm1", [], TM_PORTS)
+    first, second = flink_services.task_manager_services("tm1", [{}, {"data_port": 7000}], TM_PORTS)
     assert first == alone
     assert first == {
         "kind": "taskmanager",
@@ -61,7 +64,7 @@ def test_another_task_manager_of_a_host_leaves_the_first_as_it_is():
     }
     assert second["unit"] == "flink-taskmanager@2.service"
     assert (second["rpc_port"], second["data_port"], second["metrics_port"]) == (6132, 7000, 6136)
-    assert set(names([first, second])) <= set(cluster.possible_units([]))
+    assert set(names([first, second])) <= set(flink_services.possible_units([]))
 
 
 def test_each_task_manager_of_a_host_is_counted_and_has_a_place_of_its_own_in_a_roll():
@@ -71,20 +74,20 @@ def test_each_task_manager_of_a_host_is_counted_and_has_a_place_of_its_own_in_a_
         "a": {},
         "c": {"flink_ha_taskmanager_instances": []},
     }
-    addresses = cluster.workers(hostvars, ["c", "b", "a"])
+    addresses = flink_services.workers(hostvars, ["c", "b", "a"])
     assert addresses == ["a", "b", "b", "c"]
     ids = []
     for host in ("a", "b", "c"):
         planned = [
             {**service, "root": "/r", "digest": "1" * 16, "live": True}
-            for service in cluster.task_manager_services(host, instances if host == "b" else [], TM_PORTS)
+            for service in flink_services.task_manager_services(host, instances if host == "b" else [], TM_PORTS)
         ]
         unit = {"active": True, "generation": "", "process": "1@1"}
         state = {
             "units": {service["unit"]: unit for service in planned},
-            "contents": {cluster.restart_file(service["unit"]): "" for service in planned},
+            "contents": {restart_file(service["unit"]): "" for service in planned},
         }
-        ids += [(each["name"], each["id"]) for each in cluster.members(planned, host, [], addresses, state, 60)]
+        ids += [(each["name"], each["id"]) for each in flink_services.members(planned, host, [], addresses, state, 60)]
     assert ids == [("a", 1), ("b", 2), ("b (flink-taskmanager@2)", 3), ("c", 4)]
 
 
@@ -93,7 +96,7 @@ def test_each_task_manager_of_a_host_is_counted_and_has_a_place_of_its_own_in_a_
     [(6123, 6133), ("6123", 6133), ("6123,6133", "6123,6133"), ("50100-50200", "50100-50200"), ("0", "0"), (0, 0)],
 )
 def test_a_range_or_a_list_or_any_port_is_shared_by_instances(port, expected):
-    assert cluster.shifted(port, 10) == expected
+    assert flink_services.shifted(port, 10) == expected
 
 
 def test_job_managers_come_from_the_inventory_sorted():
@@ -101,19 +104,19 @@ def test_job_managers_come_from_the_inventory_sorted():
         "jm2": {"flink_ha_address": "jm2.example.org"},
         "jm1": {"flink_ha_jobmanager_instances": [{"rest_port": 8082}, {"rest_port": 8081}]},
     }
-    found = cluster.job_managers(hostvars, ["jm2", "jm1"], DEFAULTS)
+    found = flink_services.job_managers(hostvars, ["jm2", "jm1"], DEFAULTS)
     assert found == [
         {"name": "jm1", "address": "jm1", "rest_port": 8081},
         {"name": "jm1", "address": "jm1", "rest_port": 8082},
         {"name": "jm2", "address": "jm2.example.org", "rest_port": 8081},
     ]
-    assert cluster.job_managers(hostvars, ["jm1", "jm2"], DEFAULTS) == found
-    assert cluster.masters(found) == "jm1:8081\njm1:8082\njm2.example.org:8081\n"
+    assert flink_services.job_managers(hostvars, ["jm1", "jm2"], DEFAULTS) == found
+    assert flink_services.masters(found) == "jm1:8081\njm1:8082\njm2.example.org:8081\n"
 
 
 def test_workers_are_sorted():
     hostvars = {"tm2": {}, "tm1": {"flink_ha_address": "a.example.org"}}
-    assert cluster.workers(hostvars, ["tm2", "tm1"]) == ["a.example.org", "tm2"]
+    assert flink_services.workers(hostvars, ["tm2", "tm1"]) == ["a.example.org", "tm2"]
 
 
 # --- ports
@@ -131,13 +134,13 @@ def test_workers_are_sorted():
     ],
 )
 def test_ports_are_one_a_list_or_a_range(text, expected):
-    assert cluster.parse_ports(text) == expected
+    assert flink_services.parse_ports(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "a", "1-", "1,,2", None])
 def test_what_is_no_port_is_an_error(text):
     with pytest.raises(ValueError, match="invalid literal"):
-        cluster.parse_ports(text)
+        flink_services.parse_ports(text)
 
 
 @pytest.mark.parametrize(
@@ -151,18 +154,18 @@ def test_what_is_no_port_is_an_error(text):
     ],
 )
 def test_an_input_of_the_ensemble_is_that_of_its_own_group(hostvars, found):
-    assert cluster.zookeeper_input(hostvars, list(hostvars), DEFAULTS, "zookeeper_client_port") == found
+    assert flink_services.zookeeper_input(hostvars, list(hostvars), DEFAULTS, "zookeeper_client_port") == found
 
 
 def test_ports_of_zookeeper_count_on_its_members_only():
     hostvars = {"zk1": {"zookeeper_admin_port": 8081}}
-    assert [entry["port"] for entry in cluster.zookeeper_ports(hostvars, "zk1", ["zk1"], DEFAULTS)] == [
+    assert [entry["port"] for entry in flink_services.zookeeper_ports(hostvars, "zk1", ["zk1"], DEFAULTS)] == [
         2181,
         2888,
         3888,
         8081,
     ]
-    assert cluster.zookeeper_ports(hostvars, "jm1", ["zk1"], DEFAULTS) == []
+    assert flink_services.zookeeper_ports(hostvars, "jm1", ["zk1"], DEFAULTS) == []
 
 
 # --- generations and plan
@@ -187,10 +190,10 @@ FILES = {"start": {"content": "#!/bin/sh\n", "mode": "0755"}, "unit": {"content"
 
 def wanted(slots=1, extra=None):
     services = [
-        *cluster.job_manager_services("h", [{}, {}], JM_PORTS),
-        *cluster.task_manager_services("h", [], TM_PORTS),
+        *flink_services.job_manager_services("h", [{}, {}], JM_PORTS),
+        *flink_services.task_manager_services("h", [], TM_PORTS),
     ]
-    return cluster.with_generations(
+    return flink_services.with_generations(
         services, OPTIONS, "2.3.0", "config.yaml", {"slots": slots}, extra or {}, FILES, {"release": "/opt/flink-2.3.0"}
     )
 
@@ -200,7 +203,7 @@ def test_each_service_has_its_own_configuration_and_digest():
     assert first["generation"]["files"]["config.yaml"]["content"].endswith("rest.port: 8081\n")
     assert second["generation"]["files"]["config.yaml"]["content"].endswith("rest.port: 8091\n")
     assert manager["generation"]["files"]["config.yaml"] == {
-        "content": cluster.HEADER + "taskmanager.numberOfTaskSlots: 1\n",
+        "content": flink_services.HEADER + "taskmanager.numberOfTaskSlots: 1\n",
         "mode": "0640",
     }
     assert len({service["digest"] for service in (first, second, manager)}) == 3
@@ -221,7 +224,8 @@ def test_a_configuration_with_a_secret_is_left_out_of_diffs(key):
 
 def test_the_client_has_neither():
     assert (
-        cluster.client_config(OPTIONS, "2.3.0", "config.yaml", {"slots": 1}, {"x.y": 1}) == cluster.HEADER + "x.y: 1\n"
+        flink_services.client_config(OPTIONS, "2.3.0", "config.yaml", {"slots": 1}, {"x.y": 1})
+        == flink_services.HEADER + "x.y: 1\n"
     )
 
 
@@ -255,7 +259,7 @@ def state_of(services, running=None, listening=None, active=True, asked=""):
 
 def planned(**kwargs):
     services = wanted()
-    return cluster.plan(services, state_of(services, **kwargs), "/etc/flink")
+    return flink_services.plan(services, state_of(services, **kwargs), "/etc/flink")
 
 
 def test_a_fresh_host_starts_everything():
@@ -304,7 +308,7 @@ BOTH = {"switching": ["flink@X", "new@X"]}
     ],
 )
 def test_who_flink_is_changes_only_where_nobody_is_left_without_the_nodes(lines, wanted, serving, words):
-    found = cluster.owner_problems("h", [cluster.settings(lines)] * 2, BECOMES | wanted, serving)
+    found = acls.owner_problems("h", [refusals.settings(lines)] * 2, BECOMES | wanted, serving)
     assert len(found) == (1 if words else 0), found
     assert not words or words in found[0]
 
@@ -312,24 +316,24 @@ def test_who_flink_is_changes_only_where_nobody_is_left_without_the_nodes(lines,
 def test_the_clusters_own_node_belongs_to_it_and_what_is_above_to_nobody():
     above = [{"scheme": "world", "id": "anyone", "perms": "r"}]
     own = [{"scheme": "sasl", "id": each, "perms": "cdrwa"} for each in ("a@X", "b@X")]
-    found = cluster.acl_entries("/prod/flink", "/team/orders", ["b@X", "a@X"])
+    found = acls.acl_entries("/prod/flink", "/team/orders", ["b@X", "a@X"])
     assert [(each["path"], each["acl"]) for each in found] == [
         ("/prod/flink", above),
         ("/prod/flink/team", above),
         ("/prod/flink/team/orders", own),
     ]
     assert [each.get("below", False) for each in found] == [False, False, True]
-    (found,) = cluster.acl_entries("/flink", "x", [])
+    (found,) = acls.acl_entries("/flink", "x", [])
     assert (found["path"], found["acl"]) == ("/flink/x", [{"scheme": "world", "id": "anyone", "perms": "cdrwa"}])
 
 
 def test_a_node_has_its_acl_from_one_place():
-    entries = cluster.acl_entries("/flink", "/orders", ["a@X"])
-    assert cluster.acl_problems(["/", "/kafka", "/flink/order"], entries) == []
-    found = cluster.acl_problems(["/flink/orders/jobs", "/flink", "/flink/orders"], entries)
+    entries = acls.acl_entries("/flink", "/orders", ["a@X"])
+    assert acls.acl_problems(["/", "/kafka", "/flink/order"], entries) == []
+    found = acls.acl_problems(["/flink/orders/jobs", "/flink", "/flink/orders"], entries)
     assert len(found) == 3
     assert all("Take it off" in each for each in found)
-    assert len(cluster.acl_problems(["/flink", "/flink/orders"], cluster.acl_entries("/flink", "/orders", []))) == 1
+    assert len(acls.acl_problems(["/flink", "/flink/orders"], acls.acl_entries("/flink", "/orders", []))) == 1
 
 
 def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_what_it_runs():
@@ -339,7 +343,7 @@ def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_
     assert [s["restart_needed"] for s in services] == [True, False, False]
     assert [s["start"] for s in services] == [False, True, True]
     digest = services[0]["digest"]
-    entries = {entry["path"]: entry for entry in cluster.entries(services, "flink")}
+    entries = {entry["path"]: entry for entry in flink_services.entries(services, "flink")}
     assert f"/etc/flink/flink-jobmanager@1/generations/{digest}/config.yaml" in entries
     assert "/etc/flink/flink-jobmanager@1/current" not in entries
     assert "/etc/systemd/system/flink-jobmanager@1.service" not in entries
@@ -352,7 +356,7 @@ def test_a_live_service_with_another_generation_waits_for_its_restart_and_keeps_
 def test_a_switch_leaves_the_generation_before_and_the_next_run_finds_nothing_to_remove():
     services = planned()
     root, digest = "/etc/flink/flink-taskmanager", services[2]["digest"]
-    done = {entry["path"]: entry for entry in cluster.entries(services, "flink")}
+    done = {entry["path"]: entry for entry in flink_services.entries(services, "flink")}
     assert done[f"{root}/previous"]["target"] == "generations/old"
     assert [path for path, entry in done.items() if path.startswith(root) and entry.get("state") == "absent"] == [
         f"{root}/generations/before",
@@ -364,7 +368,7 @@ def test_a_switch_leaves_the_generation_before_and_the_next_run_finds_nothing_to
         state["paths"][f"{base}/current"]["target"] = f"generations/{service['digest']}"
         state["paths"][f"{base}/previous"]["target"] = "generations/old"
         state["paths"][f"{base}/generations"]["entries"] = ["old", service["digest"]]
-    again = cluster.entries(cluster.plan(wanted(), state, "/etc/flink"), "flink")
+    again = flink_services.entries(flink_services.plan(wanted(), state, "/etc/flink"), "flink")
     assert not [entry for entry in again if entry.get("state") == "absent" or entry["path"].endswith("/previous")]
     assert {"path": f"{root}/current", "state": "link", "target": f"generations/{digest}"} in again
 
@@ -390,9 +394,9 @@ def test_an_unknown_installation_that_is_live_is_not_restarted_either():
 def test_a_restart_that_was_asked_for_is_about_one_process(asked, needed):
     services = wanted()
     running = {s["name"]: s["digest"] for s in services}
-    listening = [(s["unit"], cluster.parse_ports(s[cluster.MAIN_PORT[s["kind"]]])[0]) for s in services]
+    listening = [(s["unit"], flink_services.parse_ports(s[flink_services.MAIN_PORT[s["kind"]]])[0]) for s in services]
     state = state_of(services, running, listening, asked=asked)
-    assert {s["restart_needed"] for s in cluster.plan(services, state, "/etc/flink")} == {needed}
+    assert {s["restart_needed"] for s in flink_services.plan(services, state, "/etc/flink")} == {needed}
 
 
 def test_a_process_that_listens_on_another_port_is_live_and_not_started_again():
@@ -407,15 +411,15 @@ def test_a_process_that_listens_on_another_port_is_live_and_not_started_again():
 @pytest.mark.parametrize(("running", "refused"), [("8081", False), ("'8081'", False), ("", False), ("8181", True)])
 def test_the_port_by_which_a_process_is_asked_is_not_changed_under_it(running, refused):
     service = {"kind": "jobmanager", "unit": "flink-jobmanager.service", "live": True, "rest_port": 8081}
-    problems = cluster.moved_problems("h", [service], [{"rest.port": running}])
+    problems = refusals.moved_problems("h", [service], [{"rest.port": running}])
     assert bool(problems) == refused
     assert not refused or "(flink_ha_rest_port)" in problems[0]
-    assert cluster.moved_problems("h", [service | {"live": False}], []) == []
+    assert refusals.moved_problems("h", [service | {"live": False}], []) == []
 
 
 @pytest.mark.parametrize(("owner", "refused"), [("flink", False), ("root", False), ("", False), ("stream", True)])
 def test_what_belongs_to_another_user_is_not_taken_from_it(owner, refused):
-    problems = cluster.host_problems(given(), STATE | {"paths": {"/var/lib/flink": {"owner": owner}}})
+    problems = refusals.host_problems(given(), STATE | {"paths": {"/var/lib/flink": {"owner": owner}}})
     assert bool(problems) == refused
     assert not refused or "Set flink_ha_user: stream" in problems[0]
 
@@ -433,21 +437,21 @@ def test_what_belongs_to_another_user_is_not_taken_from_it(owner, refused):
         ("taskmanager", "file:///mnt/ha", "file:///mnt/ha-other", "flink_ha_checkpoint_dir file:///mnt/ha/checkpoints"),
     ],
 )
-@pytest.mark.parametrize("key", cluster.CHECKPOINT_KEYS)
+@pytest.mark.parametrize("key", flink_storage.CHECKPOINT_KEYS)
 def test_the_storage_is_not_moved_under_processes_that_run(kind, key, storage, checkpoints, refused):
     running = [
         {"kind": kind, "high-availability.storageDir": "'file:///mnt/ha'", key: "file:///mnt/ha/checkpoints"},
         {"kind": kind},
     ]
-    problems = cluster.moved_storage_problems("h", running, storage, checkpoints)
+    problems = flink_storage.moved_storage_problems("h", running, storage, checkpoints)
     assert [refused in problem for problem in problems] == ([True] if refused else [])
-    assert cluster.moved_storage_problems("h", [], storage, checkpoints) == []
+    assert flink_storage.moved_storage_problems("h", [], storage, checkpoints) == []
 
 
 def test_any_service_looks_at_hosts_that_left_a_plan():
     hostvars = {"a": {}, "b": {"__flink_ha_plan": [{"start": False}, {"start": True}]}}
-    assert cluster.any_service(hostvars, ["a", "b"], "start")
-    assert not cluster.any_service(hostvars, ["a"], "start")
+    assert flink_services.any_service(hostvars, ["a", "b"], "start")
+    assert not flink_services.any_service(hostvars, ["a"], "start")
 
 
 # --- storage
@@ -466,12 +470,12 @@ def test_any_service_looks_at_hosts_that_left_a_plan():
     ],
 )
 def test_local_path_of_a_storage(uri, path):
-    assert cluster.storage_path(uri) == path
+    assert flink_storage.storage_path(uri) == path
 
 
 def test_a_path_within_another_is_covered_by_it():
     uris = ["file:///a/b/checkpoints", "file:///a/b", "hdfs://ns1/x", "file:///a/bc", "file:///a/b"]
-    assert cluster.local_paths(uris) == ["/a/b", "/a/bc"]
+    assert flink_storage.local_paths(uris) == ["/a/b", "/a/bc"]
 
 
 # --- refusals
@@ -481,7 +485,7 @@ RELEASE = {"version": "2.3.0", "config_file": "config.yaml", "java": {"min": 11,
 
 def given(**changes):
     """What an inventory that is fine gives on jm1, with changes."""
-    services = cluster.job_manager_services("jm1", [], JM_PORTS)
+    services = flink_services.job_manager_services("jm1", [], JM_PORTS)
     return {
         "host": "jm1",
         "groups": {"flink_jobmanager": ["jm1", "jm2"], "flink_taskmanager": ["tm1"], "zookeeper": ["zk1"]},
@@ -533,8 +537,8 @@ STATE = {
 
 
 def test_a_good_inventory_and_host_are_taken():
-    assert cluster.flink_problems(given(), HOSTVARS) == []
-    assert cluster.host_problems(given(), STATE) == []
+    assert refusals.flink_problems(given(), HOSTVARS) == []
+    assert refusals.host_problems(given(), STATE) == []
 
 
 FILE = {
@@ -544,7 +548,7 @@ FILE = {
 
 
 def test_a_shared_local_storage_is_taken():
-    assert cluster.host_problems(given(**FILE, flink_ha_storage_shared=True), STATE) == []
+    assert refusals.host_problems(given(**FILE, flink_ha_storage_shared=True), STATE) == []
 
 
 @pytest.mark.parametrize(
@@ -583,12 +587,12 @@ def test_a_shared_local_storage_is_taken():
     ],
 )  # fmt: skip
 def test_refusals_of_the_inventory_name_variable_and_remedy(changes, words):
-    problems = cluster.flink_problems(given(**changes), HOSTVARS)
+    problems = refusals.flink_problems(given(**changes), HOSTVARS)
     assert any(all(word in problem for word in words) for problem in problems), problems
 
 
 def services(**ports):
-    return {"services": cluster.job_manager_services("jm1", [], JM_PORTS | ports)}
+    return {"services": flink_services.job_manager_services("jm1", [], JM_PORTS | ports)}
 
 
 @pytest.mark.parametrize(
@@ -602,12 +606,12 @@ def services(**ports):
     ],
 )
 def test_refusals_of_ports(changes, words):
-    problems = cluster.flink_problems(given(**changes), HOSTVARS)
+    problems = refusals.flink_problems(given(**changes), HOSTVARS)
     assert any(all(word in problem for word in words) for problem in problems), problems
 
 
 def test_any_rpc_port_may_be_asked_for():
-    assert cluster.host_problems(given(**services(rpc_port="0")), STATE) == []
+    assert refusals.host_problems(given(**services(rpc_port="0")), STATE) == []
 
 
 def test_task_managers_may_be_limited():
@@ -615,9 +619,9 @@ def test_task_managers_may_be_limited():
         host="tm1",
         play_hosts=["tm1"],
         flink_ha_address="tm1",
-        services=cluster.task_manager_services("tm1", [], TM_PORTS),
+        services=flink_services.task_manager_services("tm1", [], TM_PORTS),
     )
-    assert cluster.flink_problems(limited, HOSTVARS) == []
+    assert refusals.flink_problems(limited, HOSTVARS) == []
 
 
 @pytest.mark.parametrize(
@@ -633,41 +637,41 @@ def test_refusals_of_the_host(change, words):
     for step in change[:-1]:
         target = target[step]
     target[change[-1]] = 999 if change[-1] == "uid" else []
-    problems = cluster.host_problems(given(**FILE, flink_ha_storage_shared=True), state)
+    problems = refusals.host_problems(given(**FILE, flink_ha_storage_shared=True), state)
     assert any(all(word in problem for word in words) for problem in problems), problems
 
 
 def test_numbers_of_the_user_matter_on_shared_files_only():
     state = STATE | {"accounts": {"flink": {"exists": True, "uid": 999, "gid": 999}}}
-    assert cluster.host_problems(given(), state) == []
+    assert refusals.host_problems(given(), state) == []
 
 
 def test_a_name_on_loopback_is_refused_where_others_must_reach_it():
     state = STATE | {"resolved": STATE["resolved"] | {"jm1": ["127.0.1.1"]}}
-    (problem,) = cluster.host_problems(given(), state)
+    (problem,) = refusals.host_problems(given(), state)
     assert "resolves jm1 to loopback (127.0.1.1)" in problem
     alone = given(addresses=["jm1"], groups={"flink_jobmanager": ["jm1"], "flink_taskmanager": [], "zookeeper": []})
-    assert cluster.host_problems(alone, state) == []
+    assert refusals.host_problems(alone, state) == []
 
 
 def test_java_and_ports_in_use_are_judged_on_the_host():
     state = STATE | {"listening": [{"address": "0.0.0.0", "port": 8081, "pid": 7, "unit": "nginx.service"}]}
-    problems = cluster.host_problems(given(java={"home": "/j", "major": 8, "package": "", "installed": True}), state)
+    problems = refusals.host_problems(given(java={"home": "/j", "major": 8, "package": "", "installed": True}), state)
     assert ["Java 8" in problems[0], "flink_ha_java_home" in problems[0]] == [True, True]
     assert "port 8081 (flink_ha_rest_port) is in use by nginx.service" in problems[1]
 
 
 def test_a_unit_of_an_earlier_inventory_is_refused():
     state = STATE | {"units": STATE["units"] | {"flink-jobmanager@1.service": {"exists": True}}}
-    (problem,) = cluster.host_problems(given(), state)
+    (problem,) = refusals.host_problems(given(), state)
     assert "jm1: has flink-jobmanager@1.service" in problem
     assert "systemctl disable --now flink-jobmanager@1.service" in problem
-    assert "flink-jobmanager@1.service" in cluster.possible_units(given()["services"])
+    assert "flink-jobmanager@1.service" in flink_services.possible_units(given()["services"])
 
 
 def test_our_own_service_on_its_port_is_no_problem():
     state = STATE | {"listening": [{"address": "0.0.0.0", "port": 8081, "pid": 7, "unit": "flink-jobmanager.service"}]}
-    assert cluster.host_problems(given(), state) == []
+    assert refusals.host_problems(given(), state) == []
 
 
 @pytest.mark.parametrize(
@@ -680,15 +684,15 @@ def test_our_own_service_on_its_port_is_no_problem():
     ],
 )
 def test_settings_by_the_last_part_of_their_key(lines, found):
-    assert cluster.settings(lines) == found
+    assert refusals.settings(lines) == found
 
 
 def test_another_cluster_id_than_the_one_that_runs_is_refused():
     found = [{"cluster-id": "/a", "root": "/flink"}, {}]
-    assert cluster.place_problems("h", found, "/a", "/flink") == []
-    (problem,) = cluster.place_problems("h", found, "/b", "/flink")
+    assert refusals.place_problems("h", found, "/a", "/flink") == []
+    (problem,) = refusals.place_problems("h", found, "/b", "/flink")
     assert "set flink_ha_cluster_id: /a" in problem
-    (problem,) = cluster.place_problems("h", found, "/a", "/streaming")
+    (problem,) = refusals.place_problems("h", found, "/a", "/streaming")
     assert "set flink_ha_zookeeper_path_root: /flink" in problem
 
 
@@ -705,7 +709,7 @@ def test_another_cluster_id_than_the_one_that_runs_is_refused():
     ],
 )
 def test_a_live_cluster_is_not_led_to_another_ensemble(before, after, serving, refused):
-    problems = cluster.ensemble_problems("h", [{"quorum": before}, {}], after, serving)
+    problems = refusals.ensemble_problems("h", [{"quorum": before}, {}], after, serving)
     assert bool(problems) == refused, problems
 
 
@@ -713,7 +717,7 @@ def test_a_live_cluster_is_not_led_to_another_ensemble(before, after, serving, r
     ("wanted", "words"), [("1.20.5", ""), ("2.3.0", "savepoint of every job"), ("1.19.3", "savepoint")]
 )
 def test_flink_is_rolled_only_within_what_was_tested(wanted, words):
-    problems = cluster.upgrade_problems(
+    problems = refusals.upgrade_problems(
         "1.20.4", "h", wanted, [{"from": "1.20", "to": "1.20", "tested": ""}], True, False
     )
     assert bool(problems) == bool(words)
@@ -722,22 +726,22 @@ def test_flink_is_rolled_only_within_what_was_tested(wanted, words):
 
 def test_another_minor_release_of_flink_is_for_a_cluster_that_is_down():
     pairs = [{"from": "1.20", "to": "1.20", "tested": ""}]
-    assert cluster.upgrade_problems("1.20.4", "h", "2.3.0", pairs, True, True) == []
-    assert "upgrade.yml" in cluster.upgrade_problems("1.20.4", "h", "2.3.0", pairs, False, True)[0]
-    assert "stop.yml" in cluster.mixed_problems("1.20.4", "h", "2.3.0", True)[0]
-    assert cluster.mixed_problems("1.20.4", "h", "2.3.0", False) == []
-    assert cluster.mixed_problems("1.20.4", "h", "1.20.5", True) == []
+    assert refusals.upgrade_problems("1.20.4", "h", "2.3.0", pairs, True, True) == []
+    assert "upgrade.yml" in refusals.upgrade_problems("1.20.4", "h", "2.3.0", pairs, False, True)[0]
+    assert "stop.yml" in refusals.mixed_problems("1.20.4", "h", "2.3.0", True)[0]
+    assert refusals.mixed_problems("1.20.4", "h", "2.3.0", False) == []
+    assert refusals.mixed_problems("1.20.4", "h", "1.20.5", True) == []
 
 
 def test_members_as_a_roll_sees_them():
     services = planned(listening=[("flink-taskmanager.service", 6122)], active=True)
     state = state_of(services)
     managers = [
-        {"address": service["address"], "rest_port": cluster.parse_ports(service["rest_port"])[0]}
+        {"address": service["address"], "rest_port": flink_services.parse_ports(service["rest_port"])[0]}
         for service in services
         if service["kind"] == "jobmanager"
     ]
-    found = cluster.members(services, "host", managers, ["another", services[-1]["address"]], state, 60)
+    found = flink_services.members(services, "host", managers, ["another", services[-1]["address"]], state, 60)
     assert [member["kind"] for member in found] == [service["kind"] for service in services]
     last = found[-1]
     assert (last["name"], last["id"], last["ports"]) == ("host", 2, [6122])

@@ -17,8 +17,16 @@ import urllib.error
 from pathlib import Path
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import jobs as fj
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import JobManager
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import (
+    bodies,
+    capacity,
+    model,
+    strategies,
+    waiting,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import checkpoints as jobs_checkpoints
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import reading as jobs_reading
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "flink" / "rest"
 RELEASES = ["1.18.1", "1.20.5", "2.3.0"]
@@ -48,7 +56,7 @@ class Recorded:
 
 
 def read(release="2.3.0", moment="running", broken=None, managers=(ONE,)):
-    return fj.ClusterReader(5, Recorded(release, moment, broken)).read(managers)
+    return jobs_reading.ClusterReader(5, Recorded(release, moment, broken)).read(managers)
 
 
 def jobs(release, moment):
@@ -103,9 +111,9 @@ def test_a_job_that_has_not_missed_its_task_manager():
     reading = read("1.18.1", "lost")
     misled = [job for job in reading.cluster.jobs if job.running]
     assert misled
-    wish = fj.Wish(checkpoints_since=reading.cluster.clock_ms)
-    assert len(fj.unmet(reading, wish)) == len([job for job in reading.cluster.jobs if job.checkpointing])
-    assert fj.unmet(read("1.18.1", "again"), wish) == []
+    wish = waiting.Wish(checkpoints_since=reading.cluster.clock_ms)
+    assert len(waiting.unmet(reading, wish)) == len([job for job in reading.cluster.jobs if job.checkpointing])
+    assert waiting.unmet(read("1.18.1", "again"), wish) == []
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -113,7 +121,7 @@ def test_the_count_of_an_earlier_run_does_not_count(release):
     found = jobs(release, "restarted")
     assert set(found) == set(RESTARTING)
     assert all((job.running, job.restarts) == (True, None) for job in found.values())
-    assert fj.unsettled(read(release, "restarted"))
+    assert waiting.unsettled(read(release, "restarted"))
 
 
 def test_a_stale_metric_was_recorded():
@@ -131,7 +139,7 @@ def test_a_loss_costs_an_attempt_for_each_part(release):
     found = jobs(release, "again")
     assert {name: job.restarts for name, job in found.items()} == {name: found[name].parts for name in RESTARTING}
     assert all(job.restored_checkpoint_id for name, job in found.items() if name != "plain")
-    assert not fj.unsettled(read(release, "again"))
+    assert not waiting.unsettled(read(release, "again"))
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -164,7 +172,7 @@ def test_strategies_that_1_20_hides():
     for job in jobs("1.20.5", "running").values():
         assert (job.restart_strategy.kind, job.restart_strategy.certain) == ("cluster-default", False)
     job = as_returned("1.20.5", "running", "none")
-    assert "whose options set another" in fj.absorption_note(job, DEFAULT)
+    assert "whose options set another" in strategies.absorption_note(job, DEFAULT)
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -178,7 +186,7 @@ def test_job_managers_options(release):
 
 def test_metrics_are_asked_for_twice_and_what_is_constant_once():
     transport = Recorded()
-    reader = fj.ClusterReader(5, transport)
+    reader = jobs_reading.ClusterReader(5, transport)
     first = reader.read([ONE])
     job = RECORDED["2.3.0"]["jobs"]["fixed"]
     assert len([url for url in transport.asked if f"{job}/metrics" in url]) == 2
@@ -243,7 +251,7 @@ def test_one_that_hangs():
         return Recorded()(url, seconds)
 
     started = time.monotonic()
-    reading = fj.ClusterReader(0.3, hang).read([ONE, TWO])
+    reading = jobs_reading.ClusterReader(0.3, hang).read([ONE, TWO])
     ended.set()
     assert reading.cluster is not None
     assert reading.job_managers[0].detail == "does not answer: no reply within 0.3 s"
@@ -252,7 +260,7 @@ def test_one_that_hangs():
 
 def test_one_that_dribbles():
     clock = iter(range(1000))
-    reading = fj.ClusterReader(5, Recorded(), lambda: next(clock)).read([ONE])
+    reading = jobs_reading.ClusterReader(5, Recorded(), lambda: next(clock)).read([ONE])
     assert reading.cluster is None
     assert "no complete reply within its time limit" in reading.reasons[0]
 
@@ -291,16 +299,16 @@ def test_trap_55_what_was_not_read_meets_no_wish():
     reading = read(broken={f"/jobs/{fixed}": (503, b"")})
     missing = [f"job {fixed} (count) could not be read"]
     for wish in (
-        fj.Wish(jobs=True),
-        fj.Wish(job_ids=(fixed,)),
-        fj.Wish(calm={fixed: 1}),
-        fj.Wish(checkpoints={fixed: 0}),
-        fj.Wish(checkpoints_since=1),
-        fj.Wish(checkpoints_since=1, checkpoints_of=(fixed,)),
+        waiting.Wish(jobs=True),
+        waiting.Wish(job_ids=(fixed,)),
+        waiting.Wish(calm={fixed: 1}),
+        waiting.Wish(checkpoints={fixed: 0}),
+        waiting.Wish(checkpoints_since=1),
+        waiting.Wish(checkpoints_since=1, checkpoints_of=(fixed,)),
     ):
-        assert fj.unmet(reading, wish) == missing
-    assert fj.unmet(reading, fj.Wish(checkpoints_since=1, checkpoints_of=())) == []
-    assert fj.unmet(reading, fj.Wish(job_ids=(RECORDED["2.3.0"]["jobs"]["wide"],))) == []
+        assert waiting.unmet(reading, wish) == missing
+    assert waiting.unmet(reading, waiting.Wish(checkpoints_since=1, checkpoints_of=())) == []
+    assert waiting.unmet(reading, waiting.Wish(job_ids=(RECORDED["2.3.0"]["jobs"]["wide"],))) == []
 
 
 def many(count, seconds):
@@ -330,10 +338,10 @@ def many(count, seconds):
 def test_trap_55_the_time_limit_grows_with_the_jobs_and_they_are_read_side_by_side():
     get, most = many(40, 0.02)
     # 240 questions of 20 ms are 4.8 s one after another, and the limit for a cluster without jobs is 0.5 s.
-    reading = fj.ClusterReader(0.5, get).read([ONE])
+    reading = jobs_reading.ClusterReader(0.5, get).read([ONE])
     assert reading.complete
     assert len(reading.cluster.jobs) == 40
-    assert 1 < most[0] <= fj.AT_ONCE
+    assert 1 < most[0] <= jobs_reading.AT_ONCE
 
 
 def test_one_that_does_not_answer_is_not_asked_for_every_job():
@@ -345,9 +353,9 @@ def test_one_that_does_not_answer_is_not_asked_for_every_job():
             raise REFUSED
         return Recorded()(place, limit)
 
-    reading = fj.ClusterReader(5, get).read([ONE])
+    reading = jobs_reading.ClusterReader(5, get).read([ONE])
     assert reading.cluster is None
-    assert len(asked) <= fj.AT_ONCE
+    assert len(asked) <= jobs_reading.AT_ONCE
     assert "Connection refused" in reading.reasons[0]
 
 
@@ -357,12 +365,12 @@ def test_one_that_does_not_answer_is_not_asked_for_every_job():
 @pytest.mark.parametrize(
     "parse",
     [
-        fj.parse_task_managers,
-        fj.parse_jobs,
-        fj.parse_detail,
-        fj.parse_checkpoints,
-        fj.parse_interval,
-        fj.parse_options,
+        bodies.parse_task_managers,
+        bodies.parse_jobs,
+        bodies.parse_detail,
+        bodies.parse_checkpoints,
+        bodies.parse_interval,
+        bodies.parse_options,
     ],
 )
 @pytest.mark.parametrize(
@@ -384,7 +392,7 @@ def test_what_is_not_flinks(parse, body):
 )
 def test_address_of_a_task_manager(path, address):
     body = json.dumps({"taskmanagers": [{"id": "a", "path": path, "slotsNumber": 2, "freeSlots": 1}]}).encode()
-    (found,) = fj.parse_task_managers(body)
+    (found,) = bodies.parse_task_managers(body)
     assert (found.host, found.port) == address
 
 
@@ -392,18 +400,18 @@ def test_address_of_a_task_manager(path, address):
 def test_a_task_manager_without_address(path):
     body = json.dumps({"taskmanagers": [{"id": "a", "path": path, "slotsNumber": 2, "freeSlots": 1}]}).encode()
     with pytest.raises(ValueError, match=r"."):
-        fj.parse_task_managers(body)
+        bodies.parse_task_managers(body)
 
 
 def test_names_are_shown_harmlessly():
     body = json.dumps({"jobs": [{"jid": "0" * 32, "name": "\x1b[2Jboo" + "x" * 999, "last-modification": 1}]}).encode()
-    (job,) = fj.parse_jobs(body)
+    (job,) = bodies.parse_jobs(body)
     assert job.name.isprintable()
     assert len(job.name) < 300
 
 
 def detail(**changed):
-    base = fj.Detail("RUNNING", 1, batch=False, running_since=1000, restarted_at=0, now=61_000)
+    base = bodies.Detail("RUNNING", 1, batch=False, running_since=1000, restarted_at=0, now=61_000)
     return dataclasses.replace(base, **changed)
 
 
@@ -429,7 +437,7 @@ def detail(**changed):
 )
 def test_restarts(metrics, changed, count):
     body = json.dumps([{"id": name, "value": value} for name, value in metrics.items()]).encode()
-    assert fj.parse_restarts(body, detail(**changed)) == count
+    assert bodies.parse_restarts(body, detail(**changed)) == count
 
 
 @pytest.mark.parametrize(
@@ -437,12 +445,12 @@ def test_restarts(metrics, changed, count):
 )
 def test_restarts_of_a_job_that_has_just_changed(changed_at, kept_ms, count):
     body = b'[{"id":"numRestarts","value":"4"},{"id":"uptime","value":"59000"}]'
-    assert fj.parse_restarts(body, detail(), changed_at, kept_ms) == count
+    assert bodies.parse_restarts(body, detail(), changed_at, kept_ms) == count
 
 
 def test_how_long_details_are_kept_is_read():
-    kept = json.dumps([{"key": fj.REFRESH_KEY, "value": "1 h"}]).encode()
-    assert fj.unsettled(read(broken={"/jobmanager/config": (200, kept)}))
+    kept = json.dumps([{"key": bodies.REFRESH_KEY, "value": "1 h"}]).encode()
+    assert waiting.unsettled(read(broken={"/jobmanager/config": (200, kept)}))
 
 
 FORWARD, HASH = "FORWARD", "HASH"
@@ -466,7 +474,7 @@ def test_parts(parallelism, edges, parts):
     nodes = {name: {"id": name, "inputs": []} for name in [*parallelism, "y"]}
     for source, target, how in edges:
         nodes[target]["inputs"].append({"id": source, "ship_strategy": how})
-    assert fj.unconnected_parts(parallelism, nodes.values()) == parts
+    assert bodies.unconnected_parts(parallelism, nodes.values()) == parts
 
 
 @pytest.mark.parametrize(
@@ -483,7 +491,7 @@ def test_parts(parallelism, edges, parts):
     ],
 )
 def test_runs(state, tasks, batch, runs):
-    assert fj.runs(fj.Listed("0" * 32, "orders", state, tasks, 0), batch) is runs
+    assert bodies.runs(bodies.Listed("0" * 32, "orders", state, tasks, 0), batch) is runs
 
 
 @pytest.mark.parametrize(
@@ -511,7 +519,7 @@ def test_runs(state, tasks, batch, runs):
     ],
 )
 def test_durations(text, milliseconds):
-    assert fj.duration_ms(text) == milliseconds
+    assert strategies.duration_ms(text) == milliseconds
 
 
 @pytest.mark.parametrize(
@@ -552,13 +560,13 @@ def test_durations(text, milliseconds):
     ],
 )
 def test_strategy_of_a_cluster(options, kind, attempts, delay):
-    found = fj.strategy_of_cluster(options)
+    found = strategies.strategy_of_cluster(options)
     assert (found.kind, found.attempts, found.delay_ms) == (kind, attempts, delay)
 
 
 @pytest.mark.parametrize("text", ["", "something new", "Restart with fixed delay (1000 ms). #x restart attempts."])
 def test_strategy_that_is_not_understood(text):
-    assert fj.strategy_of_job(text).kind == "unknown"
+    assert strategies.strategy_of_job(text).kind == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -566,14 +574,14 @@ def test_strategy_that_is_not_understood(text):
     [("1.18.1", False), ("1.19.3", True), ("1.20.5", True), ("2.2.0", True), ("2.3.0", False), ("", True)],
 )
 def test_releases_that_hide_strategies(version, hides):
-    assert fj.hides_strategies(version) is hides
+    assert strategies.hides_strategies(version) is hides
 
 
 @pytest.mark.parametrize(
     ("value", "tolerates"), [("true", True), (" TRUE ", True), ("false", False), (None, False), ("", False)]
 )
 def test_tolerates(value, tolerates):
-    options = [] if value is None else [{"key": fj.TOLERATES, "value": value}]
+    options = [] if value is None else [{"key": jobs_reading.TOLERATES, "value": value}]
     state = read(broken={"/jobmanager/config": (200, json.dumps(options).encode())}).job_managers[0]
     assert state.tolerates_suspended_connections is tolerates
 
@@ -586,34 +594,34 @@ def job_id(name, release="2.3.0"):
 
 
 def test_nothing_is_missing_without_a_wish():
-    assert not fj.Wish().waits
-    assert fj.unmet(fj.Reading(()), fj.Wish()) == []
+    assert not waiting.Wish().waits
+    assert waiting.unmet(model.Reading(()), waiting.Wish()) == []
 
 
 def test_nobody_answers_the_wish():
-    assert fj.unmet(fj.Reading(()), fj.Wish(jobs=True)) == ["no JobManager answers with all that is asked"]
+    assert waiting.unmet(model.Reading(()), waiting.Wish(jobs=True)) == ["no JobManager answers with all that is asked"]
 
 
 def test_task_managers_that_are_missing():
-    wish = fj.Wish(task_managers=(("127.0.0.1", 36130), ("127.0.0.1", 36140)))
-    assert fj.unmet(read(), wish) == []
-    (missing,) = fj.unmet(read(moment="lost"), wish)
+    wish = waiting.Wish(task_managers=(("127.0.0.1", 36130), ("127.0.0.1", 36140)))
+    assert waiting.unmet(read(), wish) == []
+    (missing,) = waiting.unmet(read(moment="lost"), wish)
     assert missing.startswith("TaskManager 127.0.0.1:361")
     assert missing.endswith("is not registered")
 
 
 def test_the_stopped_task_manager_does_not_count():
     stopped = read().cluster.task_managers
-    wish = fj.Wish(gone=tuple(each.id for each in stopped))
-    assert len(fj.unmet(read(), wish)) == 2
-    assert len(fj.unmet(read(moment="again"), wish)) == 1  # the survivor is the same
+    wish = waiting.Wish(gone=tuple(each.id for each in stopped))
+    assert len(waiting.unmet(read(), wish)) == 2
+    assert len(waiting.unmet(read(moment="again"), wish)) == 1  # the survivor is the same
 
 
 def test_jobs_that_do_not_run():
-    wish = fj.Wish(jobs=True)
-    assert fj.unmet(read(), wish) == []
-    missing = fj.unmet(read(moment="lost"), wish)
-    assert fj.unmet(read(moment="restarted"), wish) == []
+    wish = waiting.Wish(jobs=True)
+    assert waiting.unmet(read(), wish) == []
+    missing = waiting.unmet(read(moment="lost"), wish)
+    assert waiting.unmet(read(moment="restarted"), wish) == []
     assert len(missing) == 6
     assert all("(count) is " in each or "(wide) is " in each for each in missing)
     assert any("its tasks: " in each and "FAILED" in each for each in missing)
@@ -625,51 +633,53 @@ def test_checkpoints_that_are_missing():
         ("checkpoints", before.completed_checkpoints),
         ("checkpoint_ids", before.latest_checkpoint_id),
     ):
-        wish = fj.Wish(**{field: {before.id: value}})
-        assert len(fj.unmet(read(), wish)) == 1
-        assert fj.unmet(read(moment="again"), wish) == []
-    assert fj.unmet(read(), fj.Wish(checkpoint_ids={job_id("plain"): 0})) != []
+        wish = waiting.Wish(**{field: {before.id: value}})
+        assert len(waiting.unmet(read(), wish)) == 1
+        assert waiting.unmet(read(moment="again"), wish) == []
+    assert waiting.unmet(read(), waiting.Wish(checkpoint_ids={job_id("plain"): 0})) != []
 
 
 def test_a_job_that_ended_has_no_more_checkpoints():
-    wish = fj.Wish(checkpoints={job_id("plain"): 3, "0" * 32: 7}, checkpoint_ids={job_id("plain"): 3})
-    assert fj.unmet(read(moment="cancelled"), wish) == []
-    assert fj.lost(read(moment="cancelled"), wish) == []
+    wish = waiting.Wish(checkpoints={job_id("plain"): 3, "0" * 32: 7}, checkpoint_ids={job_id("plain"): 3})
+    assert waiting.unmet(read(moment="cancelled"), wish) == []
+    assert waiting.lost(read(moment="cancelled"), wish) == []
 
 
 def test_a_job_that_failed_is_no_success():
-    wish = fj.Wish(checkpoints={job_id("none"): 3})
-    assert fj.lost(read(moment="lost"), wish) == [f"job {job_id('none')} (count) has FAILED"]
-    assert fj.unmet(read(moment="lost"), wish) == fj.lost(read(moment="lost"), wish)
-    assert fj.lost(fj.Reading(()), wish) == []
-    since = fj.Wish(checkpoints_since=read().cluster.clock_ms)
-    assert fj.lost(read(moment="lost"), since) == fj.lost(read(moment="lost"), wish)
-    assert fj.lost(read(moment="lost"), fj.Wish(checkpoints_since=read(moment="again").cluster.clock_ms)) == []
+    wish = waiting.Wish(checkpoints={job_id("none"): 3})
+    assert waiting.lost(read(moment="lost"), wish) == [f"job {job_id('none')} (count) has FAILED"]
+    assert waiting.unmet(read(moment="lost"), wish) == waiting.lost(read(moment="lost"), wish)
+    assert waiting.lost(model.Reading(()), wish) == []
+    since = waiting.Wish(checkpoints_since=read().cluster.clock_ms)
+    assert waiting.lost(read(moment="lost"), since) == waiting.lost(read(moment="lost"), wish)
+    assert (
+        waiting.lost(read(moment="lost"), waiting.Wish(checkpoints_since=read(moment="again").cluster.clock_ms)) == []
+    )
 
 
 def test_a_job_of_the_wish_that_is_not_listed_is_waited_for():
     """A new leader lists a job when it has taken it over."""
-    wish = fj.Wish(job_ids=("0" * 32,))
-    assert fj.unmet(read(), wish) == [f"job {'0' * 32} is not listed"]
-    assert fj.unmet(read(moment="cancelled"), fj.Wish(job_ids=(job_id("plain"),))) == []
-    assert fj.lost(read(moment="lost"), fj.Wish(job_ids=(job_id("none"),))) != []
+    wish = waiting.Wish(job_ids=("0" * 32,))
+    assert waiting.unmet(read(), wish) == [f"job {'0' * 32} is not listed"]
+    assert waiting.unmet(read(moment="cancelled"), waiting.Wish(job_ids=(job_id("plain"),))) == []
+    assert waiting.lost(read(moment="lost"), waiting.Wish(job_ids=(job_id("none"),))) != []
 
 
 def test_others_are_nothing_to_the_jobs_of_the_wish():
     lost = read(moment="lost")
     (first, *_others) = [job for job in lost.cluster.jobs if not job.running]
-    assert len(fj.unmet(lost, fj.Wish(job_ids=(first.id,)))) == 1
-    since = fj.Wish(checkpoints_since=lost.cluster.clock_ms, checkpoints_of=(first.id,))
-    assert len(fj.unmet(lost, since)) == 1
-    assert fj.lost(lost, since) == []
+    assert len(waiting.unmet(lost, waiting.Wish(job_ids=(first.id,)))) == 1
+    since = waiting.Wish(checkpoints_since=lost.cluster.clock_ms, checkpoints_of=(first.id,))
+    assert len(waiting.unmet(lost, since)) == 1
+    assert waiting.lost(lost, since) == []
 
 
 def test_calm():
     again = read(moment="again")
     (found,) = [job for job in again.cluster.jobs if job.id == job_id("failure-rate")]
     ran = again.cluster.clock_ms - found.restarted_at
-    assert fj.unmet(again, fj.Wish(calm={found.id: ran})) == []
-    assert "restarted less than" in fj.unmet(again, fj.Wish(calm={found.id: ran + 1}))[0]
+    assert waiting.unmet(again, waiting.Wish(calm={found.id: ran})) == []
+    assert "restarted less than" in waiting.unmet(again, waiting.Wish(calm={found.id: ran + 1}))[0]
 
 
 @pytest.mark.parametrize(
@@ -677,7 +687,7 @@ def test_calm():
     [("1.13.6", False), ("1.16.3", False), ("1.17.0", True), ("1.20.5", True), ("2.3.0", True), ("", False)],
 )
 def test_releases_that_take_a_checkpoint_on_request(version, can):
-    assert fj.triggers(version) is can
+    assert jobs_checkpoints.triggers(version) is can
 
 
 class Flink:
@@ -706,8 +716,8 @@ def triggered(flink, moments, release="2.3.0", interval="300000", **wish):
     """Tells the readings of so many seconds to a trigger; gives it."""
     slow = {f"{job_id('fixed', release)}/checkpoints/config": (200, f'{{"interval":{interval}}}'.encode())}
     reading = read(release, broken=slow)
-    trigger = fj.CheckpointTrigger(flink.post, flink.get, 5, lambda: flink.now)
-    wish = fj.Wish(checkpoints_since=reading.cluster.clock_ms, **wish)
+    trigger = jobs_checkpoints.CheckpointTrigger(flink.post, flink.get, 5, lambda: flink.now)
+    wish = waiting.Wish(checkpoints_since=reading.cluster.clock_ms, **wish)
     for seconds in moments:
         flink.now += seconds
         trigger(reading, wish)
@@ -734,7 +744,7 @@ def test_who_is_not_asked_for_a_checkpoint(release, interval, of):
 def test_a_checkpoint_that_failed_is_asked_for_again():
     failed = {"status": {"id": "COMPLETED"}, "operation": {"failureCause": {"class": "o.a.f.CheckpointException"}}}
     flink = Flink(TAKEN, operation=failed)
-    trigger = triggered(flink, [0, 1, 1, fj.TRIGGER_AGAIN])
+    trigger = triggered(flink, [0, 1, 1, jobs_checkpoints.TRIGGER_AGAIN])
     assert len(flink.posts) == 2
     assert "CheckpointException" in trigger.failures[job_id("fixed")]
 
@@ -746,15 +756,15 @@ def test_a_checkpoint_that_failed_is_asked_for_again():
 )
 def test_a_request_that_is_refused_is_not_repeated_and_one_that_was_not_answered_is(answer, posts):
     flink = Flink(answer)
-    trigger = triggered(flink, [0, 1, fj.TRIGGER_AGAIN])
+    trigger = triggered(flink, [0, 1, jobs_checkpoints.TRIGGER_AGAIN])
     assert len(flink.posts) == posts
     assert "could not be asked for" in trigger.failures[job_id("fixed")]
 
 
 # --- Decisions -----------------------------------------------------------------------------------------------------
 
-DEFAULT = dataclasses.asdict(fj.Strategy("fixed-delay", 7, 2000, text="restart-strategy.type: fixed-delay"))
-UNSET = dataclasses.asdict(fj.Strategy("unset"))
+DEFAULT = dataclasses.asdict(model.Strategy("fixed-delay", 7, 2000, text="restart-strategy.type: fixed-delay"))
+UNSET = dataclasses.asdict(model.Strategy("unset"))
 
 
 def job(kind="fixed-delay", restarts=0, parts=1, checkpointing=True, **strategy):
@@ -764,7 +774,7 @@ def job(kind="fixed-delay", restarts=0, parts=1, checkpointing=True, **strategy)
         "restarts": restarts,
         "parts": parts,
         "checkpointing": checkpointing,
-        "restart_strategy": dataclasses.asdict(fj.Strategy(kind, **strategy)),
+        "restart_strategy": dataclasses.asdict(model.Strategy(kind, **strategy)),
     }
 
 
@@ -797,25 +807,26 @@ def job(kind="fixed-delay", restarts=0, parts=1, checkpointing=True, **strategy)
         (job("cluster-default"), UNSET, 99, 0, ""),
         (job("cluster-default", checkpointing=False), UNSET, 1, 0, "does not restart (Flink's own default)"),
         (job("unknown", text="new words"), DEFAULT, 1, 0, "is not understood: new words"),
-        (job("cluster-default"), fj.cluster_default([]), 1, 0, "no JobManager tells its options"),
+        (job("cluster-default"), strategies.cluster_default([]), 1, 0, "no JobManager tells its options"),
     ],
 )
 def test_absorbs(given, default, steps, spacing, words):
-    found = fj.absorbs(given, default, steps, spacing)
+    found = strategies.absorbs(given, default, steps, spacing)
     assert words in found
     assert bool(found) == bool(words)
 
 
 @pytest.mark.parametrize("release", ["1.18.1", "2.3.0"])
 def test_what_the_recorded_jobs_absorb(release):
-    default = fj.cluster_default(read(release).as_dict()["job_managers"])
+    default = strategies.cluster_default(read(release).as_dict()["job_managers"])
     refused = {
-        name: bool(fj.absorbs(as_returned(release, "running", name), default, 2)) for name in RECORDED[release]["jobs"]
+        name: bool(strategies.absorbs(as_returned(release, "running", name), default, 2))
+        for name in RECORDED[release]["jobs"]
     }
     assert [name for name, each in refused.items() if each] == ["failure-rate", "none"]
     # After the loss of one TaskManager it has 7 of 9 attempts left: three losses more, two attempts each.
-    assert fj.absorbs(as_returned(release, "again", "wide"), default, 3) == ""
-    assert "7 more times" in fj.absorbs(as_returned(release, "again", "wide"), default, 4)
+    assert strategies.absorbs(as_returned(release, "again", "wide"), default, 3) == ""
+    assert "7 more times" in strategies.absorbs(as_returned(release, "again", "wide"), default, 4)
 
 
 @pytest.mark.parametrize(
@@ -830,16 +841,16 @@ def test_what_the_recorded_jobs_absorb(release):
     ],
 )
 def test_time_between_two_steps(given, milliseconds):
-    found = fj.spacing_ms(given, DEFAULT)
+    found = strategies.spacing_ms(given, DEFAULT)
     assert found == milliseconds
     if found:
-        assert fj.absorbs(given, DEFAULT, 50, found) == ""
+        assert strategies.absorbs(given, DEFAULT, 50, found) == ""
 
 
 def test_notes():
-    assert fj.absorption_note(job(attempts=3), DEFAULT) == ""
-    assert "2 times in 60 s" in fj.absorption_note(job("failure-rate", failures=2, interval_ms=60_000), DEFAULT)
-    assert "the cluster's restart strategy (fixed-delay)" in fj.absorption_note(
+    assert strategies.absorption_note(job(attempts=3), DEFAULT) == ""
+    assert "2 times in 60 s" in strategies.absorption_note(job("failure-rate", failures=2, interval_ms=60_000), DEFAULT)
+    assert "the cluster's restart strategy (fixed-delay)" in strategies.absorption_note(
         job("cluster-default", certain=False), DEFAULT
     )
 
@@ -850,11 +861,11 @@ def manager(strategy):
 
 def test_default_of_job_managers():
     other = {**DEFAULT, "attempts": 3, "text": "restart-strategy: fixed-delay"}
-    assert fj.cluster_default([manager(None), manager(DEFAULT)]) == DEFAULT
-    assert fj.cluster_default([manager(DEFAULT), manager({**DEFAULT, "text": "another key"})]) == DEFAULT
-    assert fj.cluster_default([manager(DEFAULT), manager(other)])["kind"] == "unknown"
-    assert "the JobManagers differ" in fj.cluster_default([manager(DEFAULT), manager(UNSET)])["text"]
-    assert fj.cluster_default([manager(None)])["kind"] == "unknown"
+    assert strategies.cluster_default([manager(None), manager(DEFAULT)]) == DEFAULT
+    assert strategies.cluster_default([manager(DEFAULT), manager({**DEFAULT, "text": "another key"})]) == DEFAULT
+    assert strategies.cluster_default([manager(DEFAULT), manager(other)])["kind"] == "unknown"
+    assert "the JobManagers differ" in strategies.cluster_default([manager(DEFAULT), manager(UNSET)])["text"]
+    assert strategies.cluster_default([manager(None)])["kind"] == "unknown"
 
 
 TASK_MANAGERS = [
@@ -878,4 +889,4 @@ TASK_MANAGERS = [
     ],
 )
 def test_slots(name, used, free):
-    assert (fj.needed(TASK_MANAGERS, name), fj.free_elsewhere(TASK_MANAGERS, name)) == (used, free)
+    assert (capacity.needed(TASK_MANAGERS, name), capacity.free_elsewhere(TASK_MANAGERS, name)) == (used, free)

@@ -8,8 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import leader as fl
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import endpoints
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import rest as flink_rest
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import election as leader_election
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import layouts as leader_layouts
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import verdict as leader_verdict
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader import znode_data
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "flink"
 RELEASES = ("1.13.6", "1.14.6", "1.18.1", "1.20.5", "2.3.0")
@@ -20,7 +24,7 @@ LAYOUT_OF = {
     "1.20.5": "1.15 and newer",
     "2.3.0": "1.15 and newer",
 }
-ONE, TWO = fl.JobManager("127.0.0.2", 28081), fl.JobManager("127.0.0.3", 28081)
+ONE, TWO = endpoints.JobManager("127.0.0.2", 28081), endpoints.JobManager("127.0.0.3", 28081)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Tree:
         return self
 
     def election(self):
-        return fl.read_election(self, self.path)
+        return leader_election.read_election(self, self.path)
 
 
 def recorded_answers(release, moment, file=None):
@@ -79,7 +83,7 @@ def no_names(host):
 
 
 def judged(tree, answers=(), resolve=no_names, **expected):
-    return fl.judge(tree.election(), answers, fl.Expectation(**expected), resolve)
+    return leader_verdict.judge(tree.election(), answers, leader_verdict.Expectation(**expected), resolve)
 
 
 SILENT = flink_rest.Answer(detail="does not answer: Connection refused")
@@ -104,8 +108,10 @@ def encoded(address: bytes, tail=TAIL):
 
 
 def test_recorded_data():
-    info = fl.decode_leader(DATA)
-    assert info == fl.LeaderInfo("http://127.0.0.2:28081", "127.0.0.2", 28081, "3f62c8ee-7891-4334-a445-20c5813150d0")
+    info = znode_data.decode_leader(DATA)
+    assert info == znode_data.LeaderInfo(
+        "http://127.0.0.2:28081", "127.0.0.2", 28081, "3f62c8ee-7891-4334-a445-20c5813150d0"
+    )
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -113,7 +119,7 @@ def test_every_recorded_leader_decodes(release):
     seen = set()
     for path, node in Tree.recorded(release, "led").nodes.items():
         if node.data:
-            info = fl.decode_leader(node.data)
+            info = znode_data.decode_leader(node.data)
             assert info.host == "127.0.0.2", path
             assert info.port in (28081, 26123)
             assert len(info.session_id) == 36
@@ -134,19 +140,19 @@ def test_every_recorded_leader_decodes(release):
     ],
 )
 def test_addresses(address, host, port):
-    info = fl.decode_leader(encoded(address))
+    info = znode_data.decode_leader(encoded(address))
     assert (info.host, info.port) == (host, port)
 
 
 def test_empty_data_is_not_confirmed_and_a_null_id_is_none():
-    assert fl.decode_leader(b"") is None
-    assert fl.decode_leader(encoded(b"http://jm1:8081", b"\x70")).session_id == ""
+    assert znode_data.decode_leader(b"") is None
+    assert znode_data.decode_leader(encoded(b"http://jm1:8081", b"\x70")).session_id == ""
 
 
 @pytest.mark.parametrize("length", range(1, len(DATA)))
 def test_truncated_data(length):
     with pytest.raises(ValueError, match=r"."):
-        fl.decode_leader(DATA[:length])
+        znode_data.decode_leader(DATA[:length])
 
 
 @pytest.mark.parametrize(
@@ -175,7 +181,7 @@ def test_truncated_data(length):
 )
 def test_hostile_data(data, why):
     with pytest.raises(ValueError, match=why) as refused:
-        fl.decode_leader(data)
+        znode_data.decode_leader(data)
     assert str(refused.value).isprintable()
 
 
@@ -186,13 +192,13 @@ def test_garbage_never_raises_anything_else():
         for _ in range(source.randint(1, 4)):
             data[source.randrange(len(data))] = source.randrange(256)
         try:
-            fl.decode_leader(bytes(data))
+            znode_data.decode_leader(bytes(data))
         except ValueError:
             continue
 
 
 def test_characters_beyond_the_basic_plane_are_two_surrogates():
-    assert fl._modified_utf8(b"\xed\xa0\xbd\xed\xb8\x80\xc0\x80") == "\U0001f600\0"
+    assert znode_data._modified_utf8(b"\xed\xa0\xbd\xed\xb8\x80\xc0\x80") == "\U0001f600\0"
 
 
 # --- latches, paths, versions ---
@@ -200,9 +206,9 @@ def test_characters_beyond_the_basic_plane_are_two_surrogates():
 
 def test_contenders_stand_in_the_order_of_their_sequence():
     first, second = "_c_d2415e2d-latch-0000000001", "_c_864a88fa-latch-0000000002"
-    assert fl.in_order([second, first]) == [first, second]
-    assert fl.in_order(["_c_b-latch-0000000010", "_c_a-latch-0000000009"])[0].startswith("_c_a")
-    assert fl.in_order(["x", "", "latch-", "_c_-latch-12", "_c_x-latch-" + "9" * 5000]) == []
+    assert leader_election.in_order([second, first]) == [first, second]
+    assert leader_election.in_order(["_c_b-latch-0000000010", "_c_a-latch-0000000009"])[0].startswith("_c_a")
+    assert leader_election.in_order(["x", "", "latch-", "_c_-latch-12", "_c_x-latch-" + "9" * 5000]) == []
 
 
 @pytest.mark.parametrize(
@@ -215,13 +221,13 @@ def test_contenders_stand_in_the_order_of_their_sequence():
     ],
 )
 def test_cluster_path(root, cluster_id, path):
-    assert fl.cluster_path(root, cluster_id) == path
+    assert leader_layouts.cluster_path(root, cluster_id) == path
 
 
 @pytest.mark.parametrize("cluster_id", ["", "/", " ", "..", "a/../b", "a/./b", "a\0b", "a\nb"])
 def test_cluster_path_refuses(cluster_id):
     with pytest.raises(ValueError, match="cluster_id"):
-        fl.cluster_path("/flink", cluster_id)
+        leader_layouts.cluster_path("/flink", cluster_id)
 
 
 @pytest.mark.parametrize(
@@ -240,13 +246,15 @@ def test_cluster_path_refuses(cluster_id):
     ],
 )
 def test_layouts_of_a_version(version, layouts):
-    assert [layout.name for layout in fl.LAYOUTS if layout.has(fl.parse_release(version))] == layouts
+    assert [
+        layout.name for layout in leader_layouts.LAYOUTS if layout.has(leader_layouts.parse_release(version))
+    ] == layouts
 
 
 @pytest.mark.parametrize("version", ["", "2", "two", "0.8.1", "1.x", "1.20\n"])
 def test_no_version(version):
     with pytest.raises(ValueError, match="flink_version"):
-        fl.parse_release(version)
+        leader_layouts.parse_release(version)
 
 
 # --- jobs that are kept ---
@@ -278,12 +286,12 @@ def kept(*below):
 )
 def test_trap_54_jobs_that_the_ensemble_keeps(nodes, jobs):
     tree = kept(*nodes)
-    assert fl.read_jobs(tree, "/flink/demo") == jobs
+    assert leader_election.read_jobs(tree, "/flink/demo") == jobs
     assert tree.synced == ["/flink/demo"]
 
 
 def test_a_cluster_that_never_was_keeps_no_job():
-    assert fl.read_jobs(Tree({}), "/flink/demo") == []
+    assert leader_election.read_jobs(Tree({}), "/flink/demo") == []
 
 
 # --- verdicts on recorded clusters ---
@@ -299,9 +307,9 @@ def test_led(release, moment, leads, contenders, given):
         Tree.recorded(release, moment),
         recorded_answers(release, moment),
         job_managers=(ONE, TWO),
-        release=fl.parse_release(release) if given else None,
+        release=leader_layouts.parse_release(release) if given else None,
     )
-    assert report.verdict == fl.LED
+    assert report.verdict == leader_verdict.LED
     assert (report.leader.host, report.leader.port) == (leads.address, leads.rest_port)
     assert report.leader.address == f"http://{leads}"
     assert report.leader.owner.startswith("0x1")
@@ -320,24 +328,24 @@ def test_killed_leader_still_stands_in_the_znodes(release):
     tree, answers = Tree.recorded(release, "led"), recorded_answers(release, "killed")
     assert not answers[0].reachable
     report = judged(tree, answers, job_managers=(ONE, TWO))
-    assert report.verdict == fl.INCONSISTENT
+    assert report.verdict == leader_verdict.INCONSISTENT
     assert "127.0.0.2:28081, which does not answer" in report.reasons[0]
     assert not report.foreign
-    assert judged(tree).verdict == fl.LED  # by the znodes alone nothing is wrong
+    assert judged(tree).verdict == leader_verdict.LED  # by the znodes alone nothing is wrong
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_stopped(release):
     report = judged(Tree.recorded(release, "stopped"), [SILENT, SILENT], job_managers=(ONE, TWO))
-    assert report.verdict == fl.LEADERLESS
+    assert report.verdict == leader_verdict.LEADERLESS
     assert "no JobManager runs" in report.reasons[0]
-    assert (report.leader, report.contenders, report.foreign) == (fl.Leader(), 0, False)
+    assert (report.leader, report.contenders, report.foreign) == (leader_verdict.Leader(), 0, False)
     assert report.layout == LAYOUT_OF[release]
 
 
 def test_nothing_is_there():
     report = judged(Tree({}))
-    assert report.verdict == fl.LEADERLESS
+    assert report.verdict == leader_verdict.LEADERLESS
     assert (report.layout, report.components) == ("", {})
     assert "nothing of a Flink cluster" in report.reasons[0]
     assert judged(Tree({}), release=(1, 20)).layout == "1.15 and newer"
@@ -345,30 +353,32 @@ def test_nothing_is_there():
 
 def test_dead_cluster_before_its_sessions_end():
     report = judged(Tree.recorded("1.13.6", "lingering"), [SILENT, SILENT], job_managers=(ONE, TWO))
-    assert report.verdict == fl.INCONSISTENT
+    assert report.verdict == leader_verdict.INCONSISTENT
 
 
 def test_components_led_apart():
     """1.14.6: the REST server is led by the JobManager on 28083, the dispatcher by the one on 28081."""
-    three = fl.JobManager("127.0.0.2", 28083)
+    three = endpoints.JobManager("127.0.0.2", 28083)
     tree, answers = Tree.recorded("1.14.6", "split"), recorded_answers("1.14.6", "split", "1.14.6-split")
-    expected = fl.Expectation(job_managers=(ONE, three))
-    assert fl.needs_rpc(tree.election(), expected)
-    report = fl.judge(tree.election(), answers, expected, no_names)
-    assert report.verdict == fl.LED
+    expected = leader_verdict.Expectation(job_managers=(ONE, three))
+    assert leader_verdict.needs_rpc(tree.election(), expected)
+    report = leader_verdict.judge(tree.election(), answers, expected, no_names)
+    assert report.verdict == leader_verdict.LED
     assert report.leader.address == "http://127.0.0.2:28081"
     assert report.components["rest_server"]["port"] == 28083
     assert report.leader.session_id == report.components["dispatcher"]["session_id"]
     assert "REST server is led by another" in report.reasons[0]
     # Without REST only the host is known, which is enough to say that it is ours.
-    report = fl.judge(tree.election(), [SILENT, SILENT], expected, no_names)
+    report = leader_verdict.judge(tree.election(), [SILENT, SILENT], expected, no_names)
     assert (report.leader.host, report.leader.port, report.foreign) == ("127.0.0.2", 0, False)
-    assert fl.judge(tree.election(), [SILENT], fl.Expectation(job_managers=(TWO,)), no_names).foreign
+    assert leader_verdict.judge(
+        tree.election(), [SILENT], leader_verdict.Expectation(job_managers=(TWO,)), no_names
+    ).foreign
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_one_session_tells_the_rest_address(release):
-    assert not fl.needs_rpc(Tree.recorded(release, "led").election(), fl.Expectation())
+    assert not leader_verdict.needs_rpc(Tree.recorded(release, "led").election(), leader_verdict.Expectation())
 
 
 # --- layouts that cannot be recorded any more: built from the source of 1.2 and 1.3 ---
@@ -398,14 +408,16 @@ NO_JOB = "00000000000000000000000000000000/job_manager_lock"
 )
 def test_the_first_job_manager(info, latch, layout, version):
     tree = built(info, latch, b"akka.tcp://flink@jm1:6123/user/jobmanager")
-    for release in (None, fl.parse_release(version)):
+    for release in (None, leader_layouts.parse_release(version)):
         report = judged(tree, release=release)
-        assert (report.verdict, report.layout, report.contenders) == (fl.LED, layout, 1)
+        assert (report.verdict, report.layout, report.contenders) == (leader_verdict.LED, layout, 1)
         assert (report.leader.host, report.leader.port) == ("jm1", 0)
-    expected = fl.Expectation(job_managers=(fl.JobManager("jm1", 8081), fl.JobManager("jm2", 8081)))
-    assert fl.needs_rpc(tree.election(), expected)
+    expected = leader_verdict.Expectation(
+        job_managers=(endpoints.JobManager("jm1", 8081), endpoints.JobManager("jm2", 8081))
+    )
+    assert leader_verdict.needs_rpc(tree.election(), expected)
     answers = [replace(GOOD, rpc=("jm1", 6123)), replace(GOOD, rpc=("jm2", 6123))]
-    assert fl.judge(tree.election(), answers, expected, no_names).leader.address == "http://jm1:8081"
+    assert leader_verdict.judge(tree.election(), answers, expected, no_names).leader.address == "http://jm1:8081"
 
 
 # --- contradictions ---
@@ -419,7 +431,7 @@ def led():
 
 def test_the_winner_of_the_latch_must_own_the_node():
     report = judged(led().change(REST, ephemeral_owner=0x77))
-    assert report.verdict == fl.INCONSISTENT
+    assert report.verdict == leader_verdict.INCONSISTENT
     (reason,) = [each for each in report.reasons if "belongs to session 0x77 (" in each]
     assert "but session 0x100002900970001 holds the latch" in reason
     assert "Two JobManagers lead" in reason
@@ -429,7 +441,7 @@ def test_a_leader_without_any_contender():
     tree = led()
     tree.nodes = {path: node for path, node in tree.nodes.items() if "-latch-" not in path}
     report = judged(tree)
-    assert report.verdict == fl.INCONSISTENT
+    assert report.verdict == leader_verdict.INCONSISTENT
     assert "nobody holds the latch" in report.reasons[0]
 
 
@@ -437,25 +449,25 @@ def test_a_component_without_leader():
     tree = led()
     del tree.nodes[f"{tree.path}/leader/dispatcher/connection_info"]
     report = judged(tree)
-    assert report.verdict == fl.INCONSISTENT
+    assert report.verdict == leader_verdict.INCONSISTENT
     assert "no dispatcher leads" in report.reasons[0]
 
 
 def test_components_of_one_election_belong_to_one_session():
     tree = led().change("leader/dispatcher/connection_info", ephemeral_owner=0x100002900970002)
     report = judged(tree)
-    assert report.verdict == fl.INCONSISTENT
+    assert report.verdict == leader_verdict.INCONSISTENT
     assert "dispatcher" in report.reasons[0]
 
 
 @pytest.mark.parametrize(
     ("change", "verdict", "why"),
     [
-        ({"data": b""}, fl.LEADERLESS, "has not confirmed"),
-        ({"data": b"http://evil:1"}, fl.INCONSISTENT, "cannot be read: not a Java"),
-        ({"data": DATA[:50]}, fl.INCONSISTENT, "cannot be read: the leader's session id"),
-        ({"ephemeral_owner": 0}, fl.LEADERLESS, "belongs to no session"),
-        ({"ephemeral_owner": 0, "data": b""}, fl.LEADERLESS, "2 contender"),
+        ({"data": b""}, leader_verdict.LEADERLESS, "has not confirmed"),
+        ({"data": b"http://evil:1"}, leader_verdict.INCONSISTENT, "cannot be read: not a Java"),
+        ({"data": DATA[:50]}, leader_verdict.INCONSISTENT, "cannot be read: the leader's session id"),
+        ({"ephemeral_owner": 0}, leader_verdict.LEADERLESS, "belongs to no session"),
+        ({"ephemeral_owner": 0, "data": b""}, leader_verdict.LEADERLESS, "2 contender"),
     ],
 )
 def test_a_leading_node_that_does_not_lead(change, verdict, why):
@@ -478,15 +490,15 @@ def test_leftovers_of_another_release_do_not_lead(release):
     tree = merged(Tree.recorded("1.13.6", "stopped"), Tree.recorded("2.3.0", "led"))
     report = judged(tree, release=release)
     assert (report.layout, report.leader.address) == ("1.15 and newer", "http://127.0.0.2:28081")
-    assert report.verdict == (fl.INCONSISTENT if release == (1, 13) else fl.LED)
+    assert report.verdict == (leader_verdict.INCONSISTENT if release == (1, 13) else leader_verdict.LED)
     older = judged(merged(Tree.recorded("2.3.0", "stopped"), Tree.recorded("1.13.6", "led")))
-    assert (older.verdict, older.layout) == (fl.LED, "1.5 to 1.13")
+    assert (older.verdict, older.layout) == (leader_verdict.LED, "1.5 to 1.13")
 
 
 @pytest.mark.parametrize(("release", "layout"), [(None, "1.15 and newer"), ((1, 13), "1.5 to 1.13")])
 def test_two_releases_on_one_cluster_id(release, layout):
     report = judged(merged(Tree.recorded("1.13.6", "led"), Tree.recorded("2.3.0", "led")), release=release)
-    assert (report.verdict, report.layout) == (fl.INCONSISTENT, layout)
+    assert (report.verdict, report.layout) == (leader_verdict.INCONSISTENT, layout)
     assert "two clusters share" in report.reasons[0]
 
 
@@ -498,11 +510,11 @@ def test_two_releases_on_one_cluster_id(release, layout):
     [
         ((ONE, TWO), {}, False),
         ((TWO,), {}, True),
-        ((fl.JobManager("127.0.0.2", 9999),), {}, True),
-        ((fl.JobManager("jm1", 28081, "127.0.0.2"),), {}, False),
-        ((fl.JobManager("JM1.", 28081),), {"127.0.0.2": {"127.0.0.2"}, "jm1": {"127.0.0.2"}}, False),
-        ((fl.JobManager("jm1", 28081),), {"127.0.0.2": {"127.0.0.2"}, "jm1": {"198.18.0.1"}}, True),
-        ((fl.JobManager("jm1", 28081),), {}, True),  # names that do not resolve are not the same host
+        ((endpoints.JobManager("127.0.0.2", 9999),), {}, True),
+        ((endpoints.JobManager("jm1", 28081, "127.0.0.2"),), {}, False),
+        ((endpoints.JobManager("JM1.", 28081),), {"127.0.0.2": {"127.0.0.2"}, "jm1": {"127.0.0.2"}}, False),
+        ((endpoints.JobManager("jm1", 28081),), {"127.0.0.2": {"127.0.0.2"}, "jm1": {"198.18.0.1"}}, True),
+        ((endpoints.JobManager("jm1", 28081),), {}, True),  # names that do not resolve are not the same host
         ((), {}, False),
     ],
 )
@@ -511,9 +523,12 @@ def test_foreign(job_managers, addresses, foreign):
     assert report.foreign is foreign
     # By its address too, which a JobManager with a bind address publishes.
     assert any(each["leads"] for each in report.rest) is (bool(job_managers) and not foreign)
-    assert report.verdict == fl.LED
+    assert report.verdict == leader_verdict.LED
     assert any("another cluster uses the cluster-id" in reason for reason in report.reasons) is foreign
-    assert bool(fl.unmet(report, fl.Wish(leader=True), lambda h: addresses.get(h, set()))) is foreign
+    assert (
+        bool(leader_verdict.unmet(report, leader_verdict.Wish(leader=True), lambda h: addresses.get(h, set())))
+        is foreign
+    )
 
 
 # --- REST beside the znodes ---
@@ -522,11 +537,11 @@ def test_foreign(job_managers, addresses, foreign):
 @pytest.mark.parametrize(
     ("answer", "verdict"),
     [
-        (GOOD, fl.LED),
-        (flink_rest.read_overview(500, b""), fl.LED),
-        (flink_rest.read_overview(503, b""), fl.LED),
-        (flink_rest.read_overview(200, b"<html>"), fl.INCONSISTENT),
-        (SILENT, fl.INCONSISTENT),
+        (GOOD, leader_verdict.LED),
+        (flink_rest.read_overview(500, b""), leader_verdict.LED),
+        (flink_rest.read_overview(503, b""), leader_verdict.LED),
+        (flink_rest.read_overview(200, b"<html>"), leader_verdict.INCONSISTENT),
+        (SILENT, leader_verdict.INCONSISTENT),
     ],
 )
 def test_answer_of_the_leader(answer, verdict):
@@ -539,7 +554,7 @@ def test_answer_of_the_leader(answer, verdict):
 @pytest.mark.parametrize("answer", [SILENT, flink_rest.read_overview(500, b""), flink_rest.read_overview(503, b"")])
 def test_answer_of_a_standby_is_a_note(answer):
     report = judged(led(), [GOOD, answer], job_managers=(ONE, TWO))
-    assert report.verdict == fl.LED
+    assert report.verdict == leader_verdict.LED
     assert "127.0.0.3:28081" in report.reasons[0]
 
 
@@ -560,9 +575,9 @@ def test_task_managers(answers, registered, enough):
     report = judged(led(), answers, job_managers=(ONE, TWO), task_managers=2)
     counted = report.as_dict()["task_managers"]
     assert counted == {"registered": registered, "expected": 2, "enough": enough}
-    assert report.verdict == fl.LED
+    assert report.verdict == leader_verdict.LED
     assert any("must be registered" in reason for reason in report.reasons) is not enough
-    assert bool(fl.unmet(report, fl.Wish(leader=True), no_names)) is not enough
+    assert bool(leader_verdict.unmet(report, leader_verdict.Wish(leader=True), no_names)) is not enough
 
 
 def test_releases_that_differ():
@@ -580,30 +595,34 @@ OWN = "3f62c8ee-7891-4334-a445-20c5813150d0"
 @pytest.mark.parametrize(
     ("wish", "met"),
     [
-        (fl.Wish(leader=True), True),
-        (fl.Wish(host="127.0.0.2", port=28081), True),
-        (fl.Wish(host="127.0.0.3", port=28081), False),
-        (fl.Wish(host="127.0.0.2", port=28082), False),
-        (fl.Wish(change_from=OWN), False),
-        (fl.Wish(change_from=OWN.upper()), False),
-        (fl.Wish(change_from="http://127.0.0.2:28081/"), False),
-        (fl.Wish(change_from="127.0.0.2:28081"), False),
-        (fl.Wish(change_from="0x100002900970001"), False),
-        (fl.Wish(change_from="00000000-0000-0000-0000-000000000000"), True),
-        (fl.Wish(change_from="127.0.0.3:28081"), True),
+        (leader_verdict.Wish(leader=True), True),
+        (leader_verdict.Wish(host="127.0.0.2", port=28081), True),
+        (leader_verdict.Wish(host="127.0.0.3", port=28081), False),
+        (leader_verdict.Wish(host="127.0.0.2", port=28082), False),
+        (leader_verdict.Wish(change_from=OWN), False),
+        (leader_verdict.Wish(change_from=OWN.upper()), False),
+        (leader_verdict.Wish(change_from="http://127.0.0.2:28081/"), False),
+        (leader_verdict.Wish(change_from="127.0.0.2:28081"), False),
+        (leader_verdict.Wish(change_from="0x100002900970001"), False),
+        (leader_verdict.Wish(change_from="00000000-0000-0000-0000-000000000000"), True),
+        (leader_verdict.Wish(change_from="127.0.0.3:28081"), True),
     ],
 )
 def test_wishes(wish, met):
-    assert fl.decode_leader(led().nodes["/flink/demo/" + REST].data).session_id == OWN
-    assert (fl.unmet(judged(led()), wish, no_names) == []) is met
+    assert znode_data.decode_leader(led().nodes["/flink/demo/" + REST].data).session_id == OWN
+    assert (leader_verdict.unmet(judged(led()), wish, no_names) == []) is met
     assert wish.waits
 
 
 def test_no_leader_meets_no_wish():
     report = judged(Tree({}))
-    for wish in (fl.Wish(leader=True), fl.Wish(change_from=OWN), fl.Wish(host="jm1", port=8081)):
-        assert fl.unmet(report, wish, no_names)
-    assert not fl.Wish().waits
+    for wish in (
+        leader_verdict.Wish(leader=True),
+        leader_verdict.Wish(change_from=OWN),
+        leader_verdict.Wish(host="jm1", port=8081),
+    ):
+        assert leader_verdict.unmet(report, wish, no_names)
+    assert not leader_verdict.Wish().waits
 
 
 def test_reading_asks_the_leader_of_the_ensemble_first():

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import cluster as flink_cluster
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options, services
 
 ROOT = Path(__file__).resolve().parents[5]
 GOLDEN = ROOT / "tests/fixtures/flink/golden"
@@ -335,8 +334,8 @@ def test_what_the_operator_vouches_for_is_not_looked_up():
 
 
 def test_the_header_of_a_file_is_no_option():
-    assert options.parse("config.yaml", flink_cluster.HEADER) == {}
-    assert options.parse("flink-conf.yaml", flink_cluster.HEADER) == {}
+    assert options.parse("config.yaml", services.HEADER) == {}
+    assert options.parse("flink-conf.yaml", services.HEADER) == {}
 
 
 @pytest.mark.parametrize(

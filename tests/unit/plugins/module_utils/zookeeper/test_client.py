@@ -13,21 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import client as zookeeper_client
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import credentials
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
-    AuthRefused,
-    CallTimedOut,
-    ClientError,
     ClientSession,
     Connection,
-    ConnectionFailed,
-    Credentials,
     Grant,
-    LibraryMissing,
     Server,
     connect,
     connection_argument_spec,
     load_kazoo,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.credentials import Credentials
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import (
+    AuthRefused,
+    CallTimedOut,
+    ClientError,
+    ConnectionFailed,
+    LibraryMissing,
 )
 from kazoo import exceptions
 from kazoo.handlers.threading import KazooTimeoutError
@@ -132,8 +134,8 @@ def kinit(tmp_path, monkeypatch, script):
     path = tmp_path / "kinit"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
-    monkeypatch.setattr(zookeeper_client, "KINIT", str(path))
-    return zookeeper_client.Credentials(**KERBEROS, path=str(path))
+    monkeypatch.setattr(credentials, "KINIT", str(path))
+    return credentials.Credentials(**KERBEROS, path=str(path))
 
 
 @pytest.mark.parametrize(
@@ -379,7 +381,7 @@ def test_the_archive_at_kazoo_path_comes_first(tmp_path: Path, monkeypatch: pyte
 
 def test_the_words_need_no_kazoo() -> None:
     """In a Python of its own: here kazoo is loaded already."""
-    package = zookeeper_client.__name__.rpartition(".")[0]
+    package = ClientSession.__module__.rpartition(".")[0]
     program = f"import sys; sys.modules['kazoo'] = None\nimport {package}.client, {package}.fourletter, {package}.probe"
     roots = [root for root in sys.path if root]
     done = subprocess.run(

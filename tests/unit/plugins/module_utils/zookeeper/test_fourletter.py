@@ -8,11 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
-    CallTimedOut,
-    ConnectionFailed,
-    Server,
-)
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Server
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import CallTimedOut, ConnectionFailed
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.fourletter import (
     REPLY_LIMIT,
     NotServing,

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Node, Server
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import (
     AuthRefused,
     CallTimedOut,
     ClientError,
     ConnectionFailed,
     LibraryMissing,
-    Node,
-    Server,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.fourletter import Srvr
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.probe import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import znode_acl
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import AuthRefused, Grant
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Grant
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import AuthRefused
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_acl import (
     OPEN,
     READABLE,
