@@ -6,19 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core import members
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import diagnostics, groups, lease
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import diagnostics, groups, jobs, lease
 
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
-            "checkpoint_wait": groups.checkpoint_wait,
+            "checkpoint_wait": jobs.checkpoint_wait,
             "client_endpoint": groups.client_endpoint,
-            "flink_intolerant": groups.intolerant,
-            "flink_moved": groups.flink_moved,
+            "flink_intolerant": jobs.intolerant,
+            "flink_moved": jobs.flink_moved,
             "journal_file": diagnostics.journal_file,
             "journal_tail": diagnostics.journal_tail,
-            "jobs_left": groups.jobs_left,
+            "jobs_left": jobs.jobs_left,
             "job_managers_serve": groups.managers_serve,
             "lease_asked_first": lease.asked_first,
             "lease_granted_on": lease.granted_on,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import groups
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import jobs as rolling_jobs
 
 RUN = {
     "tried": [], "waited": [], "lost_lock": "", "ran": [], "start_timeout": 180, "checkpoint_wait": 600, "lease_seconds": 900,
@@ -203,16 +204,16 @@ def test_what_flink_noticed(change, told):
     read = {"complete": True, "reasons": [], "ended_jobs": []}
     before = {"leader": leader, "jobs": read | {"jobs": [job]}}
     now = {"leader": leader, "jobs": read | {"jobs": [job | change]}}
-    assert groups.flink_moved(before, now) == told
+    assert rolling_jobs.flink_moved(before, now) == told
     gone = {
         "leader": {"leader": {"session_id": ""}},
         "jobs": read | {"jobs": [], "ended_jobs": [{"id": "j", "state": "FAILED"}]},
     }
     unread = gone | {"jobs": read | {"complete": False, "reasons": ["a1 answers 503"], "jobs": []}}
-    assert groups.flink_moved(before, unread | {"leader": leader}) == [
+    assert rolling_jobs.flink_moved(before, unread | {"leader": leader}) == [
         "Flink's jobs could not all be read: a1 answers 503"
     ], "what was not read is not gone"
-    assert groups.flink_moved(before, gone) == [
+    assert rolling_jobs.flink_moved(before, gone) == [
         "Flink's leader session was s and is none",
         "job j (count) is gone, or FAILED",
     ]
@@ -232,7 +233,7 @@ def test_flink_that_does_not_tolerate_suspended_connections():
             {"address": "a", "rest_port": 8081, "reachable": True, "tolerates_suspended_connections": None}
         ]
     }
-    assert groups.intolerant(jobs, {"h": False, "i": True}) == ["JobManager a:8081", "Flink on h"]
+    assert rolling_jobs.intolerant(jobs, {"h": False, "i": True}) == ["JobManager a:8081", "Flink on h"]
 
 
 def test_trap_15_what_waits_is_told():
@@ -339,7 +340,7 @@ def test_trap_56_the_plan_says_how_long_a_step_can_take(version, words):
     ],
 )
 def test_trap_57_what_is_asked_of_a_job_after_a_step_is_what_it_did_before(changed, ran, proven):
-    found = groups.asked_jobs(flink_reply(a_job(**changed)), RUN)
+    found = rolling_jobs.asked_jobs(flink_reply(a_job(**changed)), RUN)
     assert (found["ran"], found["proven"]) == (["j"] if ran else [], ["j"] if proven else [])
     told = " ".join(
         groups.plan_lines(WORKERS, "taskmanager", flink_reply(a_job(**changed), workers=REGISTERED), RUN, ALLOWED)
@@ -349,11 +350,11 @@ def test_trap_57_what_is_asked_of_a_job_after_a_step_is_what_it_did_before(chang
 
 def test_trap_57_what_ran_before_an_earlier_step_is_asked_for_until_it_has_ended():
     away = flink_reply(a_job(running=False))
-    assert groups.asked_jobs(away, RUN | {"ran": ["j", "k"]})["ran"] == ["j", "k"]
+    assert rolling_jobs.asked_jobs(away, RUN | {"ran": ["j", "k"]})["ran"] == ["j", "k"]
     ended = away | {"ended_jobs": [{"id": "k", "state": "FINISHED"}]}
-    assert groups.asked_jobs(ended, RUN | {"ran": ["j", "k"]})["ran"] == ["j"]
-    assert groups.jobs_left(["j", "k"], flink_reply(a_job())) == ["j"]
-    assert groups.jobs_left(["j", "k"], {"msg": "no reply"}) == ["j", "k"]
+    assert rolling_jobs.asked_jobs(ended, RUN | {"ran": ["j", "k"]})["ran"] == ["j"]
+    assert rolling_jobs.jobs_left(["j", "k"], flink_reply(a_job())) == ["j"]
+    assert rolling_jobs.jobs_left(["j", "k"], {"msg": "no reply"}) == ["j", "k"]
 
 
 def test_trap_57_a_job_that_does_not_run_has_no_budget_that_a_step_could_use_up():
