@@ -1,4 +1,4 @@
-"""The packages of module_utils stand on each other in one direction."""
+"""The packages of module_utils stand on each other in one direction, and no file is too long to be read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ LAYERS = (
     ("pki",),
     ("core",),
 )
+#: Lines of a file under plugins/.
+LONGEST = 600
 LEVEL = {package: level for level, packages in enumerate(reversed(LAYERS)) for package in packages}
 FILES = sorted(UTILS.rglob("*.py"))
 
@@ -82,3 +84,8 @@ def test_a_package_says_what_it_knows_and_does_nothing(path):
 def test_a_majority_is_counted_in_one_place():
     counting = [path for path in FILES for line in path.read_text().splitlines() if "// 2 + 1" in line]
     assert counting == [UTILS / "core/quorum.py"]
+
+
+@pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda path: str(path.relative_to(PLUGINS)))
+def test_no_file_is_too_long_to_be_read(path):
+    assert len(path.read_text().splitlines()) <= LONGEST

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability import record as probe_record
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability import unit as probe_unit
 from ansible_collections.streamquorum.ha.plugins.module_utils.availability import writer as aw
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import credentials as zookeeper_credentials
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import errors
@@ -22,7 +24,7 @@ SETTINGS = {"name": "t", "servers": ["zk1:2181"], "session_timeout": 10.0}
 
 
 def saved(**fields):
-    record = aw.Record("t", 0.05, 10.0, "me", 1000.0)
+    record = probe_record.Record("t", 0.05, 10.0, "me", 1000.0)
     for number in range(1, 6):
         record.acknowledged(number * 0.05, 0.002, number, number)
     return record.result(0.26, False) | fields
@@ -385,6 +387,7 @@ def test_the_module_from_start_to_end(monkeypatch, capsys, host):
     assert started["changed"]
     assert started["result"]["writes"] == 5
     assert (host.root / "streamquorum/probe/t/writer.py").read_text() == Path(aw.__file__).read_text()
+    assert (host.root / "streamquorum/probe/t/record.py").read_text() == Path(probe_record.__file__).read_text()
     host.at_stop = COMPLETE
     steps = [{"member": "zk1", "began": 1000.0, "ended": 1001.0}]
     collected = call(monkeypatch, capsys, host, state="collected", steps=steps)
@@ -409,4 +412,4 @@ def test_the_module_fails_in_words(monkeypatch, capsys, host):
 
 def test_its_sandbox_has_what_all_units_have():
     lists = yaml.safe_load((ROOT / "roles/common/vars/main/sandbox.yml").read_text())
-    assert set(lists["common_sandbox"].split("\n")) - {""} <= set(module.SANDBOX)
+    assert set(lists["common_sandbox"].split("\n")) - {""} <= set(probe_unit.SANDBOX)

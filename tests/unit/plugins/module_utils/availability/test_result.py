@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.availability import result as av
-from ansible_collections.streamquorum.ha.plugins.module_utils.availability import writer as aw
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability.record import Record
 
 STEPS = [
     {"member": "zk1", "began": 1001.0, "ended": 1003.0},
@@ -15,7 +15,7 @@ STEPS = [
 
 def result(complete=True, verified=True, error="", sessions=(), **events):
     """A record of ten seconds: ten writes a second, but none in the pauses (begin, end)."""
-    record = aw.Record("t", 0.1, 10.0, "me", 1000.0)
+    record = Record("t", 0.1, 10.0, "me", 1000.0)
     record.connected(0.0, "zk1:2181", 1)
     number = 0
     for tenth in range(100):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability import record as probe_record
 from ansible_collections.streamquorum.ha.plugins.module_utils.availability import writer as aw
 from kazoo import exceptions as errors
 
@@ -142,7 +144,7 @@ class Stop:
 def probe(writes=5, troubles=None, limit=10.0):
     clock = Clock()
     ensemble = Ensemble(clock, troubles)
-    record = aw.Record("t", 0.05, 10.0, "me", 1000.0)
+    record = probe_record.Record("t", 0.05, 10.0, "me", 1000.0)
     record.connected(0.0, "zk1:2181", 7)
     saved = []
     writer = aw.Writer(
@@ -310,7 +312,7 @@ def test_it_saves_at_the_first_write_and_then_each_second():
 
 
 def record():
-    made = aw.Record("t", 0.05, 10.0, "me", 1000.0)
+    made = probe_record.Record("t", 0.05, 10.0, "me", 1000.0)
     made.connected(0.0, "zk1:2181", 0x100)
     return made
 
@@ -357,15 +359,15 @@ def test_a_zxid_that_does_not_grow_is_counted():
 
 def test_lists_are_bounded():
     made = record()
-    for number in range(1, aw.MOST_STALLS + 11):
+    for number in range(1, probe_record.MOST_STALLS + 11):
         made.acknowledged(number * 2.0 + (number == 3) * 0.5, 0.002, number, number)
         made.failed(number, number, "x")
     result = made.result(number * 2.0, True)
-    assert len(result["stalls"]) == aw.MOST_STALLS
+    assert len(result["stalls"]) == probe_record.MOST_STALLS
     assert max(each["seconds"] for each in result["stalls"]) == 2.45
     assert result["stalls_left_off"] == 9
-    assert len(result["failed"]) == aw.MOST_ENTRIES
-    assert result["failures"] == aw.MOST_STALLS + 10
+    assert len(result["failed"]) == probe_record.MOST_ENTRIES
+    assert result["failures"] == probe_record.MOST_STALLS + 10
 
 
 def test_a_watched_znode_is_recorded_when_it_changes():
@@ -400,7 +402,7 @@ def test_the_watcher_reads_what_a_znode_is():
     [({}, 0.5, 0.0), ({1.0: 1}, 0.99, 1.0), ({1.0: 98, 9.0: 2}, 0.5, 1.0), ({1.0: 98, 9.0: 2}, 0.99, 9.0)],
 )
 def test_percentile(values, share, wanted):
-    assert aw.percentile(values, share) == wanted
+    assert probe_record.percentile(values, share) == wanted
 
 
 def test_a_reader_never_meets_half_a_result(tmp_path):
@@ -411,8 +413,24 @@ def test_a_reader_never_meets_half_a_result(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["result.json"]
 
 
-def test_it_needs_the_standard_library_only():
-    tree = ast.parse(Path(aw.__file__).read_text())
+@pytest.mark.parametrize("program", [aw, probe_record])
+def test_it_needs_the_standard_library_only(program):
+    tree = ast.parse(Path(program.__file__).read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    names -= {"record", probe_record.__name__}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_it_runs_as_a_script_with_its_record_beside_it(tmp_path):
+    """As on a host: isolated, without the collection, and here without kazoo too."""
+    for program in (aw, probe_record):
+        path = Path(program.__file__)
+        (tmp_path / path.name).write_text(path.read_text())
+    settings = {"name": "t", "servers": ["zk1:2181"], "interval_ms": 50, "session_timeout": 1, "reconnect_delay_ms": 50}
+    settings |= {"kazoo_path": "/nowhere", "watch": [], "result": str(tmp_path / "result.json")}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-I", "-S", str(tmp_path / "writer.py"), str(tmp_path / "settings.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr.count("kazoo cannot be imported")) == (1, 1), done.stderr
+    assert "kazoo cannot be imported" in json.loads((tmp_path / "result.json").read_text())["error"]

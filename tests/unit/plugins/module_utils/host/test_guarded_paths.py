@@ -9,11 +9,12 @@ import stat
 import time
 
 import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils.availability import unit
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import files as host_files
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import guarded_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import state as host_state
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive as release_archive
-from ansible_collections.streamquorum.ha.plugins.modules import availability_probe, keytab
+from ansible_collections.streamquorum.ha.plugins.modules import keytab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to lose")
 
@@ -329,4 +330,4 @@ def test_trap_51_a_keytab_that_is_a_fifo_is_not_waited_for(fifo):
 
 
 def test_trap_51_what_a_probes_writer_left_is_read_where_it_is_a_file(fifo):
-    assert guarded_paths.as_owner("x", os.stat("/"), lambda: availability_probe._text(fifo), seconds=5) == ""
+    assert guarded_paths.as_owner("x", os.stat("/"), lambda: unit._text(fifo), seconds=5) == ""
