@@ -371,6 +371,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import JobManager
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.checkpoints import CheckpointTrigger
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.model import Reading
@@ -418,25 +419,24 @@ class JobsWatch:
         """The last reading: the first that is enough, or the one at the end of the time."""
         deadline = self._clock() + (self._wait_timeout if self._wish.waits or self._wish.reading else 0)
         counted_by: float | None = None
-        while True:
-            reading = self._look()
+
+        def until(reading: Reading) -> float | None:
+            nonlocal counted_by
             if lost(reading, self._wish):
-                return reading
+                return None
             if unmet(reading, self._wish):
-                end = deadline
                 if self._nudge is not None:
                     self._nudge(reading, self._wish)
-            elif self._wish.reading and not reading.complete:
-                end = deadline
-            elif self._wish.restarts and unsettled(reading):
+                return deadline
+            if self._wish.reading and not reading.complete:
+                return deadline
+            if self._wish.restarts and unsettled(reading):
                 if counted_by is None:
                     counted_by = self._clock() + METRICS_LIMIT
-                end = counted_by
-            else:
-                return reading
-            if self._clock() >= end:
-                return reading
-            self._sleep(min(self._interval, end - self._clock()))
+                return counted_by
+            return None
+
+        return poll(self._look, until, self._interval, self._clock, self._sleep)
 
 
 def wish_from(params: Mapping[str, Any]) -> Wish:

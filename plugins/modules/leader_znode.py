@@ -221,6 +221,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import JobManager, Resolve, endpoint
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.election import (
     ZnodeReader,
@@ -309,37 +310,44 @@ class LeaderWatch:
             ClientError: ZooKeeper cannot be asked; while waiting, a lost connection is opened again until the end.
         """
         deadline = self._clock() + (self._wait_timeout if self._wish.waits else 0)
-        while True:
-            try:
-                with self._connect() as session:
-                    return self._watch(session, deadline)
-            except (ConnectionFailed, CallTimedOut):
-                if self._clock() >= deadline:
-                    raise
-            self._pause(deadline)
+        found = poll(
+            lambda: self._in_a_session(deadline),
+            lambda found: None if isinstance(found, Report) else deadline,
+            self._interval,
+            self._clock,
+            self._sleep,
+        )
+        if not isinstance(found, Report):
+            raise found
+        return found
+
+    def _in_a_session(self, deadline: float) -> Report | ClientError:
+        """What one session tells, or why it does not."""
+        try:
+            with self._connect() as session:
+                return self._watch(session, deadline)
+        except (ConnectionFailed, CallTimedOut) as error:
+            return error
 
     def _watch(self, session: ZnodeReader, deadline: float) -> Report:
         doubted = False
-        while True:
-            report = self._look(session)
+
+        def until(report: Report) -> float | None:
+            nonlocal doubted
             if self._wish.waits:
-                if not unmet(report, self._wish, self._resolve) or self._clock() >= deadline:
-                    return report
-                self._pause(deadline)
-            elif report.verdict == INCONSISTENT and not doubted:
+                return deadline if unmet(report, self._wish, self._resolve) else None
+            if report.verdict == INCONSISTENT and not doubted:
                 # The nodes are read one after the other: a change of leaders in between looks like a contradiction.
                 doubted = True
-                self._sleep(self._interval)
-            else:
-                return report
+                return self._clock() + self._interval
+            return None
+
+        return poll(lambda: self._look(session), until, self._interval, self._clock, self._sleep)
 
     def _look(self, session: ZnodeReader) -> Report:
         election = read_election(session, self._path)
         answers = self._ask([str(each) for each in self._expected.job_managers], needs_rpc(election, self._expected))
         return judge(election, answers, self._expected, self._resolve)
-
-    def _pause(self, deadline: float) -> None:
-        self._sleep(max(0.0, min(self._interval, deadline - self._clock())))
 
 
 def resolver(seconds: float, lookup: Callable[..., list[Any]] = socket.getaddrinfo) -> Resolve:

@@ -236,11 +236,13 @@ attempts:
   returned: always
 """
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     Connection,
     Server,
@@ -330,20 +332,22 @@ def wait_for_verdict(
 ) -> tuple[dict[str, Any], bool]:
     """Verdicts until one is as wanted or the time is up; the last one, and whether it is."""
     deadline = clock() + limit
-    attempts = 0
-    while True:
-        result = make()
-        attempts += 1
-        result["attempts"] = attempts
+    attempts = itertools.count(1)
+
+    def reached(result: dict[str, Any]) -> bool:
         good = result["verdict"] == HEALTHY or (wanted == "serving" and result["verdict"] != LOST)
         # Servers may begin to serve between a proof that was left out and the words: the proof is still owed.
         ready = wanted == "any" or (good and result["write_proof"] != "not_serving")
-        if ready and not (members and lagging(result, members)):
-            return result, True
-        left = deadline - clock()
-        if left <= 0:
-            return result, False
-        sleep(min(interval, left))
+        return ready and not (members and lagging(result, members))
+
+    result = poll(
+        lambda: {**make(), "attempts": next(attempts)},
+        lambda result: None if reached(result) else deadline,
+        interval,
+        clock,
+        sleep,
+    )
+    return result, reached(result)
 
 
 def argument_spec() -> dict[str, Any]:
