@@ -61,11 +61,19 @@ lab-requirements: ## Install what the lab needs of this machine (apt, as root), 
 	@$(LAB) requirements --install
 
 .PHONY: lint
-lint: setup ## yamllint, ansible-lint (profile production), ruff, mypy, syntax of every playbook
+lint: lint-yaml lint-python lint-types lint-ansible lint-syntax ## yamllint, ruff, mypy, ansible-lint (profile production), syntax of every playbook
+
+# One by one, they are the hooks of .pre-commit-config.yaml.
+.PHONY: lint-yaml lint-python lint-types lint-ansible lint-syntax
+lint-yaml: setup
 	@yamllint --strict .
+lint-python: setup
 	@ruff check . && ruff format --check .
+lint-types: setup
 	@mypy plugins molecule/shared/lab.py
+lint-ansible: setup
 	@ansible-lint --strict
+lint-syntax: setup
 	@ansible-playbook -i inventory/example --syntax-check playbooks/*.yml > /dev/null
 
 .PHONY: unit

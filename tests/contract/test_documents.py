@@ -87,6 +87,13 @@ def test_the_client_library_is_the_pinned_one_everywhere():
         assert f"/opt/streamquorum/lib/{name}.zip" in (ROOT / path).read_text()
 
 
+def test_the_hooks_before_a_commit_are_the_linters_that_ci_runs():
+    lint = re.search(r"^lint: ([a-z -]+?) ##", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1)
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert sorted(hook["entry"] for hook in local["hooks"]) == sorted(f"make {target}" for target in lint.split())
+    assert all(hook["language"] == "system" and not hook["pass_filenames"] for hook in local["hooks"])
+
+
 def test_changelog_fragments_are_well_formed():
     for path in (ROOT / "changelogs/fragments").glob("*.yml"):
         assert all(isinstance(entries, list) for entries in yaml.safe_load(path.read_text()).values()), path
