@@ -14,7 +14,11 @@ import yaml
 from ansible.parsing.splitter import split_args
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "roles").glob("*/README.md")),
+]
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
@@ -47,7 +51,7 @@ def test_every_port_stands_in_the_firewall_table():
     assert set(VARIABLES.ports()) == set(VARIABLES.REACHED_BY)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_in_a_document_exists(document):
     text = document.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -58,7 +62,7 @@ def test_every_command_in_a_document_exists(document):
         assert (document.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_document_gives_behind_e_comes_through_whole(document):
     """Ansible splits at blanks what the shell has left together, and takes a word without a sign of equality for nothing."""
     for command in re.findall(r"`(ansible-playbook [^`]+)`", document.read_text()):

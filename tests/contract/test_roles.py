@@ -59,3 +59,17 @@ def test_inputs_carry_the_roles_name_and_the_rest_two_underscores(role):
     """vars/ may hold tables that others read (releases); everything derived is private."""
     for path in (ROOT / "roles" / role / "vars").rglob("*.yml"):
         assert all(name.startswith((f"__{role}", role)) for name in load(path)), path
+
+
+#: Roles that a play of somebody else's may use. The others are for these and for our playbooks.
+PUBLIC = {"zookeeper", "flink_ha"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_readme_of_a_role_has_its_entry_points_and_says_whose_it_is(role):
+    text = (ROOT / "roles" / role / "README.md").read_text()
+    rows = [f"| `{entry}` | {spec['short_description']} |" for entry, spec in specs(role).items()]
+    assert [line for line in text.splitlines() if line.startswith("| `")] == rows
+    assert ("\nPublic: " in text, "\nInternal: " in text) == (role in PUBLIC, role not in PUBLIC)
+    anchor = f"## Role {role}\n"
+    assert (f"(../../docs/variables.md#role-{role})" in text) == (anchor in (ROOT / "docs/variables.md").read_text())
