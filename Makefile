@@ -123,6 +123,11 @@ bench-stops: lab-requirements setup ## Proof that ZooKeeper's stop is safe: 100 
 lock: setup ## Write requirements.lock from requirements-dev.txt: all that is installed, with its hashes
 	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements-dev.txt --output-file requirements.lock
 
+.PHONY: execution-environment
+execution-environment: setup ## Write what an image of the controller is built of, to build/execution-environment
+	@ansible-galaxy collection build --force --output-path build
+	@ansible-builder create --file execution-environment.yml --context build/execution-environment
+
 .PHONY: docs
 docs: setup ## Write docs/variables.md from the roles' own argument_specs
 	@python3 tests/docs/variables.py > docs/variables.md
