@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: availability_probe
 short_description: Evidence that a live ZooKeeper ensemble kept its writes and sessions
+version_added: 0.1.0
 description:
   - Runs one ZooKeeper session on a host that writes at a fixed rate until it is collected, and reports writes, failures,
     stalls, lost sessions, and whether every acknowledged write is still there.
@@ -16,6 +17,7 @@ description:
     read back at the end.
   - The client reconnects by itself, and repeats a write whose connection was lost. A write counts as failed when it was
     refused, or not acknowledged within O(session_timeout).
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 extends_documentation_fragment: [streamquorum.ha.zookeeper_connection]
 attributes:

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bundle_archive
 short_description: Fill a bundle with release archives
+version_added: 0.1.0
 description:
   - Ensures that a directory on the controller holds release archives in their official layout, and that its
     C(manifest.json) says what they are (name, version, sha512, where they came from).
@@ -13,6 +14,7 @@ description:
     package registries, through their ordinary clients (mvn, pip). An assembled archive says so in a file of its own,
     and its sum is never the official one.
   - What is there with the sum of the manifest is not touched. The same inputs give the same archive, byte by byte.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

@@ -6,12 +6,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: certificates
 short_description: Certificates for a host, judged or made on the controller
+version_added: 0.1.0
 description:
   - Reads certificates on the controller, vaulted or not, or makes them by a private authority in a directory there, and refuses
     what would not work. Such as one that is expired, is not for the host, does not belong to its key, or leads to no authority.
   - It does not touch the host. It gives the files as M(streamquorum.ha.host_files) takes them, and that puts each one in place at
     once, since a broken file takes a server's port down.
   - Runs on the controller only, as an action plugin.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: flink_jobs
 short_description: TaskManagers, slots and jobs of a Flink cluster, and whether they are whole again
+version_added: 0.1.0
 description:
   - Reads a cluster's TaskManagers, slots and every job that has not ended (state, tasks, restarts, checkpoints, restart
     strategy) over REST, from the first of O(job_managers) that answers with all of it, and from each of them the options
@@ -21,13 +22,11 @@ description:
     without checkpoints has no such proof.
   - Reads only, but for O(trigger_checkpoints). Run it on a host that reaches the JobManagers' REST ports.
 author: [StreamQuorum (@streamquorum)]
+extends_documentation_fragment: [streamquorum.ha.attributes.no_diff]
 attributes:
   check_mode:
     support: full
     description: Asks for no checkpoint.
-  diff_mode:
-    support: none
-    description: Changes nothing.
 options:
   job_managers:
     description: The JobManagers, asked for the cluster in this order.

@@ -6,10 +6,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_files
 short_description: Ensure a list of directories, files and links in one execution
+version_added: 0.1.0
 description:
   - Ensures each entry in the order given; what is right already is not touched.
   - A file is written beside its path and renamed over it.
   - Something of another kind that stands at a path is never removed, but refused.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

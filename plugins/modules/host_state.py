@@ -6,18 +6,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_state
 short_description: Read the state of a host once
+version_added: 0.1.0
 description:
   - Reads operating system, Java, systemd units, paths, small files, name resolution, accounts and listening ports
     in one execution, so that a role asks a host once.
   - A unit's RV(units) entry names the generation that its process runs, as its own command line tells.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [streamquorum.ha.attributes.reads]
 options:
   java_home:
     description: A Java installation to look at besides those under C(/usr/lib/jvm).

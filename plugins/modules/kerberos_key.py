@@ -6,11 +6,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kerberos_key
 short_description: Make a principal and its keytab on the controller, where the file is missing
+version_added: 0.1.0
 description:
   - Asks the KDC's administration server by C(kadmin) for a new principal with a random key, and keeps its keytab in a file of the
     controller that the user of this run alone reads. M(streamquorum.ha.keytab) puts it on a host.
   - A principal that is there already is refused. Its key may be in use elsewhere, and a new one would replace it.
   - Runs on the controller only, as an action plugin. The password is handed to kadmin by standard input.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

@@ -6,11 +6,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: keytab
 short_description: Put a keytab on a host, and prove it against the KDC
+version_added: 0.1.0
 description:
   - A keytab is proved before it takes its place, by a ticket that the KDC gives for it. So a wrong, a stale and a foreign one
     never replace one that works, and a KDC that cannot be reached shows here, not at the next start of a service.
   - Without O(src), the keytab that is on the host is proved.
   - Needs C(kinit) on the host. Under C(--check) a missing C(kinit) is what the real run would have installed before.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: leader_znode
 short_description: Who leads a Flink cluster, by its znodes and its JobManagers
+version_added: 0.1.0
 description:
   - Reads Flink's leader for a cluster-id from ZooKeeper in every layout since Flink 1.0, decodes the address and the
     leader's session id, counts the contenders, checks that the winner of the election owns the leader's node, and
@@ -16,14 +17,7 @@ description:
     told to wait for does not come.
   - Reads only. Run it on a host that reaches ZooKeeper and the JobManagers' REST ports.
 author: [StreamQuorum (@streamquorum)]
-extends_documentation_fragment: [streamquorum.ha.zookeeper_connection]
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [streamquorum.ha.zookeeper_connection, streamquorum.ha.attributes.reads]
 options:
   cluster_id:
     description: Value of C(high-availability.cluster-id).

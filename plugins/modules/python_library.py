@@ -6,10 +6,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: python_library
 short_description: Copy pure Python libraries from the controller's environment to a host
+version_added: 0.1.0
 description:
   - Packs installed libraries of the controller into one zip and copies it. A zip on C(sys.path) is imported as it is,
     so the host needs no package index, no compiler and no virtual environment.
   - The zip is the same for the same releases, so that an unchanged host stays unchanged.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

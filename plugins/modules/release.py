@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release
 short_description: Install a release archive side by side, verified by its sha512
+version_added: 0.1.0
 description:
   - Fetches or receives an archive, compares its sha512, unpacks it under a temporary name, marks it and gives it its
     name. A killed run leaves nothing but C(<dest>.partial), which the next run removes.
@@ -13,6 +14,7 @@ description:
     is never written to.
   - Without a sum nothing is installed.
   - A source on the controller is transferred only to hosts that need it.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

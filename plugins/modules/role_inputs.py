@@ -6,18 +6,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: role_inputs
 short_description: Refuse inputs of a role that are not of their types
+version_added: 0.1.0
 description:
   - Compares the variables of a host with the C(argument_specs) of a role, as Ansible does by itself with each role. Its own
     action prints the whole specification beside what is wrong; this one a line for each input.
   - Runs on the controller; the host is not asked.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [streamquorum.ha.attributes.reads]
 options:
   role_path:
     description: Directory of the role, whose entry point C(main) has all inputs.

@@ -6,11 +6,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: run_lease
 short_description: Take, renew or give back the lease of a run on this host
+version_added: 0.1.0
 description:
   - Whoever holds the lease on a majority of the voters' hosts may change the cluster; nobody else can have one then.
   - The lease is a small file below C(/run). It ends with its release, after O(duration), with a reboot of the host, or
     when the process of the run that holds it is dead, which its own controller can tell.
   - That somebody else holds it is an answer (RV(granted=false)), not a failure.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

@@ -6,12 +6,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: service_step
 short_description: Switch a service to a staged generation and restart it, if nothing has changed since that was decided
+version_added: 0.1.0
 description:
   - Restarts one service with one of its staged generations, and waits until it listens. A generation whose process
     ends, or does not listen in time, is switched back to the one that served before.
   - Nothing is touched when another process runs than the one that was decided on (RV(outcome=moved)), when the
     ensemble would not bear it at this moment (RV(outcome=closed)), or when this run does not hold this host's lease (a
     failure).
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

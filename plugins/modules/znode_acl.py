@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: znode_acl
 short_description: Znodes that exist with a declared ACL
+version_added: 0.1.0
 description:
   - Makes each node of O(nodes) where it is missing, with its missing parents, and gives it exactly the ACL that is declared.
     With O(nodes[].below), every node under it that there is gets the same one; what is made there later, its maker decides.

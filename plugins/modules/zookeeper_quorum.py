@@ -6,6 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: zookeeper_quorum
 short_description: Judge a ZooKeeper ensemble by what its servers say
+version_added: 0.1.0
 description:
   - Asks every server at once, with four-letter words read to their end (C(srvr), C(mntr), C(conf); the three must
     be in C(4lw.commands.whitelist)), and tries every quorum port.
@@ -22,11 +23,9 @@ attributes:
   check_mode:
     support: full
     description: Nothing is written; the write proof is left out, and RV(write_proof) says so.
-  diff_mode:
-    support: none
-    description: Changes nothing.
 extends_documentation_fragment:
   - streamquorum.ha.zookeeper_connection.from_members
+  - streamquorum.ha.attributes.no_diff
 options:
   members:
     description: The servers that should be there; the result of the filter C(streamquorum.ha.zookeeper_members) fits.

@@ -30,11 +30,36 @@ def run(*command, **environment):
     return done.stdout
 
 
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("[a-z]*.py"))
+
+
 def test_ansible_doc_shows_every_module():
     """A description with a colon is a mapping for YAML, and then none of the module's documentation can be shown."""
-    names = [f"streamquorum.ha.{path.stem}" for path in sorted((ROOT / "plugins/modules").glob("[a-z]*.py"))]
+    names = [f"streamquorum.ha.{name}" for name in MODULES]
     shown = run("ansible-doc", "--type", "module", *names)
     assert [name for name in names if f"> MODULE {name} " not in shown] == []
+
+
+def version_key(text):
+    return tuple(int(part) for part in text.split("."))
+
+
+#: Modules that a play of somebody else's may use: they say how a cluster is, or who may do what in it.
+PUBLIC = {"flink_jobs", "leader_znode", "znode_acl", "zookeeper_quorum"}
+
+
+def test_a_module_says_since_when_it_is_there_what_its_modes_do_and_whose_it_is():
+    shown = json.loads(
+        run("ansible-doc", "--type", "module", "--json", *(f"streamquorum.ha.{name}" for name in MODULES))
+    )
+    version = version_key(yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"])
+    for name in MODULES:
+        document = shown[f"streamquorum.ha.{name}"]["doc"]
+        assert version_key(document["version_added"]) <= version, name
+        assert document["attributes"]["check_mode"]["support"] == "full", name
+        assert document["attributes"]["diff_mode"]["description"], name
+        internal = "may change with any release" in " ".join(document["description"])
+        assert internal == (name not in PUBLIC), name
 
 
 class SpecificationError(Exception):
@@ -62,7 +87,7 @@ def test_a_module_takes_the_options_that_it_documents(name, monkeypatch):
         file, *part = fragment.removeprefix("streamquorum.ha.").split(".")
         shared = importlib.import_module(f"ansible_collections.streamquorum.ha.plugins.doc_fragments.{file}")
         text = getattr(shared.ModuleDocFragment, part[0].upper() if part else "DOCUMENTATION")
-        documented |= set(yaml.safe_load(text)["options"])
+        documented |= set(yaml.safe_load(text).get("options", {}))
     with pytest.raises(SpecificationError) as seen:
         module.main()
     assert seen.value.args[0] == sorted(documented)
