@@ -61,16 +61,18 @@ lab-requirements: ## Install what the lab needs of this machine (apt, as root), 
 	@$(LAB) requirements --install
 
 .PHONY: lint
-lint: lint-yaml lint-python lint-types lint-ansible lint-syntax ## yamllint, ruff, mypy, ansible-lint (profile production), syntax of every playbook
+lint: lint-yaml lint-python lint-types lint-changelog lint-ansible lint-syntax ## yamllint, ruff, mypy, antsibull-changelog, ansible-lint (profile production), syntax of every playbook
 
 # One by one, they are the hooks of .pre-commit-config.yaml.
-.PHONY: lint-yaml lint-python lint-types lint-ansible lint-syntax
+.PHONY: lint-yaml lint-python lint-types lint-changelog lint-ansible lint-syntax
 lint-yaml: setup
 	@yamllint --strict .
 lint-python: setup
 	@ruff check . && ruff format --check .
 lint-types: setup
 	@mypy plugins molecule/shared/lab.py
+lint-changelog: setup
+	@antsibull-changelog lint
 lint-ansible: setup
 	@ansible-lint --strict
 lint-syntax: setup

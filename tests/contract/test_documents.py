@@ -98,9 +98,15 @@ def test_the_hooks_before_a_commit_are_the_linters_that_ci_runs():
     assert all(hook["language"] == "system" and not hook["pass_filenames"] for hook in local["hooks"])
 
 
-def test_changelog_fragments_are_well_formed():
-    for path in (ROOT / "changelogs/fragments").glob("*.yml"):
-        assert all(isinstance(entries, list) for entries in yaml.safe_load(path.read_text()).values()), path
+def test_the_fragments_of_the_changelog_are_well_formed():
+    done = subprocess.run(["antsibull-changelog", "lint"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_version_of_the_tree_is_released_in_the_changelog():
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+    assert list(yaml.safe_load((ROOT / "changelogs/changelog.yaml").read_text())["releases"])[-1] == version
+    assert f"## v{version}".replace(".", "\\.") in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_nothing_names_a_machine_or_a_registry():
