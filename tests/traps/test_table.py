@@ -1,4 +1,4 @@
-"""The table of traps in docs/architecture.md has every row, and names tests that exist."""
+"""The table of traps in docs/traps.md has every row, and names tests that exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from traps.world import ROOT
 
 ROWS = re.findall(
     r"^\| (\d+) \|(.+)\|(.+)\|(.+)\|$",
-    (ROOT / "docs/architecture.md").read_text().partition("## Traps")[2],
+    (ROOT / "docs/traps.md").read_text(),
     re.MULTILINE,
 )
 
