@@ -16,6 +16,7 @@ from ansible.parsing.splitter import split_args
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "roles").glob("*/README.md")),
 ]
@@ -55,7 +56,10 @@ def test_every_port_stands_in_the_firewall_table():
 def test_every_command_in_a_document_exists(document):
     text = document.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {*re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)} <= targets
+    targets |= {f"molecule-{path.parent.name}" for path in (ROOT / "molecule").glob("*/molecule.yml")} | {
+        "molecule-NAME"
+    }
+    assert {*re.findall(r"(?:`|^)make ([a-z_-]+(?:NAME)?)", text, re.MULTILINE)} <= targets
     for name in re.findall(r"playbooks/([a-z_]+)\.yml", text):
         assert (ROOT / "playbooks" / f"{name}.yml").exists(), name
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
@@ -89,6 +93,22 @@ def test_the_client_library_is_the_pinned_one_everywhere():
     name = "-".join(f"{name}-{version}" for name, version in library.items())
     for path in ("plugins/module_utils/zookeeper/client.py", "plugins/doc_fragments/zookeeper_connection.py"):
         assert f"/opt/streamquorum/lib/{name}.zip" in (ROOT / path).read_text()
+
+
+def test_every_path_that_contributing_names_exists():
+    """NAME is what somebody adds."""
+    words = re.findall(r"`([^`]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    paths = {
+        part
+        for word in words
+        for part in word.split()
+        if re.fullmatch(r"\.?[\w.-]*/[\w./-]*|\w+\.(md|yml)|Makefile", part)
+    }
+    assert {"Makefile", "tests/refusals/", "galaxy.yml", "roles/flink_ha/vars/main/options.yml"} <= paths
+    missing = [
+        path for path in paths if "NAME" not in path and path != ".venv/bin/activate" and not (ROOT / path).exists()
+    ]
+    assert missing == []
 
 
 def test_the_hooks_before_a_commit_are_the_linters_that_ci_runs():
