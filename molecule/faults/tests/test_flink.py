@@ -187,7 +187,7 @@ def task_managers_rolled(*arguments):
 
 def started():
     """Start of each TaskManager's process, and the generation that it runs."""
-    command = "systemctl show -P ExecMainStartTimestampMonotonic flink-taskmanager; readlink /etc/flink/current"
+    command = "systemctl show -P ExecMainStartTimestampMonotonic flink-taskmanager; readlink /etc/flink/flink-taskmanager/current"
     return {host: cluster.shell(host, command).split() for host in TASK_MANAGERS}
 
 
