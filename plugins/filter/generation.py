@@ -7,11 +7,8 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import (
     directory_entries,
-    generation_digest,
     leftover_entries,
-    place,
     place_paths,
-    service_entries,
 )
 
 
@@ -19,9 +16,6 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "directory_entries": directory_entries,
-            "generation_digest": generation_digest,
             "generation_paths": place_paths,
-            "generation_place": place,
             "leftover_entries": leftover_entries,
-            "service_entries": service_entries,
         }

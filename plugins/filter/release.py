@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive as release_archive
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import bundle
-
-
-def read_manifest(bundle_dir: str) -> Mapping[str, Any]:
-    """The manifest of a bundle on the controller; empty where there is no bundle."""
-    path = os.path.join(os.path.expanduser(bundle_dir), bundle.MANIFEST)
-    try:
-        with open(path, encoding="utf-8") as handle:
-            found = json.load(handle)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise AnsibleFilterError(f"{path} cannot be read: {error}. Build the bundle again.") from error
-    if not isinstance(found, dict):
-        raise AnsibleFilterError(f"{path} is no manifest of a bundle. Build the bundle again.")
-    return found
-
-
-def release_source(
-    releases: Sequence[Mapping[str, Any]], name: str, version: str, bundle_dir: str = "", **inputs: Any
-) -> dict[str, Any]:
-    """Where a release's archive comes from; see module_utils/release/archive.py."""
-    manifest = read_manifest(bundle_dir) if bundle_dir else {}
-    directory = os.path.expanduser(bundle_dir)
-    return release_archive.release_source(releases, name, version, bundle_dir=directory, manifest=manifest, **inputs)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import release_source
 
 
 class FilterModule:

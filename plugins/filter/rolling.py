@@ -29,7 +29,6 @@ class FilterModule:
             "rolling_after": groups.after,
             "rolling_endpoint": groups.endpoint,
             "rolling_forced": groups.forced,
-            "rolling_member": members.describe,
             "rolling_pending": groups.pending,
             "rolling_plan": groups.plan_lines,
             "rolling_step": groups.step,

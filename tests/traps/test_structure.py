@@ -157,20 +157,28 @@ def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
 
 #: Where the hosts of the play are asked for: to refuse a part of a group, and to tell what was seen.
 MAY_ASK_FOR_PLAY_HOSTS = {
-    "playbooks/preflight.yml", "playbooks/report.yml", "roles/flink_ha/vars/main/main.yml", "roles/zookeeper/vars/main/main.yml",
-    "roles/flink_ha/vars/main/firewall.yml",
+    "playbooks/preflight.yml", "playbooks/report.yml", "roles/flink_ha/vars/main/main.yml", "roles/flink_ha/vars/main/firewall.yml",
+    "plugins/action/zookeeper_peers.py", "plugins/plugin_utils/zookeeper/judgement.py",
 }  # fmt: skip
 
 
 def test_trap_11_nothing_that_is_rendered_comes_from_the_hosts_of_the_play():
-    files = [path for folder in ("roles", "playbooks") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    folders = ("roles", "playbooks", "plugins/action", "plugins/plugin_utils")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     for path in files:
-        if path.suffix != ".yml":
+        if path.suffix not in (".yml", ".py"):
             continue
-        lines = [line for line in path.read_text().splitlines() if re.search(r"\b(ansible_)?play_(hosts|batch)", line)]
+        asks = (
+            r"\b(ansible_)?play_(hosts|batch)" if path.suffix == ".yml" else r"ansible_play_(hosts|batch)|\.play_hosts"
+        )
+        lines = [line for line in path.read_text().splitlines() if re.search(asks, line)]
         if str(path.relative_to(ROOT)) in MAY_ASK_FOR_PLAY_HOSTS:
             assert all(
-                re.search(r"limit_problems|play_hosts: |__preflight_hosts: |leaders\(", line) for line in lines
+                re.search(
+                    r'limit_problems|play_hosts: |__preflight_hosts: |leaders\(|variables\["ansible_play_hosts_all"\]',
+                    line,
+                )
+                for line in lines
             ), path
         else:
             assert lines == [], path

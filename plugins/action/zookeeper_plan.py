@@ -1,0 +1,49 @@
+"""Action `zookeeper_plan`: the plan of one member, from its inputs, what is known of others, and what was read of its host."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible.plugins.action import ActionBase
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import release_source
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.plan import plan
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables, args = task_vars or {}, self._task.args
+        role_path = str(variables["role_path"])
+        names = role_inputs.of_role(role_path)
+        found = role_inputs.values([*names, *Inputs.variables()], self._templar, variables)
+        inputs, tables = Inputs.of(str(variables["inventory_hostname"]), found), Tables.of(found, role_path)
+        source = _source(inputs, tables)
+        host = HostState.of(args["host"]) if args.get("host") else None
+        made = plan(inputs, tables, Peers.of(args["peers"]), source, host)
+        return result | {"changed": False, **role_inputs.plain(asdict(made))}
+
+
+def _source(inputs: Inputs, tables: Tables) -> dict[str, Any]:
+    """Where the archive comes from. A bundle that cannot be read is a refusal: as an error, no_log would hide its words."""
+    try:
+        return release_source(
+            tables.releases,
+            "zookeeper",
+            inputs.version,
+            bundle_dir=inputs.bundle_dir,
+            url=inputs.archive_url,
+            file=inputs.archive_file,
+            sha512=inputs.archive_sha512,
+            mirrors=inputs.mirrors,
+        )
+    except AnsibleFilterError as error:
+        return {"sources": [], "sha512": "", "problems": [error.message]}

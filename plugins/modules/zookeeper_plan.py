@@ -1,0 +1,101 @@
+#!/usr/bin/python
+"""zookeeper_plan: the plan of one member of an ensemble. The action plugin does all of it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: zookeeper_plan
+short_description: Plan what is refused, written and done on the host of an ensemble's member
+description:
+  - Reads the inputs of the role C(zookeeper), each once, and plans one member. What it says grows with what it is given - from the
+    inventory alone, what is refused and what has to be read of the host; with the host, what is refused there and what the member is to
+    run; with what was noted of all members, what they cannot become together, what is written and what there is to do.
+  - Runs on the controller; the host is not asked. A refusal is in RV(problems), and no failure. The result holds secrets.
+author: [StreamQuorum (@streamquorum)]
+attributes:
+  check_mode:
+    support: full
+    description: Reads only.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+options:
+  peers:
+    description: What M(streamquorum.ha.zookeeper_peers) gave.
+    type: dict
+    required: true
+  host:
+    description: What M(streamquorum.ha.host_state) gave, asked for RV(reads); left out before.
+    type: dict
+"""
+
+EXAMPLES = r"""
+- name: Plan from the inventory
+  streamquorum.ha.zookeeper_plan:
+    peers: "{{ __zookeeper_peers }}"
+  register: __zookeeper_asked
+  no_log: true
+"""
+
+RETURN = r"""
+problems:
+  description: What is refused, each with the variable, the host and the remedy.
+  type: list
+  elements: str
+  returned: always
+reads:
+  description: Arguments of M(streamquorum.ha.host_state). Secret.
+  type: dict
+  returned: always
+ensemble:
+  description: How others come to the ensemble - members, standalone, kazoo_path and timeout.
+  type: dict
+  returned: always
+servers:
+  description: Host and port of the members' client ports.
+  type: list
+  elements: str
+  returned: always
+kerberos:
+  description: Whether the member authenticates by Kerberos.
+  type: bool
+  returned: always
+certificates:
+  description: Certificates of this host, as M(streamquorum.ha.certificates) takes them.
+  type: list
+  elements: dict
+  returned: always
+hints:
+  description: What is told and refuses nothing.
+  type: list
+  elements: str
+  returned: always
+untested:
+  description: Name of the host's platform where nothing was tested on it.
+  type: str
+  returned: always
+note:
+  description: What the others have to know of this member - has_data, may_vote, served, client_stage, ports and member.
+  type: dict
+  returned: with the host, where it is not refused
+live_config:
+  description: Configuration of the member that runs; empty where none does.
+  type: str
+  returned: always
+generation:
+  description: Files and links that the member is to run with. Secret.
+  type: dict
+  returned: with the host, where it is not refused
+entries:
+  description: Entries of M(streamquorum.ha.host_files) - first, then (after those of the certificates) and record. Secret.
+  type: dict
+  returned: always
+group:
+  description: What is true of the ensemble - any_live, all_live, to_roll and loses_identities.
+  type: dict
+  returned: with what was noted of all members
+steps:
+  description: What the role's tasks ask for - install, configure, service, verify, acls and start_problems.
+  type: dict
+  returned: always
+"""

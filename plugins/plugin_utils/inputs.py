@@ -1,0 +1,110 @@
+"""A role's inputs on the controller: which there are, their values in a run, and objects with types made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
+
+from ansible.module_utils.common.validation import check_type_bool, check_type_dict, check_type_int, check_type_list
+from ansible.module_utils.common.yaml import yaml_load
+
+Made = TypeVar("Made")
+
+
+class Templar(Protocol):
+    """The part of Ansible's templar that is needed here."""
+
+    def template(self, variable: Any) -> Any: ...
+
+
+def names(specification: str) -> list[str]:
+    """Names of a role's inputs, from the text of its argument_specs. Not by from_yaml, which keeps the place of each value."""
+    return list(next(iter(yaml_load(specification)["argument_specs"].values()))["options"])
+
+
+def of_role(role_path: str) -> list[str]:
+    """Names of the inputs of a role that lies in a directory.
+
+    Raises:
+        OSError: its argument_specs cannot be read.
+    """
+    return names((Path(role_path) / "meta/argument_specs.yml").read_text(encoding="utf-8"))
+
+
+def values(wanted: Iterable[str], templar: Templar, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of variables in a run, each templated once; what is not defined is left out.
+
+    Args:
+        wanted: names.
+        templar: of the action.
+        known: all variables of the host, as the action got them.
+    """
+    found: dict[str, Any] = plain(templar.template({name: known[name] for name in wanted if name in known}))
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A value without what Ansible notes of its origin, in the types of JSON."""
+    return json.loads(json.dumps(value, default=str))
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """Annotates a field of a dataclass of inputs that is the value of another variable than the role's prefix and its own name."""
+
+    name: str
+
+
+#: Annotates a field that is no variable.
+NO_VARIABLE = Variable("")
+
+
+def variables(cls: type[Any], prefix: str = "") -> dict[str, str]:
+    """Fields of a dataclass of inputs -> the variable that each is the value of; without those that are no variables."""
+    found = {
+        name: next((each.name for each in get_args(hint) if isinstance(each, Variable)), prefix + name)
+        for name, hint in get_type_hints(cls, include_extras=True).items()
+    }
+    return {name: source for name, source in found.items() if source}
+
+
+def typed(cls: type[Made], given: Mapping[str, Any], prefix: str = "", /, **others: Any) -> Made:
+    """A dataclass of inputs, each field made of its variable (`variables`).
+
+    Values are converted as Ansible does when it compares them with a specification: `yes` is true, and `2181` a number. None and
+    a variable that is not defined are the empty value of the type.
+
+    Args:
+        cls: a dataclass whose fields are bool, int, str, tuple or Mapping.
+        given: values by name of variable.
+        prefix: of the role's variables.
+        others: the fields that are no variables.
+
+    Raises:
+        TypeError: a value is not of its type. The action `role_inputs` has refused it before, in words.
+    """
+    hints = get_type_hints(cls)
+    fields = {name: _convert(hints[name], given.get(source)) for name, source in variables(cls, prefix).items()}
+    return cls(**fields, **others)
+
+
+def _convert(wanted: Any, value: Any) -> Any:
+    kind = get_origin(wanted) or wanted
+    convert, empty = CONVERSIONS[kind]
+    if value is None:
+        return empty
+    found = convert(value)
+    return tuple(str(each) for each in found) if get_args(wanted)[:1] == (str,) and kind is tuple else found
+
+
+#: By type of a field: what makes it of a value, and what stands for none.
+CONVERSIONS: dict[Any, tuple[Callable[[Any], Any], Any]] = {
+    bool: (check_type_bool, False),
+    int: (check_type_int, 0),
+    str: (str, ""),
+    tuple: (lambda value: tuple(check_type_list(value)), ()),
+    Mapping: (check_type_dict, {}),
+}

@@ -1,0 +1,164 @@
+"""What a member is started with: the files of its generation. Pure, but for reading the templates."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import generation_digest
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import java_plan, open_files
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables, unique
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
+
+#: How an installation logs: the file of its settings, and the Java options that name it.
+LOGGING = {
+    "log4j": (
+        "log4j.properties",
+        ("-Dlog4j.configuration=file:$generation/log4j.properties", "-Dzookeeper.jmx.log4j.disable=true"),
+    ),
+    "logback": ("logback.xml", ("-Dlogback.configurationFile=$generation/logback.xml",)),
+}
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Files (name -> content or secret_content, and mode) and links (name -> target)."""
+
+    files: Mapping[str, Mapping[str, str]] = field(repr=False)
+    links: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        return generation_digest(self.content)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """As the rules of module_utils/generation.py take it."""
+        return {"files": self.files, "links": self.links}
+
+    @property
+    def zoo_cfg(self) -> str:
+        file = self.files["zoo.cfg"]
+        return file.get("content") or file["secret_content"]
+
+
+@functools.cache
+def _environment(folder: str) -> jinja2.Environment:
+    # Blocks are trimmed as Ansible does it, and nothing that is missing is written as nothing.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["quote"] = lambda value: shlex.quote(str(value))
+    return environment
+
+
+def render(tables: Tables, template: str, **context: Any) -> str:
+    """The text of a file, from the template of its name.
+
+    Raises:
+        jinja2.UndefinedError: the template names what the context does not have.
+    """
+    return _environment(tables.templates).get_template(f"{template}.j2").render(context)
+
+
+def generation(inputs: Inputs, tables: Tables, peers: Peers, host: HostState) -> Generation:
+    """What the inventory asks a member to run.
+
+    Raises:
+        ConfigError: zoo.cfg cannot be written; the text names the key.
+    """
+    log_file, log_options = LOGGING[_release(inputs, tables, host)["logging"]]
+    jaas = config.jaas_text(inputs, peers)
+    files = {
+        "zoo.cfg": _zoo_cfg(inputs, tables, peers, host),
+        "start": {"content": _start(inputs, tables, host, log_options, bool(jaas)), "mode": "0755"},
+        "unit": {"content": _unit(inputs, tables, host), "mode": "0644"},
+        log_file: {"content": _log_settings(inputs, tables, log_file), "mode": "0644"},
+    }
+    if jaas:
+        # Never shown: with Kerberos it has no secret, but what it replaces may have.
+        files["jaas.conf"] = {"mode": "0440", "secret_content": jaas}
+    if inputs.log_group:
+        files["log-access.conf"] = {"content": log_access.rules(inputs.log_dir, inputs.log_group), "mode": "0644"}
+    return Generation(files, {"release": inputs.release_dir})
+
+
+def _release(inputs: Inputs, tables: Tables, host: HostState) -> Mapping[str, Any]:
+    """Upstream's release, or the distribution's package: that one logs in another way than upstream's."""
+    return tables.packages[host.platform] if inputs.by_package else release(inputs, tables)
+
+
+def release(inputs: Inputs, tables: Tables) -> Mapping[str, Any]:
+    """What the table of releases says of the wanted one.
+
+    Raises:
+        StopIteration: it has none such; the inventory was refused before.
+    """
+    return next(each for each in tables.releases if each["version"] == inputs.version)
+
+
+def java(inputs: Inputs, tables: Tables, host: HostState) -> dict[str, Any]:
+    """Which Java runs the member: {home, major, package, installed}."""
+    return java_plan(host.answer, inputs.java_home, tables.platforms)
+
+
+def _zoo_cfg(inputs: Inputs, tables: Tables, peers: Peers, host: HostState) -> dict[str, str]:
+    # A difference is shown where neither side of it has the hash of a password.
+    secret = inputs.super_password or ".superDigest" in host.contents[inputs.zoo_cfg]
+    text = render(tables, "zoo.cfg", options=config.zoo_cfg(inputs, tables, peers))
+    return {"mode": "0640", "secret_content" if secret else "content": text}
+
+
+def _start(inputs: Inputs, tables: Tables, host: HostState, log_options: tuple[str, ...], authenticates: bool) -> str:
+    plan = java(inputs, tables, host)
+    logs = java_logs.options(
+        int(plan["major"]), inputs.log_dir, "zookeeper", inputs.log_max_mb, inputs.log_files, inputs.heap_dump
+    )
+    jars = tables.packages[host.platform]["jars"] if inputs.by_package else []
+    return render(
+        tables,
+        "start",
+        java=f"{plan['home']}/bin/java",
+        heap_mb=inputs.given["zookeeper_heap_mb"],
+        java_options=[*logs, *inputs.java_opts, *inputs.java_opts_extra],
+        logging_options=log_options,
+        authenticates=authenticates,
+        classpath=":".join(f"/usr/share/java/{jar}.jar" for jar in jars) or "$generation/release/lib/*",
+    )
+
+
+def _unit(inputs: Inputs, tables: Tables, host: HostState) -> str:
+    return render(
+        tables,
+        "zookeeper.service",
+        data_dirs=inputs.data_dirs,
+        written_dirs=unique([*inputs.data_dirs, inputs.log_dir]),
+        user=inputs.user,
+        group=inputs.group,
+        config_dir=inputs.config_dir,
+        log_group=inputs.log_group,
+        restart_seconds=inputs.given["zookeeper_restart_seconds"],
+        stop_timeout=inputs.given["zookeeper_stop_timeout"],
+        open_files=open_files(inputs.nofile_limit, host.open_files),
+        sandbox=tables.sandbox,
+    )
+
+
+def _log_settings(inputs: Inputs, tables: Tables, file: str) -> str:
+    return render(
+        tables,
+        file,
+        log_dir=inputs.log_dir,
+        log_max_mb=inputs.given["zookeeper_log_max_mb"],
+        log_files=inputs.given["zookeeper_log_files"],
+    )

@@ -1,0 +1,66 @@
+"""What `host_state` read of a member's host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import platform_name
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class HostState:
+    """The answer of `host_state`. Every path, unit and account that was not asked for is missing: a KeyError is an error of ours."""
+
+    paths: Mapping[str, Facts]
+    units: Mapping[str, Facts]
+    contents: Mapping[str, str] = field(repr=False)
+    lines: Mapping[str, list[str]]
+    #: Whether a file has certain lines: passwords are compared on the host, and never read.
+    holds: Mapping[str, Mapping[str, bool]]
+    matches: Mapping[str, list[str]]
+    resolved: Mapping[str, list[str]]
+    accounts: Mapping[str, Facts]
+    listening: tuple[Facts, ...]
+    unread: Mapping[str, str]
+    #: Most open files that systemd can give; 0 where nobody knows.
+    open_files: int
+    os_name: str
+    #: Key of the tables of platforms: "debian 12".
+    platform: str
+    #: All of the answer, as the rules of `preflight` take it.
+    answer: Mapping[str, Any] = field(repr=False)
+
+    @staticmethod
+    def of(answer: Mapping[str, Any]) -> HostState:
+        """The state of a host, from the result of the module.
+
+        Raises:
+            KeyError: the answer is not whole.
+        """
+        return HostState(
+            paths=answer["paths"],
+            units=answer["units"],
+            contents=answer["contents"],
+            lines=answer["lines"],
+            holds=answer["holds"],
+            matches=answer["matches"],
+            resolved=answer["resolved"],
+            accounts=answer["accounts"],
+            listening=tuple(answer["listening"]),
+            unread=answer["unread"],
+            open_files=int(answer["open_files"]),
+            os_name=str(answer["os"]["name"]),
+            platform=platform_name(answer),
+            answer=answer,
+        )
+
+    def exists(self, path: str) -> bool:
+        return bool(self.paths[path]["exists"])
+
+    def ports_of(self, unit: str) -> list[int]:
+        """Ports that a unit's processes listen on, each once, in their order."""
+        return sorted({int(each["port"]) for each in self.listening if each["unit"] == unit})

@@ -1,0 +1,334 @@
+"""The plan of one member: what is refused, what it is to run, what is written, and what there is to do. Pure.
+
+It is made three times in a run, each time of more that is known: from the inventory, with the host that was read, and with what was noted
+of all members. What a plan says of what is not known yet is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import describe, restart_file
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import client_endpoint
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import auth as zookeeper_auth
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import ConfigError, parse_properties
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_acl import entries as acl_entries
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config, judgement
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries import (
+    FIREWALL_RULES,
+    NFT,
+    Entries,
+    entries,
+    firewall_ends,
+)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import Generation, generation, java
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Note, Peers
+
+
+@dataclass(frozen=True)
+class Install:
+    """What is missing on the host. Where nothing is, the tasks of the installation are not even looked at."""
+
+    needed: bool
+    java: bool
+    account: bool
+    kerberos: bool
+    firewall: bool
+    release: bool
+    client_library: bool
+    java_plan: Mapping[str, Any]
+    #: Arguments of the module `release`.
+    archive: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Configure:
+    """What has to be done before and after the files are written; most ensembles need none of it."""
+
+    prepare: bool
+    tls: bool
+    firewall: bool
+    firewall_ends: bool
+    firewall_exists: bool
+    firewall_active: bool
+    firewall_rules: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """The unit of the member, as it was when its host was read."""
+
+    exists: bool
+    active: bool
+    enabled: bool
+    needs_reload: bool
+    live: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is true of the ensemble, the same for all members."""
+
+    any_live: bool
+    all_live: bool
+    to_roll: bool
+    loses_identities: bool
+
+
+@dataclass(frozen=True)
+class Verify:
+    """What the ensemble has to come to. Without a member that cannot be reached it is degraded at best: all others have to serve."""
+
+    wait_for: str
+    wait_for_members: tuple[int, ...]
+    #: Whether the host has the record already.
+    recorded: bool
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the role's task files ask for; each is there once it is known."""
+
+    install: Install | None = None
+    configure: Configure | None = None
+    service: Service | None = None
+    verify: Verify | None = None
+    #: Nodes of `znode_acl`.
+    acls: tuple[Mapping[str, Any], ...] = ()
+    start_problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """How others come to the ensemble, as the role `rolling` takes it."""
+
+    members: tuple[Mapping[str, Any], ...]
+    standalone: bool
+    kazoo_path: str
+    timeout: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of one member, as far as it is known."""
+
+    problems: tuple[str, ...]
+    #: Arguments of `host_state`. They hold passwords, which are compared on the host.
+    reads: Mapping[str, Any] = field(repr=False)
+    ensemble: Ensemble
+    #: host:port of the members' client ports.
+    servers: tuple[str, ...]
+    kerberos: bool
+    certificates: tuple[Mapping[str, Any], ...] = ()
+    #: What is told, and refuses nothing.
+    hints: tuple[str, ...] = ()
+    untested: str = ""
+    note: Note | None = None
+    #: Configuration that the member runs with; empty where it does not run.
+    live_config: str = field(default="", repr=False)
+    generation: Generation | None = None
+    entries: Entries = field(default_factory=Entries, repr=False)
+    group: Group | None = None
+    steps: Steps = field(default_factory=Steps)
+
+
+def plan(
+    inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any], host: HostState | None = None
+) -> Plan:
+    """The plan of a member.
+
+    Args:
+        inputs: of the member.
+        tables: of the role.
+        peers: what is needed of other hosts; with notes once all of them were read.
+        source: where the release's archive comes from, as `release_archive` found it.
+        host: the member's own, once it was read.
+    """
+    ensemble = _ensemble(inputs, tables, peers)
+    asked = Plan(
+        problems=(),
+        reads=_reads(inputs, tables, peers),
+        ensemble=ensemble,
+        servers=tuple(client_endpoint(member) for member in ensemble.members),
+        kerberos=inputs.kerberos,
+    )
+    if host is None:
+        return replace(asked, problems=tuple(judgement.inventory_problems(inputs, tables, peers, source)))
+    trusted = zookeeper_tls.trusted(host.answer, tables.unit, inputs.zoo_cfg)
+    seen = replace(
+        asked,
+        certificates=tuple(config.certificates(inputs, trusted)),
+        hints=tuple(java_hints(inputs.host, host.units)),
+        untested="" if host.platform in tables.platforms else host.os_name,
+    )
+    problems = judgement.host_problems(inputs, tables, host, source)
+    if problems:
+        return replace(seen, problems=tuple(problems))
+    try:
+        wanted = generation(inputs, tables, peers, host)
+    except ConfigError as error:
+        return replace(seen, problems=(f"{inputs.host}: {error}.",))
+    judged = replace(
+        seen,
+        generation=wanted,
+        note=_note(inputs, tables, host, wanted),
+        live_config=host.contents[inputs.zoo_cfg] if judgement.is_live(tables, host) else "",
+    )
+    return _with_others(judged, inputs, tables, peers, source, host) if peers.notes else judged
+
+
+def _with_others(
+    judged: Plan, inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any], host: HostState
+) -> Plan:
+    wanted, live = judged.generation, judgement.any_live(peers)
+    assert wanted
+    return replace(
+        judged,
+        problems=tuple(judgement.group_problems(inputs, tables, peers, host, wanted.zoo_cfg)),
+        entries=entries(inputs, tables, peers, host, wanted, bootstrap=judgement.bootstrap(peers), switch=not live),
+        group=Group(
+            any_live=live,
+            all_live=judgement.all_live(peers),
+            to_roll=judgement.to_roll(peers),
+            loses_identities=judgement.loses_identities(inputs, peers),
+        ),
+        steps=Steps(
+            install=_install(inputs, tables, host, source),
+            configure=_configure(inputs, tables, host),
+            service=_service(tables, host),
+            verify=_verify(inputs, peers, host),
+            acls=tuple(acl_entries(inputs.acls)),
+            start_problems=tuple(judgement.start_problems(peers)),
+        ),
+    )
+
+
+def _reads(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
+    return {
+        "java_home": inputs.java_home,
+        "units": [tables.unit, tables.firewall_unit],
+        "accounts": [inputs.user],
+        "groups": [inputs.log_group] if inputs.log_group else [],
+        "resolve": [each["address"] for each in peers.present],
+        "contents": [
+            f"{inputs.data_dir}/myid",
+            inputs.marker,
+            inputs.zoo_cfg,
+            restart_file(tables.unit),
+            f"{inputs.tls_dir}/server-ca.pem",
+            f"{inputs.tls_dir}/quorum-ca.pem",
+        ],
+        "secrets": [zookeeper_auth.SUPER_DIGEST],
+        # Not the file: it may hold passwords.
+        "lines": {inputs.jaas: ["LoginModule"]},
+        "holds": {inputs.jaas: config.passwords(inputs, peers)},
+        # Where there are many logs, which sort before them, a listing ends before the first snapshot.
+        "matches": {inputs.snapshot_dir: "snapshot[.].+"},
+        "paths": [
+            *inputs.database_dirs,
+            *place_paths(inputs.config_dir),
+            f"{inputs.current}/release",
+            inputs.release_dir,
+            tables.client_library,
+            inputs.link,
+            tables.kinit,
+            NFT,
+            inputs.initialize,
+            inputs.record,
+        ],
+    }
+
+
+def _ensemble(inputs: Inputs, tables: Tables, peers: Peers) -> Ensemble:
+    return Ensemble(
+        members=tuple(config.endpoints(inputs, peers)),
+        standalone=inputs.single_node,
+        kazoo_path=tables.client_library,
+        timeout=inputs.start_timeout,
+    )
+
+
+def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation) -> Note:
+    live, holds = judgement.is_live(tables, host), judgement.has_data(inputs, host)
+    running = parse_properties(host.contents[inputs.zoo_cfg])
+    service = {
+        "name": inputs.host,
+        "host": inputs.host,
+        "kind": "zookeeper",
+        "id": inputs.id,
+        "votes": inputs.peer_type == "participant",
+        "unit": tables.unit,
+        "root": inputs.config_dir,
+        "ports": zookeeper_tls.client_ports(config.tls(inputs), inputs.client_port),
+        "address": inputs.address,
+        "wanted": wanted.digest,
+        "live": live,
+        "timeout": inputs.start_timeout,
+    }
+    return Note(
+        has_data=holds,
+        # Without either, a member gets no vote until it has synced.
+        may_vote=holds or host.exists(inputs.initialize),
+        served=host.exists(inputs.record),
+        client_stage=zookeeper_auth.stages(running)[0],
+        ports={key: running[key] for key in ("clientPort", "secureClientPort") if key in running}
+        if live and host.contents[inputs.zoo_cfg]
+        else None,
+        member=describe(service, host.units[tables.unit], host.contents[restart_file(tables.unit)]),
+    )
+
+
+def _install(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[str, Any]) -> Install:
+    java_plan = java(inputs, tables, host)
+    missing = {
+        "java": not java_plan["installed"],
+        "account": not host.accounts[inputs.user]["exists"],
+        "kerberos": inputs.kerberos and not host.exists(tables.kinit),
+        "firewall": inputs.firewall and not host.exists(NFT),
+        "release": not judgement.is_installed(inputs, host, source),
+        "client_library": not host.exists(tables.client_library),
+    }
+    archive = {
+        "name": "zookeeper",
+        "version": inputs.version,
+        "dest": inputs.release_dir,
+        "sources": source["sources"],
+        "sha512": source["sha512"],
+    }
+    return Install(needed=any(missing.values()), java_plan=java_plan, archive=archive, **missing)
+
+
+def _configure(inputs: Inputs, tables: Tables, host: HostState) -> Configure:
+    unit, ends = host.units[tables.firewall_unit], firewall_ends(inputs, tables, host)
+    return Configure(
+        prepare=inputs.kerberos or inputs.tls or ends,
+        tls=inputs.tls,
+        firewall=inputs.firewall,
+        firewall_ends=ends,
+        firewall_exists=bool(unit["exists"]),
+        firewall_active=bool(unit["active"]),
+        firewall_rules=FIREWALL_RULES,
+    )
+
+
+def _service(tables: Tables, host: HostState) -> Service:
+    unit = host.units[tables.unit]
+    return Service(
+        **{name: bool(unit[name]) for name in ("exists", "active", "enabled", "needs_reload")},
+        live=judgement.is_live(tables, host),
+    )
+
+
+def _verify(inputs: Inputs, peers: Peers, host: HostState) -> Verify:
+    return Verify(
+        wait_for="serving" if peers.unreached else "healthy",
+        wait_for_members=tuple(each["id"] for each in peers.present if each["host"] in peers.reached),
+        recorded=host.exists(inputs.record),
+    )

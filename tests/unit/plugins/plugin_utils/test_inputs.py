@@ -1,0 +1,52 @@
+"""A role's inputs become objects with types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
+
+
+@dataclass(frozen=True)
+class Some:
+    host: Annotated[str, inputs.NO_VARIABLE]
+    on: bool
+    port: int
+    names: tuple[str, ...]
+    more: Mapping[str, Any]
+    realm: Annotated[str, inputs.Variable("kerberos_realm")]
+    password: str = field(repr=False)
+
+
+def some(**given):
+    return inputs.typed(Some, given, "x_", host="h")
+
+
+def test_each_field_is_the_variable_with_the_prefix_or_the_one_that_it_names():
+    made = some(x_on="yes", x_port="2181", x_names=[1, "b"], x_more={"a": 1}, kerberos_realm="R", x_password=12)
+    assert made == Some("h", True, 2181, ("1", "b"), {"a": 1}, "R", "12")
+
+
+def test_what_is_not_given_is_the_empty_value_of_its_type():
+    assert some(x_port=None) == Some("h", False, 0, (), {}, "", "")
+
+
+def test_what_is_no_variable_is_not_asked_for():
+    assert "host" not in inputs.variables(Some, "x_")
+
+
+def test_a_value_of_another_type_is_an_error():
+    with pytest.raises(TypeError):
+        some(x_port="many")
+
+
+def test_a_secret_is_in_no_text_of_the_object():
+    assert "canary" not in repr(some(x_password="canary"))
+
+
+def test_names_come_from_the_specification():
+    text = "argument_specs:\n  main:\n    options:\n      a: {type: int}\n      b: {type: str}\n  more: {}\n"
+    assert inputs.names(text) == ["a", "b"]

@@ -1,0 +1,264 @@
+"""Whole hosts in, whole plans out: what is refused, written and done, for members in the states that a run meets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import PRESENT, Note, Peers
+
+OLD = "0123456789abcdef"
+NAMES = ("zk1", "zk2", "zk3")
+
+
+def paths(plan):
+    return [entry["path"] for entry in (*plan.entries.first, *plan.entries.then)]
+
+
+def entry(plan, end):
+    (found,) = [each for each in (*plan.entries.first, *plan.entries.then) if each["path"].endswith(end)]
+    return found
+
+
+def live(host):
+    return {name: host("live", int(name[-1])) for name in NAMES}
+
+
+def test_from_the_inventory_alone_it_says_what_to_read(ensemble):
+    plan = ensemble().plan()
+    assert plan.problems == ()
+    assert plan.reads["resolve"] == ["zk1.invalid", "zk2.invalid", "zk3.invalid"]
+    assert "/var/lib/zookeeper/version-2" in plan.reads["paths"]
+    assert [each["client_port"] for each in plan.ensemble.members] == [2181] * 3
+    assert (plan.generation, plan.note, plan.group, plan.entries.then) == (None, None, None, ())
+
+
+def test_an_inventory_is_refused_with_all_that_is_wrong(ensemble):
+    wrong = ensemble(zookeeper_version="3.4.0", zookeeper_config_extra={"clientPort": 1, "db.autocreate": True})
+    wrong.hostvars["zk2"]["zookeeper_id"] = 3
+    del wrong.hostvars["zk1"]["zookeeper_id"]
+    wrong.play_hosts = ["zk1"]
+    told = "\n".join(wrong.plan().problems)
+    for words in (
+        "zk1: zookeeper_id is missing",
+        "zookeeper_id 3 is already that of",
+        "--limit leaves out zk2, zk3",
+        "zookeeper_version is '3.4.0'",
+        "clientPort belongs to zookeeper_client_port",
+        "db.autocreate belongs to data safety",
+    ):
+        assert words in told
+
+
+def test_with_a_host_it_says_what_the_member_is_to_run(ensemble, host):
+    plan = ensemble().plan(host("fresh"))
+    assert plan.problems == ()
+    assert sorted(plan.generation.files) == ["logback.xml", "start", "unit", "zoo.cfg"]
+    assert plan.generation.links == {"release": "/opt/zookeeper-3.9.5"}
+    assert plan.note.member["wanted"] == plan.generation.digest
+    assert (plan.note.has_data, plan.note.may_vote, plan.note.live) == (False, False, False)
+    assert plan.group is None, "nothing is known of the others yet"
+
+
+def test_max_client_cnxns_comes_to_the_file_and_nowhere_else(ensemble, host):
+    """The walk of docs/architecture.md."""
+    before, after = (
+        ensemble(**given).plan(host("fresh")).generation for given in ({}, {"zookeeper_max_client_cnxns": 100})
+    )
+    lines = [set(each.zoo_cfg.splitlines()) for each in (before, after)]
+    assert lines[0] ^ lines[1] == {"maxClientCnxns=60", "maxClientCnxns=100"}
+    assert [name for name in before.files if before.files[name] != after.files[name]] == ["zoo.cfg"]
+    assert before.digest != after.digest
+
+
+def test_what_is_written_keeps_the_form_in_which_it_was_given(ensemble, host):
+    """`yes` is a switch that is on, and was always written as it is."""
+    given = {"zookeeper_admin_enabled": "yes", "zookeeper_heap_mb": "0512", "zookeeper_firewall": "false"}
+    plan = ensemble(**given).plan(host("fresh"))
+    assert "admin.enableServer=yes\n" in plan.generation.zoo_cfg
+    assert "-Xms0512m" in plan.generation.files["start"]["content"]
+    assert ensemble(**given).inputs().firewall is False
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"contents": {"/var/lib/zookeeper/myid": "2"}}, "myid says 2, and zookeeper_id is 1"),
+        ({"unread": {"/x": "is a FIFO."}}, "zk1: is a FIFO. Nothing was changed."),
+        ({"resolved": {"zk2.invalid": []}}, "does not resolve zk2.invalid"),
+    ],
+)
+def test_a_host_that_cannot_be_a_member_is_refused(ensemble, host, change, words):
+    state = host("fresh")
+    for name, values in change.items():
+        state[name] |= values
+    plan = ensemble().plan(state)
+    assert words in "\n".join(plan.problems)
+    assert (plan.generation, plan.note) == (None, None)
+
+
+def test_a_value_that_cannot_be_written_is_refused_with_its_key(ensemble, host):
+    (told,) = ensemble(zookeeper_admin_address="").plan(host("fresh")).problems
+    assert told == "zk1: zoo.cfg: admin.serverAddress is empty; leave the key out instead."
+
+
+def test_a_first_start_marks_every_member_and_switches(ensemble, host):
+    plans = ensemble().together(**{name: host("fresh") for name in NAMES})
+    for plan in plans.values():
+        assert plan.problems == ()
+        assert asdict(plan.group) == {"any_live": False, "all_live": False, "to_roll": False, "loses_identities": False}
+        assert "/var/lib/zookeeper/initialize" in paths(plan)
+        assert entry(plan, "/current")["target"] == f"generations/{plan.generation.digest}"
+        assert plan.steps.install.needed
+        assert plan.steps.install.java
+        assert not plan.steps.install.kerberos
+        assert plan.steps.install.archive["dest"] == "/opt/zookeeper-3.9.5"
+    assert [entry(plans[name], "/myid")["content"] for name in NAMES] == ["1", "2", "3"]
+    assert len({plan.generation.digest for plan in plans.values()}) == 1
+
+
+def test_what_runs_is_left_to_the_roll(ensemble, host):
+    plans = ensemble().together(**live(host))
+    for plan in plans.values():
+        assert plan.problems == ()
+        assert (plan.group.all_live, plan.group.to_roll) == (True, True)
+        assert "/etc/zookeeper/current" not in paths(plan)
+        assert "/etc/systemd/system/zookeeper.service" not in paths(plan)
+        assert "/var/lib/zookeeper/initialize" not in paths(plan)
+        assert not plan.steps.install.needed
+        assert plan.steps.verify.recorded
+    assert plans["zk2"].note.member["running"] == OLD
+
+
+def test_a_live_ensemble_keeps_its_voters_and_goes_one_step_at_a_time(ensemble, host):
+    wrong = ensemble(zookeeper_client_port=2191, zookeeper_quorum_port=2999, zookeeper_client_auth="required",
+                     zookeeper_auth_mechanism="digest", zookeeper_admin_password="canary-1")  # fmt: skip
+    told = "\n".join(wrong.together(**live(host))["zk1"].problems)
+    assert "has other voters than the ensemble that runs" in told
+    assert "zookeeper_client_port is 2191, and the ZooKeeper that runs there listens on 2181, 3888, 8080" in told
+    assert "zookeeper_client_auth is required, and this member runs with none" in told
+    assert "canary" not in told
+
+
+def test_where_all_data_is_gone_nothing_is_made(ensemble, host):
+    states = live(host)
+    for state in states.values():
+        state["paths"]["/var/lib/zookeeper/version-2"]["entries"] = ["currentEpoch"]
+        state["units"]["zookeeper.service"]["active"] = False
+    told = "\n".join(ensemble().together(**states)["zk1"].problems)
+    assert "No member holds data" in told
+    accepted = ensemble(zookeeper_accept_empty_ensemble=True).together(**states)["zk1"]
+    assert accepted.problems == ()
+    assert "/var/lib/zookeeper/initialize" in paths(accepted)
+    assert "nothing is started from nothing here" in "\n".join(accepted.steps.start_problems)
+
+
+def test_too_few_voters_with_data_are_not_started(ensemble, host):
+    states = live(host) | {"zk2": host("fresh"), "zk3": host("fresh")}
+    states["zk1"]["units"]["zookeeper.service"]["active"] = False
+    plans = ensemble().together(**states)
+    assert "Of 3 voters only zk1 may vote" in "\n".join(plans["zk2"].problems)
+
+
+def test_nobody_is_waited_for_that_the_run_goes_on_without(ensemble, host):
+    some = ensemble()
+    some.unreached = ["zk2"]
+    plans = some.together(zk1=host("live", 1), zk3=host("live", 3))
+    assert plans["zk1"].problems == ()
+    assert plans["zk1"].steps.verify.wait_for == "serving"
+    assert plans["zk1"].steps.verify.wait_for_members == (1, 3)
+    assert "server.2=zk2.invalid:" in plans["zk1"].generation.zoo_cfg
+
+
+def test_tls_needs_certificates_and_writes_them_before_what_needs_them(ensemble, host):
+    given = {"zookeeper_client_tls": "required", "zookeeper_quorum_tls": "required", "tls_authority_dir": "/a"}
+    plan = ensemble(**given).together(**{name: host("fresh") for name in NAMES})["zk1"]
+    assert [each["authority"] for each in plan.certificates] == ["clients", "ensemble"]
+    assert plan.entries.first[-1]["path"] == "/etc/zookeeper/tls"
+    assert "clientPort=" not in plan.generation.zoo_cfg.replace("secureClientPort=", "")
+    assert plan.servers == ("zk1.invalid:2281", "zk2.invalid:2281", "zk3.invalid:2281")
+    assert plan.steps.configure.prepare
+
+
+def test_those_that_run_decide_which_port_is_asked(ensemble, host):
+    """On the way from offered to required and back it is one that every member has."""
+    plan = ensemble(zookeeper_client_tls="offered", tls_authority_dir="/a").together(**live(host))["zk1"]
+    assert plan.servers[0] == "zk1.invalid:2181"
+
+
+def test_secrets_are_in_secret_fields_alone(ensemble, host):
+    given = {
+        "zookeeper_client_auth": "required", "zookeeper_quorum_auth": "required", "zookeeper_auth_mechanism": "digest",
+        "zookeeper_config_extra": {"fips-mode": False}, "zookeeper_admin_password": "canary-1",
+        "zookeeper_client_users": {"app": "canary-2"}, "zookeeper_quorum_password": "canary-3",
+        "zookeeper_super_password": "canary-4-which-is-long",
+    }  # fmt: skip
+    some = ensemble(**given)
+    plan = some.together(**{name: host("fresh") for name in NAMES})["zk1"]
+    assert "canary" not in repr(plan) + repr(some.inputs())
+    for each in (*plan.entries.first, *plan.entries.then):
+        shown = {name: value for name, value in each.items() if not name.startswith("secret_")}
+        assert "canary" not in json.dumps(shown)
+    assert "canary-1" in plan.generation.files["jaas.conf"]["secret_content"]
+    assert "secret_content" in plan.generation.files["zoo.cfg"]
+
+
+def test_kerberos_ids_are_those_of_members_and_of_a_flink_that_is_switched(ensemble, host):
+    some = ensemble(zookeeper_client_auth="offered", kerberos_realm="X.TEST", zookeeper_super_users=["admin@X.TEST"])
+    some.groups |= {"flink_jobmanager": ["jm"], "flink_taskmanager": ["jm"]}
+    some.hostvars["jm"] = {"flink_ha_switching_principals": ["a@X.TEST", "b@X.TEST"]}
+    config = some.plan(host("fresh")).generation.zoo_cfg
+    assert [line.partition("=")[2] for line in config.splitlines() if line.startswith("superUser.")] == [
+        *(f"zookeeper/zk{number}.invalid@X.TEST" for number in (1, 2, 3)), "a@X.TEST", "b@X.TEST", "admin@X.TEST",
+    ]  # fmt: skip
+
+
+def test_the_firewall_lets_in_the_members_by_all_their_addresses(ensemble, host):
+    state = host("fresh")
+    state["resolved"]["zk3.invalid"] = ["2001:db8::3", "192.0.2.3"]
+    plan = ensemble(zookeeper_firewall=True).together(zk1=state, zk2=state, zk3=state)["zk1"]
+    rules = entry(plan, "firewall.nft")["content"]
+    assert "ip saddr { 192.0.2.1, 192.0.2.2, 192.0.2.3 } accept" in rules
+    assert "ip6 saddr { 2001:db8::3 } accept" in rules
+    assert plan.steps.install.firewall
+
+
+def test_a_firewall_that_is_not_wanted_any_more_is_taken_away(ensemble, host):
+    states = live(host)
+    for state in states.values():
+        state["units"]["streamquorum-firewall.service"]["exists"] = True
+    plan = ensemble().together(**states)["zk1"]
+    assert entry(plan, "firewall.nft")["state"] == "absent"
+    assert plan.steps.configure.prepare
+    assert plan.steps.configure.firewall_ends
+
+
+def test_the_package_has_its_own_place_logger_and_classpath(ensemble, host):
+    some = ensemble(zookeeper_install_method="package", zookeeper_version="3.8.0", zookeeper_archive_sha512="")
+    state = host("fresh")
+    state["paths"]["/usr/share/zookeeper"] = state["paths"]["/opt/zookeeper-3.9.5"]
+    state["contents"]["/usr/share/zookeeper/.streamquorum-release"] = ""
+    generation = some.plan(state).generation
+    assert "log4j.properties" in generation.files
+    assert generation.links == {"release": "/usr/share/zookeeper"}
+    assert (
+        '-cp "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-log4j12.jar:' in generation.files["start"]["content"]
+    )
+
+
+def test_peers_come_back_from_a_result_as_they_were(ensemble, host):
+    some = ensemble()
+    some.together(**live(host))
+    peers = some.peers()
+    assert {member.state for member in peers.members} == {PRESENT}
+    assert Peers.of(json.loads(json.dumps(asdict(peers)))) == peers
+    assert all(isinstance(note, Note) for note in peers.notes.values())
+
+
+def test_every_field_of_the_inputs_is_an_input(ensemble):
+    given = ensemble().given()
+    unknown = set(Inputs.variables()) - given.keys()
+    assert not unknown
+    assert {field.name for field in fields(Inputs)} >= {"client_port", "data_dir"}
