@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -16,6 +17,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink import (
     storage,
     tls,
 )
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain
 
 
 def telling(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,6 +31,12 @@ def telling(function: Callable[..., Any]) -> Callable[..., Any]:
             raise AnsibleFilterError(str(error)) from error
 
     return filtered
+
+
+def firewall_plan(host: dict[str, Any], rules: str | None, units: list[str]) -> dict[str, Any]:
+    """The plan of Flink's firewall on a host, in types that templates add up."""
+    found: dict[str, Any] = plain(asdict(firewall.plan(firewall.FLINK, rules, units, host)))
+    return found
 
 
 class FilterModule:
@@ -71,6 +80,7 @@ class FilterModule:
             "flink_missing_problems": process.missing_problems,
             "flink_rest_doors": doors.rest_doors,
             "flink_stands": doors.stands,
+            "flink_firewall": firewall_plan,
             "flink_firewall_problems": doors.firewall_problems,
             "flink_firewall_limit_problems": doors.limit_problems,
             "flink_firewall_rules": doors.firewall_rules,

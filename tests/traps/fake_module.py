@@ -57,7 +57,7 @@ def host_state(me, given, _check):
             entry["target"] = me["release"]
         elif path in me.get("directories", []):
             entry["exists"], entry["type"] = True, "directory"
-    contents = dict.fromkeys(given["contents"], "")
+    contents = {path: me.get("files", {}).get(path, "") for path in given["contents"]}
     for path in contents:
         if path.endswith("/myid") and me["data"]:
             contents[path] = f"{me['id']}\n"
@@ -86,7 +86,7 @@ def host_state(me, given, _check):
         "open_files": me.get("open_files", 1048576),
         "groups": dict.fromkeys(given.get("groups", []), True),
         "listening": [
-            {"address": "", "port": port, "pid": 1, "unit": unit} for unit, port in services.items() if me["live"]
+            {"address": "", "port": port, "pid": 1, "unit": unit} for unit, port in services.items() if me["live"] and port
         ],
     }  # fmt: skip
 

@@ -475,6 +475,33 @@ def test_trap_66_only_the_member_itself_goes_to_the_quorums_ports(world):
         ]
 
 
+@pytest.mark.parametrize(
+    ("playbook", "name", "switch"),
+    [("zookeeper.yml", "firewall", "zookeeper_firewall"), ("flink.yml", "flink-firewall", "flink_ha_firewall")],
+)
+def test_trap_70_rules_that_a_killed_run_did_not_load_are_loaded_by_the_next(world, playbook, name, switch):
+    """The stand-in's host_files reports no change, as that of a host does whose rules stand there already."""
+    with_flink(world, flink_ha_rest_networks=["198.51.100.0/24"], flink_ha_rest_open=True)
+    unit = f"streamquorum-{name}.service"
+
+    def loads(loaded):
+        """What is done to the unit on each host, where it is active and these are the rules that it loaded."""
+        services = {"zookeeper.service": 2181, "flink-jobmanager.service": 8081, "flink-taskmanager.service": 6122}
+        for host, rules in loaded.items():
+            world.set(host, services=services | {unit: 0}, files={f"/run/streamquorum/{name}.nft": rules})
+        world.forget()
+        world.run(playbook, "--tags", "configure", "-e", f"{switch}=true")
+        calls = [call for call in world.calls("fake_systemd_service") if call["args"].get("name") == unit]
+        return {call["host"]: call["args"]["state"] for call in calls}
+
+    assert set(loads({}).values()) == {"started"}
+    wanted = texts(world, f"{name}.nft")
+    assert loads(wanted) == {}
+    assert loads(wanted | {"zk2": "older"}) == {"zk2": "reloaded"}
+    # A unit of before, which kept nothing.
+    assert set(loads(dict.fromkeys(wanted, "")).values()) == {"reloaded"}
+
+
 def test_trap_61_an_upgrade_finds_the_snapshot_behind_a_hundred_logs(world):
     """The stand-in's listing ends with its logs, as that of a host does."""
     world.set("zk1", "zk2", "zk3", release="/opt/zookeeper-3.9.4")

@@ -13,6 +13,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation im
     place,
     service_entries,
 )
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import Generation, java, render
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
@@ -20,9 +21,6 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs i
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 
 Entry = Mapping[str, Any]
-
-NFT = "/usr/sbin/nft"
-FIREWALL_RULES = "/etc/streamquorum/firewall.nft"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def entries(
             *(tls_dir if inputs.tls else []),
         ),
         then=(
-            *_firewall(inputs, tables, host),
+            *firewall_plan(inputs, tables, host).entries,
             *([_marker(inputs)] if bootstrap else []),
             *service_entries(
                 wanted.content,
@@ -146,24 +144,10 @@ def _credentials(inputs: Inputs, tables: Tables, peers: Peers) -> list[Entry]:
     ]
 
 
-def _firewall(inputs: Inputs, tables: Tables, host: HostState) -> list[Entry]:
-    unit = f"/etc/systemd/system/{tables.firewall_unit}"
-    if not inputs.firewall:
-        gone = [{"path": path, "state": "absent"} for path in (FIREWALL_RULES, unit)]
-        return [*gone] if firewall_ends(inputs, tables, host) else []
-    return [
-        {"path": os.path.dirname(FIREWALL_RULES), "state": "directory", "mode": "0755"},
-        {"path": FIREWALL_RULES, "content": _rules(inputs, tables, host)},
-        {
-            "path": unit,
-            "content": render(tables, tables.firewall_unit, unit=tables.unit, nft=NFT, rules=FIREWALL_RULES),
-        },
-    ]
-
-
-def firewall_ends(inputs: Inputs, tables: Tables, host: HostState) -> bool:
-    """It was wanted before, and is not any more."""
-    return not inputs.firewall and bool(host.units[tables.firewall_unit]["exists"])
+def firewall_plan(inputs: Inputs, tables: Tables, host: HostState) -> firewall.FirewallPlan:
+    """The firewall of the quorum's ports, where it is asked for."""
+    rules = _rules(inputs, tables, host) if inputs.firewall else None
+    return firewall.plan(firewall.ZOOKEEPER, rules, [tables.unit], host.answer)
 
 
 def _rules(inputs: Inputs, tables: Tables, host: HostState) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jinja2
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import generation_digest
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import java_plan, open_files
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import templates
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables, unique
@@ -49,26 +47,9 @@ class Generation:
         return file.get("content") or file["secret_content"]
 
 
-@functools.cache
-def _environment(folder: str) -> jinja2.Environment:
-    # Blocks are trimmed as Ansible does it, and nothing that is missing is written as nothing.
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["quote"] = lambda value: shlex.quote(str(value))
-    return environment
-
-
 def render(tables: Tables, template: str, **context: Any) -> str:
-    """The text of a file, from the template of its name.
-
-    Raises:
-        jinja2.UndefinedError: the template names what the context does not have.
-    """
-    return _environment(tables.templates).get_template(f"{template}.j2").render(context)
+    """The text of a file, from the role's template of its name."""
+    return templates.render(tables.templates, template, **context)
 
 
 def generation(inputs: Inputs, tables: Tables, peers: Peers, host: HostState) -> Generation:

@@ -37,7 +37,6 @@ class Tables:
     #: Platforms -> the distribution's Java.
     platforms: Annotated[Mapping[str, Mapping[str, Any]], inputs.Variable("common_platforms")]
     unit: Annotated[str, inputs.Variable("__zookeeper_unit")]
-    firewall_unit: Annotated[str, inputs.Variable("__zookeeper_firewall_unit")]
     sandbox: Annotated[str, inputs.Variable("common_sandbox")]
     client_library: Annotated[str, inputs.Variable("common_client_library_path")]
     credentials: Annotated[str, inputs.Variable("common_credentials_path")]

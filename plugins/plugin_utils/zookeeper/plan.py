@@ -18,13 +18,12 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import a
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import ConfigError, parse_properties
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_acl import entries as acl_entries
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config, judgement
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries import (
-    FIREWALL_RULES,
-    NFT,
     Entries,
     entries,
-    firewall_ends,
+    firewall_plan,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import Generation, generation, java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
@@ -54,11 +53,7 @@ class Configure:
 
     prepare: bool
     tls: bool
-    firewall: bool
-    firewall_ends: bool
-    firewall_exists: bool
-    firewall_active: bool
-    firewall_rules: str
+    firewall: firewall.FirewallPlan
 
 
 @dataclass(frozen=True)
@@ -213,7 +208,7 @@ def _with_others(
 def _reads(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
     return {
         "java_home": inputs.java_home,
-        "units": [tables.unit, tables.firewall_unit],
+        "units": [tables.unit, firewall.ZOOKEEPER.unit],
         "accounts": [inputs.user],
         "groups": [inputs.log_group] if inputs.log_group else [],
         "resolve": [each["address"] for each in peers.present],
@@ -224,6 +219,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
             restart_file(tables.unit),
             f"{inputs.tls_dir}/server-ca.pem",
             f"{inputs.tls_dir}/quorum-ca.pem",
+            firewall.ZOOKEEPER.loaded,
         ],
         "secrets": [zookeeper_auth.SUPER_DIGEST],
         # Not the file: it may hold passwords.
@@ -239,7 +235,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
             tables.client_library,
             inputs.link,
             tables.kinit,
-            NFT,
+            firewall.NFT,
             inputs.initialize,
             inputs.record,
         ],
@@ -291,7 +287,7 @@ def _install(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[st
         "java": not java_plan["installed"],
         "account": not host.accounts[inputs.user]["exists"],
         "kerberos": inputs.kerberos and not host.exists(tables.kinit),
-        "firewall": inputs.firewall and not host.exists(NFT),
+        "firewall": firewall_plan(inputs, tables, host).install,
         "release": not judgement.is_installed(inputs, host, source),
         "client_library": not host.exists(tables.client_library),
     }
@@ -306,16 +302,8 @@ def _install(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[st
 
 
 def _configure(inputs: Inputs, tables: Tables, host: HostState) -> Configure:
-    unit, ends = host.units[tables.firewall_unit], firewall_ends(inputs, tables, host)
-    return Configure(
-        prepare=inputs.kerberos or inputs.tls or ends,
-        tls=inputs.tls,
-        firewall=inputs.firewall,
-        firewall_ends=ends,
-        firewall_exists=bool(unit["exists"]),
-        firewall_active=bool(unit["active"]),
-        firewall_rules=FIREWALL_RULES,
-    )
+    found = firewall_plan(inputs, tables, host)
+    return Configure(prepare=inputs.kerberos or inputs.tls or found.unload, tls=inputs.tls, firewall=found)
 
 
 def _service(tables: Tables, host: HostState) -> Service:

@@ -232,7 +232,7 @@ def test_a_firewall_that_is_not_wanted_any_more_is_taken_away(ensemble, host):
     plan = ensemble().together(**states)["zk1"]
     assert entry(plan, "firewall.nft")["state"] == "absent"
     assert plan.steps.configure.prepare
-    assert plan.steps.configure.firewall_ends
+    assert plan.steps.configure.firewall.unload
 
 
 def test_the_package_has_its_own_place_logger_and_classpath(ensemble, host):
