@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import preflight
-from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs, refusals
 
 
 class FilterModule:
@@ -21,5 +21,6 @@ class FilterModule:
             "unknown_variables": preflight.unknown_variables,
             "input_names": inputs.names,
             "open_files": preflight.open_files,
+            "refusals": refusals.refusals,
             "release_in": preflight.release_in,
         }

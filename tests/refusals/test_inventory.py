@@ -87,12 +87,15 @@ def test_switches_of_a_run_are_judged_before_any_host_is_asked(run, inventory, l
 def test_an_unknown_release_and_extra_keys_that_variables_own_are_refused(run, inventory):
     variables(inventory)["zookeeper_version"] = "3.4.0"
     variables(inventory)["zookeeper_config_extra"] = {"clientPort": 1, "group.1": "1:2"}
+    result = run(inventory)
     refused(
-        run(inventory),
+        result,
         "zookeeper_version is '3.4.0'",
         "clientPort belongs to zookeeper_client_port",
         "hierarchical quorum",
     )
+    # For three hosts once: by Ansible's line of the error, and by that of the host.
+    assert result[1].count("is no release that this toolkit knows for ZooKeeper.") == 2, result[1]
 
 
 def test_trap_20_31_an_archive_without_a_sum_is_refused(run, inventory):
