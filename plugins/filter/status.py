@@ -15,5 +15,5 @@ class FilterModule:
             "cluster_answers": status.answers,
             "cluster_healthy": status.healthy,
             "cluster_summary": status.summary,
-            "status_lines": status.status_lines,
+            "status_text": status.status_text,
         }

@@ -46,7 +46,7 @@ def certificate_lines(host: str, certificates: Mapping[str, str]) -> list[str]:
 
 
 def status_hints(states: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]:
-    """Lines under the table of `status`: ends of certificates and hints, each once.
+    """What `status` tells under its tables: ends of certificates and hints, each once.
 
     Args:
         states: by host, what `host_state` returned for each role; without units where it could not be asked.
@@ -60,4 +60,4 @@ def status_hints(states: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]
                     *memory_hints(host, state["memory"]),
                     *certificate_lines(host, state["certificates"]),
                 ]
-    return ["", *(f"  {line}" for line in dict.fromkeys(told))] if told else []
+    return list(dict.fromkeys(told))

@@ -191,7 +191,7 @@ def _managers_doubts(
     if reply["foreign"]:
         return [f"{reply['leader']['address']} leads, which is no JobManager of this inventory"]
     if reply["verdict"] == "led" and reply["contenders"] > len(reply["rest"]):
-        return [f"{reply['contenders']} JobManagers stand, and the inventory has {len(reply['rest'])}"]
+        return [f"{reply['contenders']} JobManagers are in the election, and the inventory has {len(reply['rest'])}"]
     return lease_doubts(reply["flink"], run)
 
 

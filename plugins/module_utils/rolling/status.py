@@ -1,9 +1,15 @@
-"""What an operator reads: the lines that name the leaders, and the table of `status`. Pure."""
+"""What an operator reads: who leads at the end of a run, and the tables of `status`. Pure."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+#: Columns of a line on the screen: 100 less what Ansible puts before a message.
+WIDTH = 92
+#: Longest name of a job in the table; status_json has it whole.
+NAME = 24
 
 #: Where the roles register the answers of the verification modules.
 QUORUM, FLINK, JOBS = "__zookeeper_verdict", "__flink_ha_leader", "__flink_ha_jobs"
@@ -23,34 +29,35 @@ def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> 
     return found
 
 
-def leaders(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> list[str]:
-    """One line for each part: who leads, and how it is known."""
+def leaders(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> str:
+    """Who leads, and how it is known: the text at the end of a run."""
     found = answers(hostvars, hosts)
-    return [_ensemble_line(found["zookeeper"]), _flink_line(found["flink"])]
+    return "\n".join([*_ensemble_lines(found["zookeeper"]), *_flink_lines(found["flink"])])
 
 
-def _ensemble_line(answer: Mapping[str, Any]) -> str:
+def _ensemble_lines(answer: Mapping[str, Any]) -> list[str]:
     if not answer:
-        return "ZooKeeper: not asked"
+        return ["ZooKeeper: not asked"]
     leader = answer["leader"]
     who = f"leader {leader['address']} (id {leader['id']}, epoch {answer['epoch']})" if leader else "no leader"
     proof = ", a write was accepted" if answer["write_proof"] == "accepted" else ""
-    return (
-        f"ZooKeeper: {answer['verdict']}, {who}, {answer['serving_voters']} of {answer['voters']} voters serve, "
-        f"{answer['fault_tolerance_left']} more may be lost{proof}"
-    )
+    return [
+        f"ZooKeeper: {answer['verdict']}, {who}",
+        f"  {answer['serving_voters']} of {answer['voters']} voters serve, "
+        f"{answer['fault_tolerance_left']} more may be lost{proof}",
+    ]
 
 
-def _flink_line(answer: Mapping[str, Any]) -> str:
+def _flink_lines(answer: Mapping[str, Any]) -> list[str]:
     if not answer:
-        return "Flink: not asked"
-    leader = answer["leader"]
-    who = f"leader {leader['address']} (session {leader['session_id']})" if leader["address"] else "no leader"
-    managers = answer["task_managers"]
-    return (
-        f"Flink: {answer['verdict']}, {who}, {answer['contenders']} JobManagers stand, "
-        f"{managers['registered'] or 0} of {managers['expected']} TaskManagers registered"
-    )
+        return ["Flink: not asked"]
+    leader, managers = answer["leader"], answer["task_managers"]
+    return [
+        f"Flink: {answer['verdict']}, " + (f"leader {leader['address']}" if leader["address"] else "no leader"),
+        *([f"  session {leader['session_id']}"] if leader["address"] else []),
+        f"  {answer['contenders']} JobManagers in the election, "
+        f"{managers['registered'] or 0} of {managers['expected']} TaskManagers registered",
+    ]
 
 
 def healthy(found: Mapping[str, Any]) -> bool:
@@ -67,7 +74,7 @@ def _unread(found: Mapping[str, Any]) -> list[str]:
     jobs = found.get("jobs", {})
     if not found["flink"] or jobs.get("complete"):
         return []
-    return [f"  ! the jobs could not all be read: {'; '.join(jobs.get('reasons', [])) or 'they were not asked for'}"]
+    return [f"the jobs could not all be read: {'; '.join(jobs.get('reasons', [])) or 'they were not asked for'}"]
 
 
 def missing_job_managers(answer: Mapping[str, Any]) -> list[str]:
@@ -90,7 +97,7 @@ def missing_job_managers(answer: Mapping[str, Any]) -> list[str]:
     expected = len(answer["rest"])
     if answer["contenders"] < expected:
         answering = "" if silent else ", although REST of all answers: their logs say which of them lost its session"
-        missing.append(f"{answer['contenders']} of {expected} JobManagers stand in the election{answering}")
+        missing.append(f"{answer['contenders']} of {expected} JobManagers are in the election{answering}")
     return missing
 
 
@@ -103,38 +110,73 @@ def summary(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"healthy": healthy(found)} | keep
 
 
-def status_lines(found: Mapping[str, Any], workers: Sequence[str] = ()) -> list[str]:
-    """The tables on the screen.
+def status_text(
+    found: Mapping[str, Any],
+    workers: Sequence[str] = (),
+    unreached: Iterable[str] = (),
+    hints: Iterable[str] = (),
+) -> str:
+    """What `status` shows: what is wrong, then the tables, then what is no fault and should be known.
 
     Args:
         found: what `answers` gave.
         workers: addresses of the TaskManagers of the inventory.
+        unreached: hosts that cannot be reached over SSH.
+        hints: sentences.
     """
     quorum, flink, running = found["zookeeper"], found["flink"], found.get("jobs", {})
-    lines = [_ensemble_line(quorum)]
-    if quorum:
-        lines += [
-            "",
-            *_table(("id", "server", "mode", "zxid", "outstanding", "release"), map(_server, quorum["servers"])),
-        ]
-    lines += _reasons(quorum)
-    lines += ["", _flink_line(flink)]
-    if flink:
-        rows = [
-            (
-                f"{answer['address']}:{answer['rest_port']}",
-                "leads" if answer["leads"] else "stands by",
-                answer["status"] or "none",
-                answer["overview"].get("flink_version", "-") if answer["overview"] else "-",
-            )
-            for answer in flink["rest"]
-        ]
-        lines += ["", *_table(("JobManager", "role", "REST", "release"), rows)]
-    if running.get("reachable"):
-        lines += ["", *_table(("TaskManager", "slots", "free"), _workers(running["task_managers"], workers))]
-        jobs = [_job(job, running["clock_ms"]) for job in running["jobs"]]
-        lines += ["", *_table(("job", "name", "state", "restarts", "checkpoint"), jobs)] if jobs else []
-    return lines + [f"  ! {reason}" for reason in missing_job_managers(flink)] + _reasons(flink) + _unread(found)
+    wrong = [
+        *(f"{host} cannot be reached over SSH" for host in unreached),
+        *_reasons(quorum),
+        *missing_job_managers(flink),
+        *_reasons(flink),
+        *_unread(found),
+    ]
+    parts = [
+        [line for reason in wrong for line in _wrapped("! ", reason)],
+        _ensemble_lines(quorum),
+        _servers(quorum),
+        _flink_lines(flink),
+        _job_managers(flink),
+        *(_running(running, workers) if running.get("reachable") else ()),
+        [line for hint in hints for line in _wrapped("", hint)],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _wrapped(mark: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=mark, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _servers(answer: Mapping[str, Any]) -> list[str]:
+    if not answer:
+        return []
+    return _table(("id", "server", "mode", "zxid", "outstanding", "release"), map(_server, answer["servers"]))
+
+
+def _job_managers(answer: Mapping[str, Any]) -> list[str]:
+    if not answer:
+        return []
+    rows = [
+        (
+            f"{each['address']}:{each['rest_port']}",
+            "leads" if each["leads"] else "stands by",
+            each["status"] or "none",
+            each["overview"].get("flink_version", "-") if each["overview"] else "-",
+        )
+        for each in answer["rest"]
+    ]
+    return _table(("JobManager", "role", "REST", "release"), rows)
+
+
+def _running(answer: Mapping[str, Any], workers: Sequence[str]) -> list[list[str]]:
+    jobs = [_job(job, answer["clock_ms"]) for job in answer["jobs"]]
+    return [
+        _table(("TaskManager", "slots", "free"), _workers(answer["task_managers"], workers)),
+        _table(("job", "name", "state", "restarts", "checkpoint"), jobs) if jobs else [],
+    ]
 
 
 def _workers(registered: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -155,7 +197,8 @@ def _job(job: Mapping[str, Any], clock_ms: int) -> tuple[Any, ...]:
         f"{max(0, clock_ms - job['latest_checkpoint_at']) // 1000} s ago" if job["latest_checkpoint_at"] else "none yet"
     )
     restarts = "-" if job["restarts"] is None else job["restarts"]
-    return (job["id"], job["name"], job["state"], restarts, age if job["checkpointing"] else "takes none")
+    name = job["name"] if len(job["name"]) <= NAME else f"{job['name'][: NAME - 1]}…"
+    return (job["id"], name, job["state"], restarts, age if job["checkpointing"] else "takes none")
 
 
 def _server(server: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -166,7 +209,7 @@ def _server(server: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _reasons(answer: Mapping[str, Any]) -> list[str]:
-    return [f"  ! {reason}" for reason in [*answer.get("reasons", []), *answer.get("cautions", [])]]
+    return [*answer.get("reasons", []), *answer.get("cautions", [])]
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:

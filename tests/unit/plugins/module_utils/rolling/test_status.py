@@ -25,7 +25,13 @@ ANSWER = {
 
 def lines(jobs, workers=("TM1", "tm2")):
     found = status.answers({"jm1": {}, "jm2": {"__flink_ha_jobs": jobs}}, ["jm1", "jm2"])
-    return [" ".join(line.split()) for line in status.status_lines(found, workers)]
+    return [" ".join(line.split()) for line in status.status_text(found, workers).splitlines()]
+
+
+def wrong(text):
+    """What is told to be wrong: it stands first, a sentence a line where it fits."""
+    head = text.split("\n\n")[0]
+    return " ".join(head.split()).removeprefix("! ").split(" ! ") if head.startswith("! ") else []
 
 
 def test_each_task_manager_is_named_with_what_becomes_of_it():
@@ -73,8 +79,8 @@ def test_trap_55_jobs_that_were_not_read_are_not_well():
         ({}, "they were not asked for"),
     ):
         assert not status.healthy(found | {"jobs": jobs})
-        told = status.status_lines({"zookeeper": {}, "flink": flink, "jobs": jobs})
-        assert told[-1] == f"  ! the jobs could not all be read: {why}"
+        told = status.status_text({"zookeeper": {}, "flink": flink, "jobs": jobs})
+        assert wrong(told) == [f"the jobs could not all be read: {why}"]
 
 
 def rest(address, status=200):
@@ -106,14 +112,14 @@ def flink(*answers, contenders=2, satisfied=True):
             flink(rest("jm1"), rest("jm2", 503), contenders=1),
             [
                 "JobManager jm2:8081 does not serve: its REST answers 503",
-                "1 of 2 JobManagers stand in the election",
+                "1 of 2 JobManagers are in the election",
             ],
             id="one-that-does-not-come-up",
         ),
         pytest.param(
             flink(rest("jm1"), rest("jm2"), contenders=1),
             [
-                "1 of 2 JobManagers stand in the election, although REST of all answers: their logs say which of them lost "
+                "1 of 2 JobManagers are in the election, although REST of all answers: their logs say which of them lost "
                 "its session"
             ],
             id="one-that-is-out-of-the-election",
@@ -130,8 +136,7 @@ def test_trap_59_without_a_standby_job_manager_nothing_is_well(answer, told):
 
     assert status.healthy(found) is (told == [])
     assert status.summary(found)["healthy"] is (told == [])
-    shown = status.status_lines(found)
-    assert [line.removeprefix("  ! ") for line in shown if line.startswith("  ! ")] == told
+    assert wrong(status.status_text(found)) == told
 
 
 def test_what_leads_without_enough_task_managers_is_not_well():
@@ -139,3 +144,25 @@ def test_what_leads_without_enough_task_managers_is_not_well():
     found = {"zookeeper": quorum, "flink": flink(rest("jm1"), rest("jm2"), satisfied=False)}
     found["jobs"] = ANSWER | {"complete": True}
     assert status.healthy(found) is False
+
+
+def test_what_is_wrong_stands_first_and_no_line_is_wider_than_the_screen():
+    hosts = [f"zk{number}.rack-4.data-center.example.com" for number in (1, 2, 3)]
+    servers = [
+        {"id": number, "address": host, "client_port": 2181, "mode": "follower", "answers": True, "zxid": "0x10000002f",
+         "outstanding": 0, "version": "3.9.5"}
+        for number, host in enumerate(hosts, 1)
+    ]  # fmt: skip
+    quorum = {
+        "verdict": "degraded", "servers": servers, "leader": None, "write_proof": "accepted", "serving_voters": 2,
+        "voters": 3, "fault_tolerance_left": 0, "reasons": ["a reason " * 30], "cautions": [],
+    }  # fmt: skip
+    job = JOB | {"id": "0" * 32, "name": "a job with a name that says what it does, and for whom"}
+    found = {"zookeeper": quorum, "flink": flink(rest("jm1"), rest("jm2", 503)), "jobs": ANSWER | {"jobs": [job]}}
+    text = status.status_text(found, ["TM1"], ["tm7"], ["jm1: /etc/flink/tls/server.pem holds until 2027-01-01"])
+    lines = text.splitlines()
+    assert lines[0] == "! tm7 cannot be reached over SSH"
+    assert [line for line in lines if len(line) > status.WIDTH] == []
+    assert [line for line in lines if line != line.rstrip()] == [], "YAML would quote such a text"
+    assert "a job with a name that …" in text
+    assert text.index("! JobManager jm2:8081") < text.index("ZooKeeper: degraded") < text.index("holds until")
