@@ -14,8 +14,8 @@ class FilterModule:
         return {
             "checkpoint_wait": jobs.checkpoint_wait,
             "client_endpoint": groups.client_endpoint,
-            "flink_intolerant": jobs.intolerant,
-            "flink_moved": jobs.flink_moved,
+            "flink_without_suspend_tolerance": jobs.without_suspend_tolerance,
+            "flink_disruptions": jobs.flink_disruptions,
             "journal_file": diagnostics.journal_file,
             "journal_tail": diagnostics.journal_tail,
             "jobs_left": jobs.jobs_left,

@@ -203,7 +203,7 @@ def ask_successor(given: dict[str, Any]) -> bool:
     return any(mode == "leader" for identity, mode in modes.items() if identity != given["id"])
 
 
-def may_abdicate(given: dict[str, Any] | None) -> bool:
+def may_step_down(given: dict[str, Any] | None) -> bool:
     """Whether the server leads, and the others are enough to elect another one: what the guard asked for unless told otherwise."""
     if not given:
         return False
@@ -279,7 +279,7 @@ def main() -> None:
         HostReader(module.run_command),
         module.run_command,
         lambda: ask_guard(params["guard"]) or lease_problem(),
-        (lambda: ask_successor(params["guard"])) if may_abdicate(params["guard"]) else None,
+        (lambda: ask_successor(params["guard"])) if may_step_down(params["guard"]) else None,
     )
     try:
         result = step.make(module.check_mode)

@@ -36,7 +36,7 @@ OK, MOVED, CLOSED, REFUSED, FAILED, LOST = "ok", "moved", "closed", "refused", "
 class Defences:
     """What keeps the invariants; tests take them out one by one.
 
-    gate: `bears` and the switches of the policy decide, and the host asks the others once more.
+    gate: `tolerates_loss` and the switches of the policy decide, and the host asks the others once more.
     reread: who leads is read before each step, and once more on the host.
     digest: a member that runs what is wanted is passed over.
     swap: the step is for the process that was decided on.
@@ -147,7 +147,9 @@ class Run:
         }
         self._acting = policy
         if not defences.gate:
-            self._acting = replace(policy, bears=lambda members, down: "", accept_members_down=True, accept_outage=True)
+            self._acting = replace(
+                policy, tolerates_loss=lambda members, down: "", accept_members_down=True, accept_outage=True
+            )
 
     def begin(self, living: Callable[[], dict[int, str]], delay: float = 0.0) -> None:
         """Starts it; `living` has the start times of the processes of its host, by pid."""

@@ -57,7 +57,7 @@ def test_a_seed_is_a_history() -> None:
 
 #: What has to happen somewhere in a few hundred histories, or they prove less than they seem to.
 SEEN = (
-    *(f": {kind} " for kind in ("start", "wait", "mend", "change", "stop", "done")),
+    *(f": {kind} " for kind in ("start", "wait", "repair", "change", "stop", "done")),
     *(f": {outcome}" for outcome in ("ok", "moved", "closed", "refused", "failed")),
     *("is killed", "dies", "hangs", "power off", "does not lead any more", "leader, so last", "the lock is lost"),
     *("without a vote, so first", "a restart was asked for", "switched back", "cannot be reached"),
@@ -118,7 +118,7 @@ def _restarts_only_what_is_pending(view: rolling.View, policy: rolling.Policy) -
 #: Seeds that broke once: what the rule was then, and what it broke. A seed that does not show it any more, because the
 #: model has changed, is to be replaced by one that does.
 REGRESSIONS: dict[str, tuple[int, str, str, Callable[..., object]]] = {
-    "a leader that was late is mended": (13, "I2", "closed", _served_or_not),
+    "a leader that was late is repaired": (13, "I2", "closed", _served_or_not),
     "a member that came to serve is restarted": (11, "I3", "closed", _served_or_not),
     "the election after the leader's step ends the run": (7, "I4", "next_step", _stops_in_an_election),
     "a majority that hangs is never restarted": (322, "I4", "next_step", _restarts_only_what_is_pending),

@@ -129,12 +129,12 @@ def test_a_member_is_killed_or_hangs(safe, role, how):
 
 def test_trap_28_a_member_that_hangs_is_mended_by_the_next_run(safe):
     host = follower()
-    with safe("a hanging follower is mended by a run"):
+    with safe("a hanging follower is repaired by a run"):
         cluster.shell(host, "systemctl kill --kill-whom=main --signal=STOP zookeeper")
         cluster.until("it is missed", lambda: not answers(host), 60)
         code, output = cluster.playbook(PLAYBOOK, *connections(106))
         assert code == 0, output
-        assert f"mend {host}" in output
+        assert f"repair {host}" in output
     assert {configured(each) for each in HOSTS} == {106}
     clean()
 
@@ -260,19 +260,19 @@ def test_trap_28_a_member_that_is_down_is_mended_first(safe):
     with safe("a roll with a member down before it"):
         code, output = cluster.playbook(PLAYBOOK, *connections(141))
         assert code == 0, output
-    steps = re.findall(r"msg: '?(mend|change) (\S+):", output)
-    assert steps[0] == ("mend", host), steps
+    steps = re.findall(r"msg: '?(repair|change) (\S+):", output)
+    assert steps[0] == ("repair", host), steps
     assert starts() == {each: count + 1 for each, count in before.items()}
     clean()
 
 
 def test_trap_28_29_a_sick_ensemble_is_not_rolled(safe):
-    """What cannot be mended stops the roll before a ready member is touched, and the run is not green."""
+    """What cannot be repaired stops the roll before a ready member is touched, and the run is not green."""
     host = follower()
     before = starts()
     cluster.shell(host, "systemctl stop zookeeper; iptables -I OUTPUT -p tcp -m multiport --dports 2888,3888 -j DROP")
     try:
-        with safe("a member that cannot be mended"):
+        with safe("a member that cannot be repaired"):
             refused(cluster.playbook(PLAYBOOK, *connections(142)), "did not come to serve", "Diagnostics:")
     finally:
         cluster.shell(host, "iptables -D OUTPUT -p tcp -m multiport --dports 2888,3888 -j DROP")

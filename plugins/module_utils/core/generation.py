@@ -69,7 +69,7 @@ def _digest_of(link: Mapping[str, Any]) -> str:
 def service_entries(
     generation: Mapping[str, Any], where: Mapping[str, Any], unit: str, group: str, running: str, switch: bool
 ) -> list[dict[str, Any]]:
-    """Entries for `host_files`: a service's generation staged, switched to if wanted, and the forgotten ones removed.
+    """Entries for `host_files`: a service's generation staged, switched to if wanted, and the stale ones removed.
 
     The one that was current before stays, as `previous`. Where a process waits for its step, nothing is removed: another run may
     have staged what it is just about to switch to. There, the step removes what it leaves behind. Where it runs what is wanted, no
@@ -98,11 +98,11 @@ def service_entries(
             {"path": f"{root}/current", "state": "link", "target": f"generations/{digest}"},
         ]
     settled = not running or running == digest == where["current"]
-    forgotten = set(where["present"]) - {digest, where["current"], previous} if settled else set()
+    stale = set(where["present"]) - {digest, where["current"], previous} if settled else set()
     links = [f"{root}/current", f"{root}/previous"]
     return entries + [
         {"path": f"{root}/generations/{name}", "state": "absent", "recursive": True, "unless_linked": links}
-        for name in sorted(forgotten)
+        for name in sorted(stale)
     ]
 
 

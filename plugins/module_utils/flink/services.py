@@ -326,7 +326,7 @@ def _number(name: str) -> int:
 
 
 def entries(services: Iterable[Service], group: str) -> list[dict[str, Any]]:
-    """Entries for `host_files`: generations staged; switched to where nothing else runs; the forgotten ones removed.
+    """Entries for `host_files`: generations staged; switched to where nothing else runs; the stale ones removed.
 
     The one that was current before stays, as `previous`.
     """

@@ -17,8 +17,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict 
 #: down: no process, or one that keeps ending. unreachable: its host cannot be asked.
 READY, UNREADY, DOWN, UNREACHABLE = "ready", "unready", "down", "unreachable"
 #: Kinds of steps. start: all named at once, since nothing that serves depends on them. wait: for the named to come to
-#: serve by themselves. mend: switch and start one that does not serve. change: switch and restart one that does.
-DONE, STOP, WAIT, START, MEND, CHANGE = "done", "stop", "wait", "start", "mend", "change"
+#: serve by themselves. repair: switch and start one that does not serve. change: switch and restart one that does.
+DONE, STOP, WAIT, START, REPAIR, CHANGE = "done", "stop", "wait", "start", "repair", "change"
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class Member:
 
 
 #: Says why a group does not bear it that the members with these ids are down; empty where it does.
-Bears = Callable[[Sequence[Member], Collection[int]], str]
+ToleratesLoss = Callable[[Sequence[Member], Collection[int]], str]
 
 
-def quorum_bears(members: Sequence[Member], down: Collection[int]) -> str:
+def quorum_tolerates_loss(members: Sequence[Member], down: Collection[int]) -> str:
     """The ensemble keeps a quorum (`survives`)."""
     if survives(members, down):
         return ""
@@ -73,7 +73,7 @@ def quorum_bears(members: Sequence[Member], down: Collection[int]) -> str:
     return f"{left} of {voters} voters would be left, which is no quorum"
 
 
-def standby_bears(members: Sequence[Member], down: Collection[int]) -> str:
+def standby_tolerates_loss(members: Sequence[Member], down: Collection[int]) -> str:
     """Another JobManager stands by."""
     if any(member.ready and member.id not in down for member in members):
         return ""
@@ -85,14 +85,14 @@ class Policy:
     """What the operator allows.
 
     Attributes:
-        bears: whether the group bears the loss of some members.
-        accept_members_down: change a ready member although others do not serve, as long as the group bears it.
+        tolerates_loss: whether the group tolerates the loss of some members.
+        accept_members_down: change a ready member although others do not serve, as long as the group tolerates it.
         accept_outage: change a member although the group does not bear it (a group of one).
         accept_unhealthy: restart members that run while none serves.
         batch: how many ready members one step may change; more than one only where the group has no leader.
     """
 
-    bears: Bears = quorum_bears
+    tolerates_loss: ToleratesLoss = quorum_tolerates_loss
     accept_members_down: bool = False
     accept_outage: bool = False
     accept_unhealthy: bool = False
@@ -108,9 +108,9 @@ class View:
         serves: the group as a whole serves (a quorum; a leading JobManager).
         has_leader: whether groups of this kind have a leader, which goes last.
         waited: names of members for which a wait ended in vain.
-        tried: names of members that this run started, mended or changed.
+        tried: names of members that this run started, repaired or changed.
         lost_lock: why this run does not hold the lock any more; empty while it does.
-        doubts: what speaks against going on at all, in words (a membership that differs between members).
+        blockers: what speaks against going on at all, in words (a membership that differs between members).
     """
 
     members: Sequence[Member]
@@ -119,7 +119,7 @@ class View:
     waited: Collection[str] = ()
     tried: Collection[str] = ()
     lost_lock: str = ""
-    doubts: Sequence[str] = ()
+    blockers: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -138,19 +138,19 @@ class Step:
 def next_step(view: View, policy: Policy) -> Step:
     """The next step of a roll.
 
-    The order: members that do not serve first (they are mended, which costs nothing), then those that do, by id, the
+    The order: members that do not serve first (they are repaired, which costs nothing), then those that do, by id, the
     ones without a vote before the others and the leader last. A ready member is touched only while all others serve.
     """
     stop = _obstacle(view, policy)
     if stop:
         return Step(STOP, reason=stop)
-    fallen = _fallen(view)
-    if fallen:
+    regressed = _regressed(view)
+    if regressed:
         # An election, such as the one after the leader's own step, takes everybody out of service for a moment.
-        return Step(WAIT, _named(fallen), "they served after this run's step, and do not now")
+        return Step(WAIT, _named(regressed), "they served after this run's step, and do not now")
     if not view.serves:
         return _revive(view, policy)
-    return _mend(view, policy) or _change(view, policy)
+    return _repair(view, policy) or _change(view, policy)
 
 
 def plan(view: View, policy: Policy) -> list[Step]:
@@ -177,9 +177,9 @@ def _obstacle(view: View, policy: Policy) -> str:
     """Why nothing at all may be done now."""
     if view.lost_lock:
         return f"this run does not hold the lock any more: {view.lost_lock}"
-    if view.doubts:
-        return "; ".join(view.doubts)
-    failed = [member.name for member in _fallen(view) if member.name in view.waited]
+    if view.blockers:
+        return "; ".join(view.blockers)
+    failed = [member.name for member in _regressed(view) if member.name in view.waited]
     if failed:
         return f"{_names(failed)} did not come to serve after this run's step"
     cut_off = [member.name for member in view.members if member.state == UNREACHABLE and not member.accepted]
@@ -191,7 +191,7 @@ def _obstacle(view: View, policy: Policy) -> str:
     return ""
 
 
-def _fallen(view: View) -> list[Member]:
+def _regressed(view: View) -> list[Member]:
     """Members that this run has changed, and that do not serve."""
     return _in_order(member for member in view.members if member.name in view.tried and not member.ready)
 
@@ -217,17 +217,17 @@ def _revive(view: View, policy: Policy) -> Step:
     )
 
 
-def _mend(view: View, policy: Policy) -> Step | None:
-    """The group serves: members that do not are waited for, then mended, one at a time."""
+def _repair(view: View, policy: Policy) -> Step | None:
+    """The group serves: members that do not are waited for, then repaired, one at a time."""
     broken = _in_order(member for member in view.members if member.state in (UNREADY, DOWN))
     for member in broken:
         if member.state == UNREADY and member.name not in view.waited:
             return Step(WAIT, (member.name,), "it runs, and does not serve yet")
-        refusal = policy.bears(view.members, _ids(other for other in view.members if not other.ready))
+        refusal = policy.tolerates_loss(view.members, _ids(other for other in view.members if not other.ready))
         # Starting what is down harms nobody; one that runs may be more use to the others than it seems from here.
         if refusal and member.state == UNREADY and not policy.accept_outage:
             return Step(STOP, reason=f"{member.name} does not serve, and cannot be restarted safely: {refusal}")
-        return Step(MEND, (member.name,), "it does not serve, so mending it costs nothing")
+        return Step(REPAIR, (member.name,), "it does not serve, so repairing it costs nothing")
     return None
 
 
@@ -252,7 +252,7 @@ def _change(view: View, policy: Policy) -> Step:
             "go on with rolling_accept_members_down=true, as long as the others bear it",
         )
     chosen = pending[: 1 if view.has_leader else policy.batch]
-    refusal = policy.bears(view.members, down | _ids(chosen))
+    refusal = policy.tolerates_loss(view.members, down | _ids(chosen))
     if refusal and not policy.accept_outage:
         return Step(
             STOP,

@@ -151,16 +151,16 @@ class Group:
         ready: names of members that serve, by the reply of the module that read the group.
         leader: name of the member that leads; empty where none does.
         serves: whether the group as a whole serves.
-        doubts: what speaks against any step, in words; by the members, the reply, the run and what is allowed.
-        bears: whether the group bears the loss of members; made from the reply.
+        blockers: what speaks against any step, in words; by the members, the reply, the run and what is allowed.
+        tolerates_loss: whether the group tolerates the loss of members; made from the reply.
         has_leader: whether one leads.
     """
 
     ready: Callable[[Sequence[Described], Reply], Collection[str]]
     leader: Callable[[Sequence[Described], Reply], str]
     serves: Callable[[Reply], bool]
-    doubts: Callable[[Sequence[Described], Reply, Mapping[str, Any], Mapping[str, Any]], Sequence[str]]
-    bears: Callable[[Sequence[Described], Reply], rolling.Bears]
+    blockers: Callable[[Sequence[Described], Reply, Mapping[str, Any], Mapping[str, Any]], Sequence[str]]
+    tolerates_loss: Callable[[Sequence[Described], Reply], rolling.ToleratesLoss]
     has_leader: bool = True
 
 
@@ -195,14 +195,14 @@ def _managers_doubts(
     return lease_doubts(reply["flink"], run)
 
 
-def _managers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
+def _managers_tolerance(members: Sequence[Described], reply: Reply) -> rolling.ToleratesLoss:
     leader = _managers_leader(members, reply)
     leads = [member["id"] for member in members if member["name"] == leader]
 
-    def bears(seen: Sequence[Member], down: Collection[int]) -> str:
-        return rolling.standby_bears(seen, down) or (costs(reply["flink"]) if set(leads) & set(down) else "")
+    def tolerates_loss(seen: Sequence[Member], down: Collection[int]) -> str:
+        return rolling.standby_tolerates_loss(seen, down) or (costs(reply["flink"]) if set(leads) & set(down) else "")
 
-    return bears
+    return tolerates_loss
 
 
 def managers_serve(reply: Reply, members: Sequence[Described]) -> bool:
@@ -264,17 +264,17 @@ def _workers_doubts(
     )
 
 
-def _workers_bear(members: Sequence[Described], reply: Reply) -> rolling.Bears:
+def _workers_tolerance(members: Sequence[Described], reply: Reply) -> rolling.ToleratesLoss:
     workers = _workers(members, reply)
 
-    def bears(_members: Sequence[Member], down: Collection[int]) -> str:
+    def tolerates_loss(_members: Sequence[Member], down: Collection[int]) -> str:
         used = sum(worker["slots"] - worker["free_slots"] for number, worker in workers.items() if number in down)
         free = sum(worker["free_slots"] for number, worker in workers.items() if number not in down)
         if used > free:
             return f"its tasks need {used} slots, and the other TaskManagers have {free} free"
         return costs(reply) if used else ""
 
-    return bears
+    return tolerates_loss
 
 
 GROUPS = {
@@ -283,21 +283,21 @@ GROUPS = {
         _ensemble_leader,
         lambda reply: reply["verdict"] != LOST,
         lambda members, reply, run, allowed: reply["voter_differences"],
-        lambda members, reply: rolling.quorum_bears,
+        lambda members, reply: rolling.quorum_tolerates_loss,
     ),
     "jobmanager": Group(
         _managers_ready,
         _managers_leader,
         lambda reply: reply["verdict"] == "led",
         _managers_doubts,
-        _managers_bear,
+        _managers_tolerance,
     ),
     "taskmanager": Group(
         _workers_ready,
         lambda members, reply: "",
         lambda reply: reply["reachable"],
         _workers_doubts,
-        _workers_bear,
+        _workers_tolerance,
         has_leader=False,
     ),
 }
@@ -339,7 +339,7 @@ def view(
         waited=run["waited"],
         tried=run["tried"],
         lost_lock=run["lost_lock"],
-        doubts=group.doubts(members, reply, run, allowed),
+        blockers=group.blockers(members, reply, run, allowed),
     )
 
 
@@ -353,7 +353,9 @@ def _state(member: Described, ready: Collection[str]) -> str:
 
 def policy(kind: str, members: Sequence[Described], reply: Reply, allowed: Mapping[str, Any]) -> Policy:
     """What the operator allows, with the group's own rule."""
-    return Policy(bears=GROUPS[kind].bears(members, reply), **{name: allowed[name] for name in POLICY})
+    return Policy(
+        tolerates_loss=GROUPS[kind].tolerates_loss(members, reply), **{name: allowed[name] for name in POLICY}
+    )
 
 
 def step(

@@ -75,7 +75,7 @@ def _interval_s(flink: Reply, ids: Collection[str]) -> int:
 
 
 def checkpoint_wait(flink: Reply, ids: Collection[str], run: Mapping[str, Any]) -> int:
-    """Seconds that a checkpoint of each of these jobs is waited for: their interval, up to what the operator bears.
+    """Seconds that a checkpoint of each of these jobs is waited for: their interval, up to what the operator allows.
 
     Args:
         flink: reply of `flink_jobs`.
@@ -164,7 +164,7 @@ def calm_needed(flink: Reply) -> dict[str, int]:
     }
 
 
-def flink_moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def flink_disruptions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What a step in the ensemble did to Flink, which should not have noticed: another leadership, restarted or lost jobs.
 
     Args:
@@ -194,7 +194,7 @@ def _more(before: int | None, now: int | None) -> bool:
     return before is not None and now is not None and now > before
 
 
-def intolerant(jobs: Reply, workers: Mapping[str, bool]) -> list[str]:
+def without_suspend_tolerance(jobs: Reply, workers: Mapping[str, bool]) -> list[str]:
     """Flink processes that run without tolerate-suspended-connections: a step in the ensemble restarts their jobs.
 
     Args:

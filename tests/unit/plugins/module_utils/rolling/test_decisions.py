@@ -9,8 +9,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions 
     CHANGE,
     DONE,
     DOWN,
-    MEND,
     READY,
+    REPAIR,
     START,
     STOP,
     UNREACHABLE,
@@ -23,8 +23,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions 
     closed,
     next_step,
     plan,
-    quorum_bears,
-    standby_bears,
+    quorum_tolerates_loss,
+    standby_tolerates_loss,
 )
 
 
@@ -71,9 +71,9 @@ ACCEPTS_UNHEALTHY = Policy(accept_unhealthy=True)
         pytest.param(view(group("rrrrr", leader=5)), Policy(batch=2), CHANGE, ("zk1",), id="never-where-one-leads"),
         pytest.param(view(group("rrr"), has_leader=False), Policy(batch=2), STOP, (), id="a-batch-that-is-not-borne"),
         pytest.param(view(group("rru", leader=1)), Policy(), WAIT, ("zk3",), id="unready-is-waited-for"),
-        pytest.param(view(group("rru", leader=1), waited=["zk3"]), Policy(), MEND, ("zk3",), id="then-mended"),
-        pytest.param(view(group("rrd", leader=1)), Policy(), MEND, ("zk3",), id="down-is-mended-at-once"),
-        pytest.param(view(group("rrd", leader=1, running="nnn")), Policy(), MEND, ("zk3",), id="whatever-it-ran"),
+        pytest.param(view(group("rru", leader=1), waited=["zk3"]), Policy(), REPAIR, ("zk3",), id="then-repaired"),
+        pytest.param(view(group("rrd", leader=1)), Policy(), REPAIR, ("zk3",), id="down-is-repaired-at-once"),
+        pytest.param(view(group("rrd", leader=1, running="nnn")), Policy(), REPAIR, ("zk3",), id="whatever-it-ran"),
         pytest.param(view(group("rrx", leader=1)), Policy(), STOP, (), id="a-host-is-cut-off"),
         pytest.param(view(group("rrx", leader=1)), ACCEPTS_DOWN, STOP, (), id="accepted-but-no-quorum-would-be-left"),
         pytest.param(view(group("rrrrx", leader=1)), ACCEPTS_DOWN, CHANGE, ("zk2",), id="accepted-and-borne"),
@@ -83,7 +83,9 @@ ACCEPTS_UNHEALTHY = Policy(accept_unhealthy=True)
         pytest.param(view(group("rrr")), Policy(), WAIT, ("zk1", "zk2", "zk3"), id="nobody-leads"),
         pytest.param(view(group("rrr"), waited=["zk1", "zk2", "zk3"]), Policy(), STOP, (), id="nobody-leads-for-long"),
         pytest.param(view(group("rrr", leader=1), lost_lock="r2 has it"), Policy(), STOP, (), id="lock-lost"),
-        pytest.param(view(group("rrr", leader=1), doubts=["zk2 has other voters"]), Policy(), STOP, (), id="doubts"),
+        pytest.param(
+            view(group("rrr", leader=1), blockers=["zk2 has other voters"]), Policy(), STOP, (), id="blockers"
+        ),
         pytest.param(
             view(group("rur", leader=1), tried=["zk2"]), Policy(), WAIT, ("zk2",), id="ours-does-not-serve-now"
         ),
@@ -130,7 +132,7 @@ def test_a_restart_is_asked_for_one_process(process: str, pending: bool) -> None
 
 def test_a_group_without_a_leader_needs_none() -> None:
     seen = view(group("rr"), has_leader=False)
-    assert next_step(seen, Policy(bears=standby_bears)).members == ("zk1",)
+    assert next_step(seen, Policy(tolerates_loss=standby_tolerates_loss)).members == ("zk1",)
 
 
 def test_a_stop_names_the_switch() -> None:
@@ -143,7 +145,7 @@ def test_a_stop_names_the_switch() -> None:
 def test_the_plan_has_every_step_to_come() -> None:
     steps = plan(view(group("rrdr", leader=1, observers=1)), Policy())
     assert [(step.kind, step.members) for step in steps] == [
-        (MEND, ("zk3",)),
+        (REPAIR, ("zk3",)),
         (CHANGE, ("zk4",)),
         (CHANGE, ("zk2",)),
         (CHANGE, ("zk1",)),
@@ -165,16 +167,16 @@ def test_a_plan_ends_although_nobody_leads(states: str, serves: bool, kinds: lis
 
 
 @pytest.mark.parametrize(
-    ("states", "down", "bears"),
+    ("states", "down", "tolerates_loss"),
     [("rrr", {1}, True), ("rrr", {1, 2}, False), ("rrrrr", {1, 2}, True), ("rrrr", {1, 2}, False), ("rr", {2}, False)],
 )
-def test_an_ensemble_bears_what_leaves_a_quorum(states: str, down: set[int], bears: bool) -> None:
-    assert (quorum_bears(group(states), down) == "") is bears
+def test_an_ensemble_tolerates_what_leaves_a_quorum(states: str, down: set[int], tolerates_loss: bool) -> None:
+    assert (quorum_tolerates_loss(group(states), down) == "") is tolerates_loss
 
 
-@pytest.mark.parametrize(("states", "bears"), [("rr", True), ("ru", False), ("r", False)])
-def test_a_jobmanager_needs_one_that_stands_by(states: str, bears: bool) -> None:
-    assert (standby_bears(group(states), {1}) == "") is bears
+@pytest.mark.parametrize(("states", "tolerates_loss"), [("rr", True), ("ru", False), ("r", False)])
+def test_a_jobmanager_needs_one_that_stands_by(states: str, tolerates_loss: bool) -> None:
+    assert (standby_tolerates_loss(group(states), {1}) == "") is tolerates_loss
 
 
 ALL = {1: "leader", 2: "follower", 3: "follower"}

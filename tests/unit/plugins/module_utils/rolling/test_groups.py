@@ -82,7 +82,7 @@ def test_a_server_that_answers_and_is_not_in_step_is_asked_again_as_what_it_said
     step = groups.step(ENSEMBLE, "zookeeper", behind, RUN, ALLOWED)
     assert (step["kind"], step["members"]) == ("wait", ["h2"])
     again = groups.step(ENSEMBLE, "zookeeper", behind, {**RUN, "waited": ["h2", "h3"]}, ALLOWED)
-    assert (again["kind"], again["waited"]) == ("mend", ["h2"])
+    assert (again["kind"], again["waited"]) == ("repair", ["h2"])
     assert again["targets"][0]["mode"] == "follower"
 
 
@@ -204,16 +204,16 @@ def test_what_flink_noticed(change, told):
     read = {"complete": True, "reasons": [], "ended_jobs": []}
     before = {"leader": leader, "jobs": read | {"jobs": [job]}}
     now = {"leader": leader, "jobs": read | {"jobs": [job | change]}}
-    assert rolling_jobs.flink_moved(before, now) == told
+    assert rolling_jobs.flink_disruptions(before, now) == told
     gone = {
         "leader": {"leader": {"session_id": ""}},
         "jobs": read | {"jobs": [], "ended_jobs": [{"id": "j", "state": "FAILED"}]},
     }
     unread = gone | {"jobs": read | {"complete": False, "reasons": ["a1 answers 503"], "jobs": []}}
-    assert rolling_jobs.flink_moved(before, unread | {"leader": leader}) == [
+    assert rolling_jobs.flink_disruptions(before, unread | {"leader": leader}) == [
         "Flink's jobs could not all be read: a1 answers 503"
     ], "what was not read is not gone"
-    assert rolling_jobs.flink_moved(before, gone) == [
+    assert rolling_jobs.flink_disruptions(before, gone) == [
         "Flink's leader session was s and is none",
         "job j (count) is gone, or FAILED",
     ]
@@ -233,7 +233,7 @@ def test_flink_that_does_not_tolerate_suspended_connections():
             {"address": "a", "rest_port": 8081, "reachable": True, "tolerates_suspended_connections": None}
         ]
     }
-    assert rolling_jobs.intolerant(jobs, {"h": False, "i": True}) == ["JobManager a:8081", "Flink on h"]
+    assert rolling_jobs.without_suspend_tolerance(jobs, {"h": False, "i": True}) == ["JobManager a:8081", "Flink on h"]
 
 
 def test_trap_15_what_waits_is_told():
