@@ -235,6 +235,8 @@ def release_in(path: str, name: str) -> str:
 
 #: How alike a name and a switch are (difflib's ratio, 0 to 1) where one is taken for the other.
 NEARLY = 0.9
+#: Inputs that have another name since a release of this toolkit: the name of before -> the one of now.
+RENAMED = {"zookeeper_command": "zookeeper_shell_path"}
 
 
 def unknown_variables(
@@ -266,5 +268,7 @@ def unknown_variables(
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
+    if name in RENAMED:
+        return f"Its name is {RENAMED[name]} now."
     close = difflib.get_close_matches(name, known, 1, 0.8)
     return f"Is {close[0]} meant?" if close else "docs/variables.md lists them."

@@ -79,7 +79,7 @@ def _base(inputs: Inputs, tables: Tables, host: HostState) -> list[Entry]:
         # As the directory does: who owns that could replace it anyway, and each run compares what it says. Without a line's end, as
         # it always was: with one, it would be another file on every host.
         {"path": f"{inputs.data_dir}/myid", "content": str(inputs.given["zookeeper_id"]), **owner, "mode": "0640"},
-        {"path": inputs.command, "content": _command(inputs, tables, host), "mode": "0755"},
+        {"path": inputs.shell_path, "content": _command(inputs, tables, host), "mode": "0755"},
     ]
 
 
@@ -104,7 +104,7 @@ def _command(inputs: Inputs, tables: Tables, host: HostState) -> str:
     return render(
         tables,
         "zkcli",
-        name=os.path.basename(inputs.command),
+        name=os.path.basename(inputs.shell_path),
         # Files of which root alone, or the service's group, has the right to be this member.
         secrets=[
             *([_client_jaas(tables)] if inputs.client_auth != "none" else []),

@@ -122,7 +122,7 @@ class Inputs:
     heap_dump: bool
     nofile_limit: int
     start_timeout: int
-    command: str
+    shell_path: str
     config_extra: Mapping[str, Any] = field(repr=False)
 
     @staticmethod

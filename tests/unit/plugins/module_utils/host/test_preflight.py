@@ -164,3 +164,8 @@ def test_a_misspelt_variable_is_named_with_what_is_meant():
 )
 def test_a_unit_gets_no_more_open_files_than_systemd_can_give(wanted, possible, given):
     assert preflight.open_files(wanted, possible) == given
+
+
+def test_an_input_of_before_is_refused_with_its_new_name():
+    (problem,) = preflight.unknown_variables({"zk1": {"zookeeper_command": "/x"}}, ["zookeeper_shell_path"])
+    assert problem.endswith("Its name is zookeeper_shell_path now.")
