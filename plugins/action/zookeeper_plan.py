@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from secrets import token_hex
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -28,7 +29,7 @@ class ActionModule(ActionBase):
         inputs, tables = Inputs.of(str(variables["inventory_hostname"]), found), Tables.of(found, role_path)
         source = _source(inputs, tables)
         host = HostState.of(args["host"]) if args.get("host") else None
-        made = plan(inputs, tables, Peers.of(args["peers"]), source, host)
+        made = plan(inputs, tables, Peers.of(args["peers"]), source, args.get("key") or token_hex(16), host)
         return result | {"changed": False, **role_inputs.plain(asdict(made))}
 
 

@@ -76,6 +76,24 @@ options:
     type: list
     elements: str
     default: []
+  standing:
+    description: What to look at so closely that the controller can compare it with the entries of M(streamquorum.ha.host_files).
+    type: dict
+    suboptions:
+      key:
+        description: Key of the digests of contents, made for one run. By a digest without one, a password could be guessed.
+        type: str
+        required: true
+      paths:
+        description: Paths to look at.
+        type: list
+        elements: path
+        default: []
+      roots:
+        description: Directories with generations. The one that C(current) names is looked at, with everything in it.
+        type: list
+        elements: path
+        default: []
 """
 
 EXAMPLES = r"""
@@ -156,6 +174,10 @@ listening:
   type: list
   elements: dict
   returned: always
+standing:
+  description: By path (kind, owner, group, mode, target, keyed digest of the content); nothing of one that could not be read.
+  type: dict
+  returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -180,6 +202,10 @@ def main() -> None:
             "accounts": names,
             "groups": names,
             "certificates": paths,
+            "standing": {
+                "type": "dict",
+                "options": {"key": {"type": "str", "required": True, "no_log": True}, "paths": paths, "roots": paths},
+            },
         },
         supports_check_mode=True,
     )

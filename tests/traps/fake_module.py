@@ -81,6 +81,7 @@ def host_state(me, given, _check):
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]
         },
         "unread": {},
+        "standing": {},
         "memory": {"swap_mb": 0, "swappiness": 60, "huge_pages": "madvise"},
         "certificates": dict.fromkeys(given.get("certificates", []), ""),
         "open_files": me.get("open_files", 1048576),

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.host import guarded_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import guarded_paths, standing
 from ansible_collections.streamquorum.ha.plugins.module_utils.pki.certificate_end import certificate_end
 
 #: A process of ours names the directory of its generation on its command line.
@@ -449,5 +449,6 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "open_files": reader.open_files(),
         "groups": reader.groups(params["groups"]),
         "listening": reader.listening(),
+        "standing": standing.read(**params["standing"]) if params["standing"] else {},
     }
     return found | {"unread": reader.unread}

@@ -71,6 +71,27 @@ def entries(
     )
 
 
+def written_paths(inputs: Inputs, tables: Tables) -> list[str]:
+    """Paths of the entries, but for those of generations. One that is missing here is written in every run."""
+    return [
+        inputs.log_dir,
+        *inputs.data_dirs,
+        *inputs.database_dirs,
+        f"{inputs.data_dir}/myid",
+        inputs.shell_path,
+        os.path.dirname(tables.credentials),
+        tables.credentials,
+        _client_jaas(tables),
+        firewall.ZOOKEEPER.rules,
+        f"/etc/systemd/system/{firewall.ZOOKEEPER.unit}",
+        inputs.config_dir,
+        f"{inputs.config_dir}/generations",
+        f"/etc/systemd/system/{tables.unit}",
+        inputs.current,
+        inputs.link,
+    ]
+
+
 def _base(inputs: Inputs, tables: Tables, host: HostState) -> list[Entry]:
     owner = {"owner": inputs.user, "group": inputs.group}
     return [

@@ -25,6 +25,8 @@ class HostState:
     resolved: Mapping[str, list[str]]
     accounts: Mapping[str, Facts]
     listening: tuple[Facts, ...]
+    #: What stands at the paths that are written.
+    standing: Mapping[str, Mapping[str, str]]
     unread: Mapping[str, str]
     #: Most open files that systemd can give; 0 where nobody knows.
     open_files: int
@@ -51,6 +53,7 @@ class HostState:
             resolved=answer["resolved"],
             accounts=answer["accounts"],
             listening=tuple(answer["listening"]),
+            standing=answer["standing"],
             unread=answer["unread"],
             open_files=int(answer["open_files"]),
             os_name=str(answer["os"]["name"]),

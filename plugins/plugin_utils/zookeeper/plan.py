@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import describe, restart_file
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import differing
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import client_endpoint
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import auth as zookeeper_auth
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
@@ -24,6 +25,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries 
     Entries,
     entries,
     firewall_plan,
+    written_paths,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import Generation, generation, java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
@@ -52,6 +54,8 @@ class Configure:
     """What has to be done before and after the files are written; most ensembles need none of it."""
 
     prepare: bool
+    #: Whether anything on the host differs from what is to be written.
+    write: bool
     tls: bool
     firewall: firewall.FirewallPlan
 
@@ -135,7 +139,12 @@ class Plan:
 
 
 def plan(
-    inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any], host: HostState | None = None
+    inputs: Inputs,
+    tables: Tables,
+    peers: Peers,
+    source: Mapping[str, Any],
+    key: str,
+    host: HostState | None = None,
 ) -> Plan:
     """The plan of a member.
 
@@ -144,12 +153,13 @@ def plan(
         tables: of the role.
         peers: what is needed of other hosts; with notes once all of them were read.
         source: where the release's archive comes from, as `release_archive` found it.
+        key: of the digests by which the host tells what stands there; the same for one reading and what is planned by it.
         host: the member's own, once it was read.
     """
     ensemble = _ensemble(inputs, tables, peers)
     asked = Plan(
         problems=(),
-        reads=_reads(inputs, tables, peers),
+        reads=_reads(inputs, tables, peers, key),
         ensemble=ensemble,
         servers=tuple(client_endpoint(member) for member in ensemble.members),
         kerberos=inputs.kerberos,
@@ -176,18 +186,19 @@ def plan(
         note=_note(inputs, tables, host, wanted),
         live_config=host.contents[inputs.zoo_cfg] if judgement.is_live(tables, host) else "",
     )
-    return _with_others(judged, inputs, tables, peers, source, host) if peers.notes else judged
+    return _with_others(judged, inputs, tables, peers, source, key, host) if peers.notes else judged
 
 
 def _with_others(
-    judged: Plan, inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any], host: HostState
+    judged: Plan, inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any], key: str, host: HostState
 ) -> Plan:
     wanted, live = judged.generation, judgement.any_live(peers)
     assert wanted
+    written = entries(inputs, tables, peers, host, wanted, bootstrap=judgement.bootstrap(peers), switch=not live)
     return replace(
         judged,
         problems=tuple(judgement.group_problems(inputs, tables, peers, host, wanted.zoo_cfg)),
-        entries=entries(inputs, tables, peers, host, wanted, bootstrap=judgement.bootstrap(peers), switch=not live),
+        entries=written,
         group=Group(
             any_live=live,
             all_live=judgement.all_live(peers),
@@ -196,7 +207,7 @@ def _with_others(
         ),
         steps=Steps(
             install=_install(inputs, tables, host, source),
-            configure=_configure(inputs, tables, host),
+            configure=_configure(inputs, tables, host, written, key),
             service=_service(tables, host),
             verify=_verify(inputs, peers, host),
             acls=tuple(acl_entries(inputs.acls)),
@@ -205,7 +216,7 @@ def _with_others(
     )
 
 
-def _reads(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
+def _reads(inputs: Inputs, tables: Tables, peers: Peers, key: str) -> dict[str, Any]:
     return {
         "java_home": inputs.java_home,
         "units": [tables.unit, firewall.ZOOKEEPER.unit],
@@ -239,6 +250,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
             inputs.initialize,
             inputs.record,
         ],
+        "standing": {"key": key, "paths": written_paths(inputs, tables), "roots": [inputs.config_dir]},
     }
 
 
@@ -301,9 +313,15 @@ def _install(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[st
     return Install(needed=any(missing.values()), java_plan=java_plan, archive=archive, **missing)
 
 
-def _configure(inputs: Inputs, tables: Tables, host: HostState) -> Configure:
+def _configure(inputs: Inputs, tables: Tables, host: HostState, written: Entries, key: str) -> Configure:
     found = firewall_plan(inputs, tables, host)
-    return Configure(prepare=inputs.kerberos or inputs.tls or found.unload, tls=inputs.tls, firewall=found)
+    return Configure(
+        prepare=inputs.kerberos or inputs.tls or found.unload,
+        # Certificates are made after this plan, and compared by `host_files`.
+        write=inputs.tls or bool(differing([*written.first, *written.then], host.standing, key)),
+        tls=inputs.tls,
+        firewall=found,
+    )
 
 
 def _service(tables: Tables, host: HostState) -> Service:

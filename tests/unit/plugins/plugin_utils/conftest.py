@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import files, standing
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive as release_archive
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
@@ -21,6 +22,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.plan imp
 ROOT = Path(__file__).parents[4]
 HOSTS = ROOT / "tests/fixtures/zookeeper/hosts"
 ROLE = ROOT / "roles/zookeeper"
+KEY = "of one run"
 
 
 @functools.cache
@@ -71,12 +73,36 @@ class Ensemble:
         source = release_archive.release_source(
             tables.releases, "zookeeper", inputs.version, sha512=inputs.archive_sha512, mirrors=inputs.mirrors
         )
-        return plan(inputs, tables, self.peers(), source, HostState.of(state) if state else None)
+        return plan(inputs, tables, self.peers(), source, KEY, HostState.of(state) if state else None)
 
     def together(self, **states):
         """The plans of members with what was noted of all of them; of each host its state."""
         self.notes = {host: self.plan(state, host).note for host, state in states.items()}
         return {host: self.plan(state, host) for host, state in states.items()}
+
+
+def made(entries) -> dict:
+    """What a host tells on which all of these entries were made."""
+    found = {}
+    for given in entries:
+        entry = {**standing.DEFAULTS, **given}
+        content = str(files.wanted_value(entry, "content")) if entry["state"] == "file" else ""
+        found[entry["path"]] = {
+            **{name: entry[name] for name in ("owner", "group", "mode", "target")},
+            "kind": entry["state"],
+            "digest": standing.digest(KEY, content),
+        }
+    return found
+
+
+@pytest.fixture
+def after():
+    """The state of a host after what was planned for it was written."""
+
+    def _after(plan, state):
+        return {**state, "standing": made([*plan.entries.first, *plan.entries.then])}
+
+    return _after
 
 
 @pytest.fixture

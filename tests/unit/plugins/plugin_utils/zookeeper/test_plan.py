@@ -262,3 +262,32 @@ def test_every_field_of_the_inputs_is_an_input(ensemble):
     unknown = set(Inputs.variables()) - given.keys()
     assert not unknown
     assert {field.name for field in fields(Inputs)} >= {"client_port", "data_dir"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"zookeeper_firewall": True},
+        {
+            "zookeeper_client_auth": "required",
+            "zookeeper_auth_mechanism": "digest",
+            "zookeeper_client_users": {"a": "canary-a"},
+            "zookeeper_admin_password": "canary-b",
+        },
+    ],
+)
+def test_a_host_on_which_nothing_differs_is_not_written_to(ensemble, host, after, given):
+    three = ensemble(**given)
+    states = {name: host("fresh") for name in NAMES}
+    first = three.together(**states)
+    assert all(plan.steps.configure.write for plan in first.values())
+    # An entry that is asked of no host, or not looked at, would be written in every run.
+    asked = {path for plan in first.values() for path in plan.reads["standing"]["paths"]}
+    outside = {path for plan in first.values() for path in paths(plan) if "/generations/" not in path}
+    assert outside - asked == {"/var/lib/zookeeper/initialize"}, "of a first start"
+    again = three.together(**{name: after(first[name], states[name]) for name in NAMES})
+    assert not any(plan.steps.configure.write for plan in again.values())
+    other = ensemble(**given, zookeeper_max_client_cnxns=100)
+    changed = other.together(**{name: after(first[name], states[name]) for name in NAMES})
+    assert all(plan.steps.configure.write for plan in changed.values())
