@@ -94,6 +94,11 @@ options:
         type: list
         elements: path
         default: []
+      settings:
+        description: Names of files of a generation, of which a keyed digest of each setting is told by its key.
+        type: list
+        elements: str
+        default: []
 """
 
 EXAMPLES = r"""
@@ -175,7 +180,7 @@ listening:
   elements: dict
   returned: always
 standing:
-  description: By path (kind, owner, group, mode, target, keyed digest of the content); nothing of one that could not be read.
+  description: By path (kind, owner, group, mode, target, keyed digests of the content and of settings); nothing of one that could not be read.
   type: dict
   returned: always
 """
@@ -204,7 +209,12 @@ def main() -> None:
             "certificates": paths,
             "standing": {
                 "type": "dict",
-                "options": {"key": {"type": "str", "required": True, "no_log": True}, "paths": paths, "roots": paths},
+                "options": {
+                    "key": {"type": "str", "required": True, "no_log": True},
+                    "paths": paths,
+                    "roots": paths,
+                    "settings": names,
+                },
             },
         },
         supports_check_mode=True,

@@ -34,7 +34,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.jobs impor
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import LOST, PARTICIPANT, lagging
 
 #: What a role says of a member (`__zookeeper_member`, `__flink_ha_members`): name, host, kind, id, votes, unit, root, ports,
-#: address, wanted, running, process, live, restart_asked.
+#: address, wanted, running, differs (names of files and settings, as far as they are known), process, live, restart_asked.
 Described = Mapping[str, Any]
 
 
@@ -408,7 +408,17 @@ def plan_lines(
     if [each.kind for each in steps] == [rolling.DONE]:
         return [f"{kind}: nothing to do, every member runs what it should"]
     lines = [f"{kind}: {number}. {line(each)}" for number, each in enumerate(steps, 1) if each.kind != rolling.DONE]
+    lines += [f"{kind}: {each}" for each in _differences(members, [name for each in steps for name in each.members])]
     return lines + [f"{kind}: {each}" for each in (job_lines(kind, flink, run, allowed) if flink else [])]
+
+
+def _differences(members: Sequence[Described], names: Collection[str]) -> list[str]:
+    """What is another than in what runs, once for all members that have the same differences."""
+    found: dict[str, list[str]] = {}
+    for member in members:
+        if member["name"] in names and member.get("differs"):
+            found.setdefault(", ".join(member["differs"]), []).append(member["name"])
+    return [f"on {', '.join(concerned)} there differ: {what}" for what, concerned in found.items()]
 
 
 def line(chosen: Step) -> str:

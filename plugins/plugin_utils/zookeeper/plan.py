@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place, place_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import describe, restart_file
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
-from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import differing
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import changes, differing
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import client_endpoint
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import auth as zookeeper_auth
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
@@ -183,7 +183,7 @@ def plan(
     judged = replace(
         seen,
         generation=wanted,
-        note=_note(inputs, tables, host, wanted),
+        note=_note(inputs, tables, host, wanted, key),
         live_config=host.contents[inputs.zoo_cfg] if judgement.is_live(tables, host) else "",
     )
     return _with_others(judged, inputs, tables, peers, source, key, host) if peers.notes else judged
@@ -250,7 +250,12 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, key: str) -> dict[str, 
             inputs.initialize,
             inputs.record,
         ],
-        "standing": {"key": key, "paths": written_paths(inputs, tables), "roots": [inputs.config_dir]},
+        "standing": {
+            "key": key,
+            "paths": written_paths(inputs, tables),
+            "roots": [inputs.config_dir],
+            "settings": ["zoo.cfg"],
+        },
     }
 
 
@@ -263,7 +268,7 @@ def _ensemble(inputs: Inputs, tables: Tables, peers: Peers) -> Ensemble:
     )
 
 
-def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation) -> Note:
+def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation, key: str) -> Note:
     live, holds = judgement.is_live(tables, host), judgement.has_data(inputs, host)
     running = parse_properties(host.contents[inputs.zoo_cfg])
     service = {
@@ -279,6 +284,7 @@ def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation) -
         "wanted": wanted.digest,
         "live": live,
         "timeout": inputs.start_timeout,
+        "differs": _differs(inputs, tables, host, wanted, key),
     }
     return Note(
         has_data=holds,
@@ -291,6 +297,14 @@ def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation) -
         else None,
         member=describe(service, host.units[tables.unit], host.contents[restart_file(tables.unit)]),
     )
+
+
+def _differs(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation, key: str) -> list[str]:
+    """What of the generation that runs is another than in the one that is wanted; empty where that is not known."""
+    running = host.units[tables.unit]["generation"]
+    if running != place(host.answer, inputs.config_dir)["current"]:
+        return []
+    return changes(wanted.files, f"{inputs.config_dir}/generations/{running}", host.standing, key)
 
 
 def _install(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[str, Any]) -> Install:

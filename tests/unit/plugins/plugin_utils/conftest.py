@@ -91,6 +91,7 @@ def made(entries) -> dict:
             **{name: entry[name] for name in ("owner", "group", "mode", "target")},
             "kind": entry["state"],
             "digest": standing.digest(KEY, content),
+            "settings": standing.settings_of(KEY, content),
         }
     return found
 

@@ -88,3 +88,27 @@ def test_no_content_and_no_plain_digest_of_it_is_told(root):
 def test_a_host_without_a_generation_tells_what_there_is(tmp_path):
     told = standing.read(KEY, [str(tmp_path / "current")], [str(tmp_path)])
     assert {path: there["kind"] for path, there in told.items()} == {str(tmp_path / "current"): "absent"}
+
+
+def test_what_differs_between_two_generations_is_named_by_file_and_setting(root):
+    home = root / "generations/0123456789abcdef"
+    (home / "zoo.cfg").write_text("# Written\ntickTime=2000\nserver.1=a:2888\nadmin.serverPort=8080\n")
+    (home / "gone.conf").write_text("")
+    for name, mode in (("start", 0o755), ("unit", 0o644), ("zoo.cfg", 0o640)):
+        (home / name).touch()
+        (home / name).chmod(mode)
+    wanted = {
+        "zoo.cfg": {"mode": "0640", "secret_content": "# Written\ntickTime=3000\nserver.1=a:2888\nmaxClientCnxns=1\n"},
+        "start": {"mode": "0755", "content": "#!/bin/sh\n"},
+        "unit": {"mode": "0600", "content": ""},
+        "jaas.conf": {"mode": "0440", "secret_content": ""},
+    }
+    there = standing.read(KEY, [], [str(root)], ["zoo.cfg"])
+    assert standing.changes(wanted, str(home), there, KEY) == [
+        "gone.conf (goes)",
+        "jaas.conf (new)",
+        "start",
+        "unit (rights)",
+        "zoo.cfg (admin.serverPort, maxClientCnxns, tickTime)",
+    ]
+    assert standing.changes(wanted, str(root / "generations/other"), there, KEY) == []

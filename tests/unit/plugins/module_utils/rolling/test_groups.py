@@ -429,3 +429,11 @@ def test_a_failure_rate_that_cannot_be_kept_to_is_refused(changed, words):
     assert step["kind"] == "stop"
     assert words in step["reason"]
     assert "rolling_accept_restart_budget=true" in step["reason"]
+
+
+def test_the_plan_says_what_differs_once_for_members_that_have_the_same():
+    members = [member(number) | {"differs": ["start", "zoo.cfg (tickTime)"]} for number in (1, 2)] + [member(3)]
+    told = groups.plan_lines(members, "zookeeper", HEALTHY, RUN, ALLOWED)
+    assert [each for each in told if "differ" in each] == [
+        "zookeeper: on h1, h2 there differ: start, zoo.cfg (tickTime)"
+    ]
