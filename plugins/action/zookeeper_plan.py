@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from secrets import token_hex
 from typing import Any
@@ -27,13 +28,13 @@ class ActionModule(ActionBase):
         names = role_inputs.of_role(role_path)
         found = role_inputs.values([*names, *Inputs.variables()], self._templar, variables)
         inputs, tables = Inputs.of(str(variables["inventory_hostname"]), found), Tables.of(found, role_path)
-        source = _source(inputs, tables)
+        source = _source(inputs, tables, args.get("published") or {})
         host = HostState.of(args["host"]) if args.get("host") else None
         made = plan(inputs, tables, Peers.of(args["peers"]), source, args.get("key") or token_hex(16), host)
         return result | {"changed": False, **role_inputs.plain(asdict(made))}
 
 
-def _source(inputs: Inputs, tables: Tables) -> dict[str, Any]:
+def _source(inputs: Inputs, tables: Tables, published: Mapping[str, Any]) -> dict[str, Any]:
     """Where the archive comes from. A bundle that cannot be read is a refusal: as an error, no_log would hide its words."""
     try:
         return release_source(
@@ -45,6 +46,8 @@ def _source(inputs: Inputs, tables: Tables) -> dict[str, Any]:
             file=inputs.archive_file,
             sha512=inputs.archive_sha512,
             mirrors=inputs.mirrors,
+            published=published.get("sums"),
+            unpublished=published.get("reason", ""),
         )
     except AnsibleFilterError as error:
         return {"sources": [], "sha512": "", "problems": [error.message]}

@@ -27,6 +27,9 @@ options:
   host:
     description: What M(streamquorum.ha.host_state) gave, asked for RV(reads); left out before.
     type: dict
+  published:
+    description: What M(streamquorum.ha.published_sum) gave, with the host.
+    type: dict
   key:
     description: The key of RV(reads.standing) that the host was asked with; one is made where it is left out.
     type: str

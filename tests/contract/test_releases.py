@@ -13,22 +13,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.release.bundle imp
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Releases whose official sum was read in no publication: they install with the operator's own sum or from a bundle.
-WITHOUT_SUM = {
-    "zookeeper": {"3.9.6", "3.8.6", "3.8.0", "3.5.10"},
-    "flink": {
-        "2.2.1",
-        "2.1.3",
-        "2.0.2",
-        "1.20.5",
-        "1.20.4",
-        "1.19.3",
-        "1.17.2",
-        "1.16.3",
-        "1.15.4",
-        "1.14.6",
-        "1.13.6",
-    },
-}
+#: Of all others, Apache's own sum is read and recorded.
+PINNED: dict[str, set[str]] = {"zookeeper": {"3.6.4", "3.8.4", "3.8.3", "3.9.3", "3.7.2"}, "flink": set()}
 
 ARCHIVES = {"zookeeper": "apache-zookeeper-{}-bin.tar.gz", "flink": "flink-{}-bin-scala_2.12.tgz"}
 
@@ -67,9 +53,18 @@ def test_a_sum_is_pinned_only_with_the_publication_that_it_was_read_in(name):
     assert len(pinned) == len(set(pinned))
 
 
-@pytest.mark.parametrize("name", WITHOUT_SUM)
-def test_the_releases_without_a_sum_are_these(name):
-    assert {release["version"] for release in table(name) if not release["sha512"]} == WITHOUT_SUM[name]
+@pytest.mark.parametrize("name", PINNED)
+def test_the_releases_with_a_pinned_sum_are_these(name):
+    assert {release["version"] for release in table(name) if release["sha512"]} == PINNED[name]
+
+
+def test_a_pinned_sum_is_of_a_distribution_or_a_vendors_image():
+    """A copy of it, and somebody's script or role, are no publication that an operator would accept."""
+    for name in PINNED:
+        for release in table(name):
+            assert not release["sha512"] or release["sha512_source"].startswith(("NixOS/nixpkgs,", "debezium/")), (
+                release
+            )
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

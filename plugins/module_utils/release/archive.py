@@ -128,6 +128,8 @@ def release_source(
     mirrors: Sequence[str] = (),
     bundle_dir: str = "",
     manifest: Mapping[str, Any] | None = None,
+    published: Mapping[str, str] | None = None,
+    unpublished: str = "",
     variable_prefix: str = "",
 ) -> dict[str, Any]:
     """Where an archive comes from, and the sum that it must have.
@@ -145,6 +147,8 @@ def release_source(
         mirrors: URLs of directories that hold the archive under its official name, tried in order.
         bundle_dir: the directory of the bundle on the controller.
         manifest: its manifest; None or empty where there is none.
+        published: sums by archive that were read from Apache's own hosts and recorded.
+        unpublished: why none was to be had from there, in words; empty where nobody asked.
         variable_prefix: prefix of the operator's variables, for the refusals (default: `name`).
 
     Returns:
@@ -163,7 +167,7 @@ def release_source(
         "assembled": False,
         "problems": [],
     }
-    pinned = str(found.get("sha512") or "") if found else ""
+    pinned = str(found.get("sha512") or (published or {}).get(str(found["archive"]), "")) if found else ""
     own = ""
     if sha512:
         try:
@@ -200,7 +204,7 @@ def release_source(
         return result
     if not result["sha512"]:
         result["problems"] = [
-            f"No sha512 sum is known for {name} {version}, and nothing is installed without one. Set "
+            f"No sha512 sum is known for {name} {version}, and nothing is installed without one. {unpublished}Set "
             f"{prefix}_archive_sha512 to the content of the publisher's .sha512 file ({result['archive'] or 'archive'}"
             f".sha512), or build a bundle, whose manifest has the sum of what it holds: {bundle_command(name, version)}"
         ]
@@ -246,8 +250,12 @@ def parse_marker(text: str) -> Release | None:
 
 
 def release_installed(marker: str, name: str, version: str, sha512: str) -> bool:
-    """Whether a marker's text (empty for a missing one) names exactly this release."""
-    return parse_marker(marker) == Release(name, str(version), sha512)
+    """Whether a marker's text (empty for a missing one) names exactly this release.
+
+    Where nobody knows a sum now, the one that it was installed by holds: nothing has to be fetched for what is there.
+    """
+    found = parse_marker(marker)
+    return found is not None and found == Release(name, str(version), sha512 or found.sha512)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive
+from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive, published
 
 MANIFEST = "manifest.json"
 NOTE = "README.streamquorum"
@@ -371,12 +371,15 @@ class Bundle:
         os.rename(manifest + ".new", manifest)
 
     def _from_apache(self, item: Item, urls: Sequence[str], work: str, failures: list[str]) -> dict[str, Any] | None:
+        wanted, checked = item["sha512"], item["sha512_source"]
+        if not wanted:
+            try:
+                wanted, checked = self._published(item)
+            except archive.SourceError as error:
+                failures.append(str(error))
+                return None
         for url in urls:
             try:
-                wanted, checked = item["sha512"], item["sha512_source"]
-                if not wanted:
-                    # Not pinned: the publisher's own sum file, over TLS from the same place, is what there is.
-                    wanted, checked = archive.parse_sha512(self._text(url + ".sha512")), url + ".sha512"
                 self._download(url, os.path.join(work, "archive"))
             except archive.SourceError as error:
                 failures.append(f"{url}: {error}")
@@ -393,9 +396,16 @@ class Bundle:
             }
         return None
 
-    def _text(self, url: str) -> str:
-        with self._open_url(url) as stream:
-            return stream.read(4096).decode("utf-8", "replace")
+    def _published(self, item: Item) -> tuple[str, str]:
+        """The sum of an archive, and where Apache publishes it; never a mirror's word."""
+        failures = []
+        for url in published.urls(item["name"], item["version"], item["archive"]):
+            try:
+                with self._open_url(url) as stream:
+                    return published.read_sum(stream.read(4096).decode("utf-8", "replace"), item["archive"]), url
+            except (archive.SourceError, archive.ReleaseError) as error:
+                failures.append(f"{url}: {error}")
+        raise archive.SourceError("; ".join(failures))
 
     def _download(self, url: str, path: str) -> None:
         try:

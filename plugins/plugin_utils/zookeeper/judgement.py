@@ -28,20 +28,18 @@ DATA = re.compile(r"(snapshot|log)[.]")
 # --- by the inventory
 
 
-def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any]) -> list[str]:
+def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str]:
     """Why the inventory makes no ensemble.
 
     Args:
         inputs: of one member.
         tables: of the role.
         peers: all members.
-        source: where the release's archive comes from, as `release_archive` found it.
     """
     return [
         *rules.membership_problems(peers.present, inputs.single_node),
         *preflight.limit_problems(peers.reached, peers.play_hosts, "the ensemble"),
         *preflight.release_problems(inputs.version, tables.releases, "ZooKeeper", "zookeeper_version"),
-        *([] if inputs.by_package else source["problems"]),
         *rules.extra_problems(inputs.config_extra, config.owned_keys(tables)),
         *java_logs.directory_problems(inputs.log_dir, "zookeeper_log_dir"),
         *_auth_problems(inputs, peers),
@@ -154,6 +152,7 @@ def _upgrade_problems(inputs: Inputs, tables: Tables, host: HostState, source: M
             "member makes one: playbooks/rolling_restart.yml with rolling_restart_force=true."
         )
     if not is_installed(inputs, host, source):
+        problems += [] if inputs.by_package else source["problems"]
         problems += preflight.space_problems(
             inputs.host,
             inputs.install_root,

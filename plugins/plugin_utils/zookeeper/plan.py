@@ -165,7 +165,7 @@ def plan(
         kerberos=inputs.kerberos,
     )
     if host is None:
-        return replace(asked, problems=tuple(judgement.inventory_problems(inputs, tables, peers, source)))
+        return replace(asked, problems=tuple(judgement.inventory_problems(inputs, tables, peers)))
     trusted = zookeeper_tls.trusted(host.answer, tables.unit, inputs.zoo_cfg)
     seen = replace(
         asked,

@@ -242,11 +242,19 @@ def test_without_a_pinned_sum_apaches_own_sum_file_is_asked(tmp_path, files):
     content = b"official"
     (tmp_path / "official").write_bytes(content)
     wanted = archive.sha512_of(str(tmp_path / "official"))
-    apache = Apache({url: content, url + ".sha512": f"{wanted}  flink-1.20.5-bin-scala_2.12.tgz\n".encode()})
+    told = f"{wanted}  flink-1.20.5-bin-scala_2.12.tgz\n".encode()
+    own = "https://archive.apache.org/dist/flink/flink-1.20.5/flink-1.20.5-bin-scala_2.12.tgz.sha512"
     run = Registry()
-    entry = fill(tmp_path, files, items(FLINK)[0], run, apache)
-    assert (entry["origin"], entry["checked_against"]) == (url, url + ".sha512")
+    entry = fill(tmp_path, files, items(FLINK)[0], run, Apache({url: content, own: told}))
+    assert (entry["origin"], entry["checked_against"]) == (url, own)
     assert (entry["assembled"], run.commands) == (False, [])
+
+
+def test_a_mirror_is_never_asked_for_a_sum(tmp_path, files):
+    url = "https://cdn.example/flink/flink-1.20.5/flink-1.20.5-bin-scala_2.12.tgz"
+    apache = Apache({url: b"tampered", url + ".sha512": b"0" * 128})
+    assert fill(tmp_path, files, items(FLINK)[0], Registry(), apache)["assembled"]
+    assert url + ".sha512" not in apache.asked
 
 
 def test_without_apache_nothing_is_assembled_when_apaches_is_demanded(tmp_path, files):

@@ -1,0 +1,71 @@
+"""Action `published_sum`: the sum of a release that nobody has given, from Apache's own hosts, recorded beside the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.streamquorum.ha.plugins.module_utils.release import published
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import MARKER, ReleaseError
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import published_sums
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import release_source
+
+#: Prefix of the role's variables, by product.
+PREFIXES = {"zookeeper": "zookeeper", "flink": "flink_ha"}
+#: Inputs of a release's source, by the name that `release_source` has for each.
+SOURCE = {
+    "bundle_dir": "bundle_dir",
+    "archive_url": "url",
+    "archive_file": "file",
+    "archive_sha512": "sha512",
+    "mirrors": "mirrors",
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables, name = task_vars or {}, str(self._task.args["name"])
+        prefix = PREFIXES[name]
+        names = {f"{prefix}_{each}": each for each in ("version", "releases", "install_method", *SOURCE)}
+        given = {names[each]: value for each, value in role_inputs.values(names, self._templar, variables).items()}
+        states = [variables["hostvars"][host].get(self._task.args["state"]) for host in variables["ansible_play_hosts"]]
+        try:
+            sums, told = self._sums(name, given, _markers(states), published_sums.place(variables))
+        except ReleaseError as error:
+            # A refusal by the plan, with everything else that is wrong.
+            return result | {"changed": False, "sums": {}, "reason": str(error)}
+        if told:
+            self._display.display(told)
+        return result | {"changed": bool(told), "sums": sums, "reason": ""}
+
+    def _sums(
+        self, name: str, given: Mapping[str, Any], markers: Iterable[str], path: str
+    ) -> tuple[dict[str, str], str]:
+        """Sums by archive, and what is to be told of one that was read just now."""
+        version, known = str(given["version"]), published_sums.of_record(path)
+        source = release_source(
+            given["releases"],
+            name,
+            version,
+            published=known,
+            **{option: given.get(each) or "" for each, option in SOURCE.items()},
+        )
+        if not published.to_ask(source, markers, str(given.get("install_method", "archive"))):
+            return known, ""
+        archive = str(source["archive"])
+        found, url = published_sums.ask(name, version, archive)
+        if not self._task.check_mode:
+            published_sums.record(path, archive, found, url)
+        return known | {archive: found}, f"{archive} has the sum {found}, as {url} says. Recorded in {path}."
+
+
+def _markers(states: Iterable[Mapping[str, Any] | None]) -> list[str]:
+    """Text of the marker on each host that was read."""
+    contents = [state["contents"] for state in states if state and "contents" in state]
+    return [text for each in contents for path, text in each.items() if path.endswith(f"/{MARKER}")]
