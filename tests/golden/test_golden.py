@@ -61,8 +61,11 @@ def measured(world: World, case: str) -> recording.Recording:
 def runs(request, collections, tmp_path_factory):
     """The runs that the selected tests ask for, as many at a time as there are cores."""
     folder = tmp_path_factory.mktemp("golden")
+    # `runs` is a parameter's name in other tests, which may be in the same call.
     asked = [
-        item.callspec.params["case"] for item in request.session.items if "runs" in getattr(item, "fixturenames", [])
+        item.callspec.params["case"]
+        for item in request.session.items
+        if "runs" in getattr(item, "fixturenames", []) and "case" in item.callspec.params
     ]
     pool = ThreadPoolExecutor(os.cpu_count())
     yield {case: pool.submit(measured, World(folder / case, collections), case) for case in asked}
