@@ -7,11 +7,10 @@ from dataclasses import asdict
 from secrets import token_hex
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
 from ansible.plugins.action import ActionBase
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import release_source
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import told_source
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.plan import plan
@@ -35,19 +34,15 @@ class ActionModule(ActionBase):
 
 
 def _source(inputs: Inputs, tables: Tables, published: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the archive comes from. A bundle that cannot be read is a refusal: as an error, no_log would hide its words."""
-    try:
-        return release_source(
-            tables.releases,
-            "zookeeper",
-            inputs.version,
-            bundle_dir=inputs.bundle_dir,
-            url=inputs.archive_url,
-            file=inputs.archive_file,
-            sha512=inputs.archive_sha512,
-            mirrors=inputs.mirrors,
-            published=published.get("sums"),
-            unpublished=published.get("reason", ""),
-        )
-    except AnsibleFilterError as error:
-        return {"sources": [], "sha512": "", "problems": [error.message]}
+    return told_source(
+        tables.releases,
+        "zookeeper",
+        inputs.version,
+        bundle_dir=inputs.bundle_dir,
+        url=inputs.archive_url,
+        file=inputs.archive_file,
+        sha512=inputs.archive_sha512,
+        mirrors=inputs.mirrors,
+        published=published.get("sums"),
+        unpublished=published.get("reason", ""),
+    )

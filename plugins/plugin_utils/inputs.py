@@ -108,3 +108,11 @@ CONVERSIONS: dict[Any, tuple[Callable[[Any], Any], Any]] = {
     tuple: (lambda value: tuple(check_type_list(value)), ()),
     Mapping: (check_type_dict, {}),
 }
+
+
+def unique(texts: Iterable[str]) -> list[str]:
+    """Each text once, in their order. As for Ansible's filter, upper and lower case make no difference: what is written stays."""
+    found: dict[str, str] = {}
+    for text in texts:
+        found.setdefault(text.lower(), text)
+    return list(found.values())

@@ -42,3 +42,11 @@ def release_source(
     manifest = read_manifest(bundle_dir) if bundle_dir else {}
     directory = os.path.expanduser(bundle_dir)
     return release_archive.release_source(releases, name, version, bundle_dir=directory, manifest=manifest, **inputs)
+
+
+def told_source(releases: Sequence[Mapping[str, Any]], name: str, version: str, **inputs: Any) -> dict[str, Any]:
+    """As `release_source`. A bundle that cannot be read is one of the problems: as an error of a planner, no_log would hide its words."""
+    try:
+        return release_source(releases, name, version, **inputs)
+    except AnsibleFilterError as error:
+        return {"sources": [], "sha512": "", "problems": [error.message]}

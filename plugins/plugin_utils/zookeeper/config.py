@@ -14,7 +14,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config i
     zookeeper_endpoints,
     zookeeper_server_lines,
 )
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables, unique
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 
 #: Set here and by no variable: an empty data directory must never vote (docs/architecture.md, "Data safety").

@@ -14,9 +14,10 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation im
     service_entries,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import Generation, java, render
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import java, render
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 

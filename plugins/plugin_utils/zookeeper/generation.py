@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import generation_digest
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import java_plan, open_files
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import templates
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables, unique
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 
 #: How an installation logs: the file of its settings, and the Java options that name it.
@@ -23,28 +23,6 @@ LOGGING = {
     ),
     "logback": ("logback.xml", ("-Dlogback.configurationFile=$generation/logback.xml",)),
 }
-
-
-@dataclass(frozen=True)
-class Generation:
-    """Files (name -> content or secret_content, and mode) and links (name -> target)."""
-
-    files: Mapping[str, Mapping[str, str]] = field(repr=False)
-    links: Mapping[str, str]
-
-    @property
-    def digest(self) -> str:
-        return generation_digest(self.content)
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """As the rules of module_utils/generation.py take it."""
-        return {"files": self.files, "links": self.links}
-
-    @property
-    def zoo_cfg(self) -> str:
-        file = self.files["zoo.cfg"]
-        return file.get("content") or file["secret_content"]
 
 
 def render(tables: Tables, template: str, **context: Any) -> str:

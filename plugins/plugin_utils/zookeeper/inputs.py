@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 
 PREFIX = "zookeeper_"
 ARCHIVE, PACKAGE = "archive", "package"
 #: Where the distribution's package has its files.
 PACKAGE_HOME = "/usr/share/zookeeper"
-
-
-def unique(texts: Iterable[str]) -> list[str]:
-    """Each text once, in their order. As for Ansible's filter, upper and lower case make no difference: what is written stays."""
-    found: dict[str, str] = {}
-    for text in texts:
-        found.setdefault(text.lower(), text)
-    return list(found.values())
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import a
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import config as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import znode_acl
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import java, release
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 

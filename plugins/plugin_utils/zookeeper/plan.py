@@ -20,6 +20,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import t
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import ConfigError, parse_properties
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_acl import entries as acl_entries
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config, judgement
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries import (
     Entries,
@@ -27,8 +29,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries 
     firewall_plan,
     written_paths,
 )
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import Generation, generation, java
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import generation, java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Note, Peers
 
@@ -197,7 +198,7 @@ def _with_others(
     written = entries(inputs, tables, peers, host, wanted, bootstrap=judgement.bootstrap(peers), switch=not live)
     return replace(
         judged,
-        problems=tuple(judgement.group_problems(inputs, tables, peers, host, wanted.zoo_cfg)),
+        problems=tuple(judgement.group_problems(inputs, tables, peers, host, wanted.text("zoo.cfg"))),
         entries=written,
         group=Group(
             any_live=live,

@@ -14,7 +14,7 @@ from ansible.template import Templar
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import files, standing
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive as release_archive
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import gather
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.plan import plan

@@ -67,7 +67,7 @@ def test_max_client_cnxns_comes_to_the_file_and_nowhere_else(ensemble, host):
     before, after = (
         ensemble(**given).plan(host("fresh")).generation for given in ({}, {"zookeeper_max_client_cnxns": 100})
     )
-    lines = [set(each.zoo_cfg.splitlines()) for each in (before, after)]
+    lines = [set(each.text("zoo.cfg").splitlines()) for each in (before, after)]
     assert lines[0] ^ lines[1] == {"maxClientCnxns=60", "maxClientCnxns=100"}
     assert [name for name in before.files if before.files[name] != after.files[name]] == ["zoo.cfg"]
     assert before.digest != after.digest
@@ -77,7 +77,7 @@ def test_what_is_written_keeps_the_form_in_which_it_was_given(ensemble, host):
     """`yes` is a switch that is on, and was always written as it is."""
     given = {"zookeeper_admin_enabled": "yes", "zookeeper_heap_mb": "0512", "zookeeper_firewall": "false"}
     plan = ensemble(**given).plan(host("fresh"))
-    assert "admin.enableServer=yes\n" in plan.generation.zoo_cfg
+    assert "admin.enableServer=yes\n" in plan.generation.text("zoo.cfg")
     assert "-Xms0512m" in plan.generation.files["start"]["content"]
     assert ensemble(**given).inputs().firewall is False
 
@@ -169,7 +169,7 @@ def test_nobody_is_waited_for_that_the_run_goes_on_without(ensemble, host):
     assert plans["zk1"].problems == ()
     assert plans["zk1"].steps.verify.wait_for == "serving"
     assert plans["zk1"].steps.verify.wait_for_members == (1, 3)
-    assert "server.2=zk2.invalid:" in plans["zk1"].generation.zoo_cfg
+    assert "server.2=zk2.invalid:" in plans["zk1"].generation.text("zoo.cfg")
 
 
 def test_tls_needs_certificates_and_writes_them_before_what_needs_them(ensemble, host):
@@ -177,7 +177,7 @@ def test_tls_needs_certificates_and_writes_them_before_what_needs_them(ensemble,
     plan = ensemble(**given).together(**{name: host("fresh") for name in NAMES})["zk1"]
     assert [each["authority"] for each in plan.certificates] == ["clients", "ensemble"]
     assert plan.entries.first[-1]["path"] == "/etc/zookeeper/tls"
-    assert "clientPort=" not in plan.generation.zoo_cfg.replace("secureClientPort=", "")
+    assert "clientPort=" not in plan.generation.text("zoo.cfg").replace("secureClientPort=", "")
     assert plan.servers == ("zk1.invalid:2281", "zk2.invalid:2281", "zk3.invalid:2281")
     assert plan.steps.configure.prepare
 
@@ -209,7 +209,7 @@ def test_kerberos_ids_are_those_of_members_and_of_a_flink_that_is_switched(ensem
     some = ensemble(zookeeper_client_auth="offered", kerberos_realm="X.TEST", zookeeper_super_users=["admin@X.TEST"])
     some.groups |= {"flink_jobmanager": ["jm"], "flink_taskmanager": ["jm"]}
     some.hostvars["jm"] = {"flink_ha_switching_principals": ["a@X.TEST", "b@X.TEST"]}
-    config = some.plan(host("fresh")).generation.zoo_cfg
+    config = some.plan(host("fresh")).generation.text("zoo.cfg")
     assert [line.partition("=")[2] for line in config.splitlines() if line.startswith("superUser.")] == [
         *(f"zookeeper/zk{number}.invalid@X.TEST" for number in (1, 2, 3)), "a@X.TEST", "b@X.TEST", "admin@X.TEST",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What `host_state` read of a member's host."""
+"""What `host_state` read of a host."""
 
 from __future__ import annotations
 
