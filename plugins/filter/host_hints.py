@@ -18,4 +18,4 @@ def of_hosts(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) ->
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"java_hints": host_hints.java_hints, "status_hints": of_hosts}
+        return {"status_hints": of_hosts}

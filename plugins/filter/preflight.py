@@ -12,15 +12,9 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs, ref
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
-            "java_plan": preflight.java_plan,
-            "platform_name": preflight.platform_name,
-            "unread_problems": preflight.unread_problems,
-            "space_problems": preflight.space_problems,
             "host_names": preflight.host_names,
             "unreached_problems": preflight.unreached_problems,
             "unknown_variables": preflight.unknown_variables,
             "input_names": inputs.names,
-            "open_files": preflight.open_files,
             "refusals": refusals.refusals,
-            "release_in": preflight.release_in,
         }

@@ -34,6 +34,16 @@ def of_role(role_path: str) -> list[str]:
     return names((Path(role_path) / "meta/argument_specs.yml").read_text(encoding="utf-8"))
 
 
+def of_defaults(role_path: str) -> dict[str, Any]:
+    """Defaults of a role that lies in a directory, as they are written: what the inventory does not say of another host.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    found: dict[str, Any] = yaml_load((Path(role_path) / "defaults/main.yml").read_text(encoding="utf-8"))
+    return found
+
+
 def values(wanted: Iterable[str], templar: Templar, known: Mapping[str, Any]) -> dict[str, Any]:
     """Values of variables in a run, each templated once; what is not defined is left out.
 

@@ -57,11 +57,6 @@ def rest_doors(
     return {"problems": [], "warnings": [text]} if existing else {"problems": [text], "warnings": []}
 
 
-def stands(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> bool:
-    """Whether the cluster was there before this run: any of the hosts `has_flink`. One that this run does not see tells nothing."""
-    return any(has_flink(hostvars[host].get("__flink_ha_host", {})) for host in hosts)
-
-
 def has_flink(state: Mapping[str, Any]) -> bool:
     """Whether a host has a service of Flink that was switched to a generation, or one that listens.
 

@@ -62,15 +62,6 @@ def owned_names(options: Iterable[Option]) -> dict[str, list[str]]:
     return owners
 
 
-def variables(options: Iterable[Option]) -> dict[str, str]:
-    """By option name, the variable that holds its value; only of options that a file gets from one."""
-    return {
-        option["name"]: option.get("value", option["variable"])
-        for option in options
-        if option["scopes"] and "field" not in option
-    }
-
-
 def resolve(
     options: Iterable[Option], version: str, scope: str, values: Mapping[str, Any], fields: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -133,6 +124,12 @@ def render(file_name: str, config: Mapping[str, Any]) -> str:
     if parse(file_name, text) != {key: plain(value) for key, value in config.items()}:
         raise OptionError(f"{file_name} does not read back as it was computed")
     return text
+
+
+def written(file_name: str, config: Mapping[str, Any]) -> dict[str, str]:
+    """By key, sorted, each value as it stands in the file; arguments and errors as of `render`."""
+    lines = render(file_name, config).splitlines()
+    return {key: value for key, _separator, value in (line.partition(": ") for line in lines)}
 
 
 def parse(file_name: str, text: str) -> dict[str, str]:

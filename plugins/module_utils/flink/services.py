@@ -7,9 +7,8 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core import generation
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import describe, restart_file
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 
-Service = dict[str, Any]
+Service = Mapping[str, Any]
 HostVars = Mapping[str, Mapping[str, Any]]
 JOB_MANAGER, TASK_MANAGER = "jobmanager", "taskmanager"
 
@@ -131,11 +130,6 @@ def job_managers(hostvars: HostVars, hosts: Iterable[str], defaults: Mapping[str
     return sorted(found, key=lambda entry: (entry["address"], entry["rest_port"]))
 
 
-def masters(managers: Iterable[Mapping[str, Any]]) -> str:
-    """conf/masters: a line `host:webui-port` for each JobManager."""
-    return "".join(f"{manager['address']}:{manager['rest_port']}\n" for manager in managers)
-
-
 def workers(hostvars: HostVars, hosts: Iterable[str]) -> list[str]:
     """Addresses of the TaskManagers, sorted, from the inventory only; that of a host with several stands there as often."""
     return sorted(
@@ -188,61 +182,6 @@ def zookeeper_input(hostvars: HostVars, members: Sequence[str], defaults: Mappin
     return int(given[0] if given else defaults[name])
 
 
-def with_generations(
-    services: Iterable[Service],
-    options: Sequence[Mapping[str, Any]],
-    version: str,
-    config_file: str,
-    values: Mapping[str, Any],
-    extra: Mapping[str, Any],
-    files: Mapping[str, Mapping[str, str]],
-    links: Mapping[str, str],
-    tmp_dirs: Sequence[str] = (),
-) -> list[Service]:
-    """The services of a host, each with the generation that it is to run and its digest.
-
-    Args:
-        services: what `job_manager_services` and `task_manager_services` gave.
-        options: the registry of options.
-        version: Flink's release.
-        config_file: name of its configuration file.
-        values: values of the registry's options by name.
-        extra: the operator's further options, merged last.
-        files: files that are the same for all services: name -> {content, mode}.
-        links: links of the generation: name -> target.
-        tmp_dirs: directories in which each service has one of its own, by its name.
-
-    Raises:
-        OptionError: a value cannot be written.
-    """
-    result = []
-    for service in services:
-        own = ",".join(f"{directory}/{service['name']}" for directory in tmp_dirs)
-        fields = {**service, "tmp_dirs": own}
-        config = flink_options.resolve(options, version, service["kind"], values, fields) | dict(extra)
-        content = HEADER + flink_options.render(config_file, config)
-        # A secret content is left out of diffs and logs.
-        field = "secret_content" if flink_options.has_secrets(config) else "content"
-        wanted = {"files": {**files, config_file: {field: content, "mode": "0640"}}, "links": dict(links)}
-        result.append({**service, "generation": wanted, "digest": generation.generation_digest(wanted)})
-    return result
-
-
-HEADER = "# Written by StreamQuorum from the inventory; a change here is undone by the next run.\n"
-
-
-def client_config(
-    options: Sequence[Mapping[str, Any]],
-    version: str,
-    config_file: str,
-    values: Mapping[str, Any],
-    extra: Mapping[str, Any],
-) -> str:
-    """Text of the configuration that the flink command reads. Raises OptionError."""
-    config = flink_options.resolve(options, version, "client", values, {}) | dict(extra)
-    return HEADER + flink_options.render(config_file, config)
-
-
 def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str) -> list[Service]:
     """The services, each with what is to be done with it.
 
@@ -250,7 +189,7 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
     live, restart_needed and start. A live process, one that listens, is never restarted here, whatever port it has. One that ends
     again and again is not live: mending it costs nothing.
     """
-    result = []
+    result: list[Service] = []
     for service in services:
         unit = state["units"][service["unit"]]
         live = unit["active"] and any(entry["unit"] == service["unit"] for entry in state["listening"])
@@ -348,11 +287,3 @@ def steps(services: Iterable[Service]) -> list[dict[str, Any]]:
     """The plan without the generations: what a loop may print."""
     shown = ("name", "unit", "exists", "enabled", "active", "needs_reload", "start", "restart_needed")
     return [{field: service[field] for field in shown} for service in services]
-
-
-def any_service(hostvars: HostVars, hosts: Iterable[str], field: str) -> bool:
-    """Whether a field of any service is true on any of the hosts, by the plans that their preflight left.
-
-    A host that this run does not see counts as one where it is not.
-    """
-    return any(service[field] for host in hosts for service in hostvars[host].get("__flink_ha_plan", []))

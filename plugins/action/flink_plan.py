@@ -1,0 +1,45 @@
+"""Action `flink_plan`: the plan of one host of Flink, from its inputs, what is known of others, and what was read of the host."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import SEEN, Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import plan
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import told_source
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables, args = task_vars or {}, self._task.args
+        role_path, name = str(variables["role_path"]), str(variables["inventory_hostname"])
+        found = role_inputs.values([*role_inputs.of_role(role_path), *Inputs.variables()], self._templar, variables)
+        seen = variables["hostvars"][name]
+        inputs = Inputs.of(name, found, role_inputs.plain({key: seen[key] for key in SEEN if key in seen}))
+        tables = Tables.of(found, role_path)
+        host = HostState.of(args["host"]) if args.get("host") else None
+        made = plan(inputs, tables, Peers.of(args["peers"]), _source(inputs, tables), host, args.get("stores"))
+        return result | {"changed": False, **role_inputs.plain(asdict(made))}
+
+
+def _source(inputs: Inputs, tables: Tables) -> dict[str, Any]:
+    return told_source(
+        tables.releases,
+        "flink",
+        inputs.version,
+        bundle_dir=inputs.bundle_dir,
+        url=inputs.archive_url,
+        file=inputs.archive_file,
+        sha512=inputs.archive_sha512,
+        mirrors=inputs.mirrors,
+        variable_prefix="flink_ha",
+    )

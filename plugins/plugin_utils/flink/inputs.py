@@ -1,0 +1,199 @@
+"""What an inventory says of one host of Flink, and what this toolkit says itself: the inputs of the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
+
+PREFIX = "flink_ha_"
+#: Files of certificates, beside the generations.
+TLS_FILES = ("flink.pem", "flink-ca.pem", "flink.p12", "flink-ca.p12", "zookeeper.pem", "zookeeper-ca.pem")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Data of the role and of those that it depends on: no input, and the same for all hosts."""
+
+    releases: Annotated[tuple[Mapping[str, Any], ...], inputs.Variable("flink_ha_releases")]
+    upgrades: Annotated[tuple[Mapping[str, Any], ...], inputs.Variable("flink_ha_upgrades")]
+    #: The registry of options.
+    options: Annotated[tuple[Mapping[str, Any], ...], inputs.Variable("flink_ha_options")]
+    #: Releases -> the Java options that they ship.
+    shipped_java_opts: Annotated[Mapping[str, list[str]], inputs.Variable("flink_ha_shipped_java_opts")]
+    #: Beginnings of keys that are not looked up.
+    open_options: Annotated[tuple[str, ...], inputs.Variable("flink_ha_open_options")]
+    #: Platforms -> the distribution's Java.
+    platforms: Annotated[Mapping[str, Mapping[str, Any]], inputs.Variable("common_platforms")]
+    sandbox: Annotated[str, inputs.Variable("common_sandbox")]
+    client_library: Annotated[str, inputs.Variable("common_client_library_path")]
+    credentials: Annotated[str, inputs.Variable("common_credentials_path")]
+    kinit: Annotated[str, inputs.Variable("kerberos_kinit")]
+    #: Directory of the templates, on the controller.
+    templates: Annotated[str, inputs.NO_VARIABLE]
+    #: The list of Flink's own options, on the controller.
+    known_options: Annotated[str, inputs.NO_VARIABLE]
+
+    @staticmethod
+    def of(given: Mapping[str, Any], role_path: str) -> Tables:
+        """The tables, from the variables that hold them."""
+        return inputs.typed(
+            Tables, given, templates=f"{role_path}/templates", known_options=f"{role_path}/files/known_options.txt"
+        )
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of one host that something is decided by; docs/variables.md says what each means.
+
+    What is only written stays in `given`, in the form in which it was given: `yes` and `true` are the same switch and other bytes, and
+    one changed byte restarts every process.
+    """
+
+    host: Annotated[str, inputs.NO_VARIABLE]
+    given: Annotated[Mapping[str, Any], inputs.NO_VARIABLE] = field(repr=False)
+    #: What the other hosts see of this one: what the inventory says, and no play.
+    seen: Annotated[Mapping[str, Any], inputs.NO_VARIABLE] = field(repr=False)
+    cluster_id: str
+    storage_dir: str
+    storage_shared: bool
+    checkpoint_dir: str
+    savepoint_dir: str
+    version: str
+    upgrade: bool
+    upgrade_across_minor: bool
+    install_root: str
+    archive_file: str
+    archive_url: str
+    archive_sha512: str
+    bundle_dir: str
+    mirrors: tuple[str, ...]
+    java_home: str
+    address: str
+    bind_address: str
+    jobmanager_instances: tuple[Mapping[str, Any], ...]
+    taskmanager_instances: tuple[Mapping[str, Any], ...]
+    firewall: bool
+    rest_networks: tuple[str, ...]
+    rest_open: bool
+    web_submit: bool
+    zookeeper_quorum: str
+    zookeeper_path_root: str
+    zookeeper_session_timeout: int
+    zookeeper_tolerate_suspended: bool
+    zookeeper_auth: str
+    zookeeper_acl: str
+    principal: str
+    switching_principals: tuple[str, ...]
+    keytab: str
+    kerberos_contexts: tuple[str, ...]
+    kerberos_realm: Annotated[str, inputs.Variable("kerberos_realm")]
+    rest_tls: str
+    internal_tls: bool
+    zookeeper_tls: bool
+    zookeeper_ensemble_tracker: bool
+    tls_authority_dir: Annotated[str, inputs.Variable("tls_authority_dir")]
+    certificate_file: str
+    certificate_ca_file: str
+    zookeeper_certificate_file: str
+    zookeeper_certificate_ca_file: str
+    tls_store_password: str = field(repr=False)
+    tls_protocol: str
+    tls_algorithms: tuple[str, ...]
+    checkpoint_interval: int
+    restart_strategy: str
+    user: str
+    group: str
+    uid: int
+    gid: int
+    config_dir: str
+    log_dir: str
+    log_max_mb: int
+    log_files: int
+    log_group: str
+    home_dir: str
+    tmp_dirs: tuple[str, ...]
+    java_opts: tuple[str, ...] = field(repr=False)
+    environment: Mapping[str, Any] = field(repr=False)
+    read_write_paths: tuple[str, ...]
+    heap_dump: bool
+    nofile_limit: int
+    start_timeout: int
+    command: str
+    config_extra: Mapping[str, Any] = field(repr=False)
+    config_unchecked: tuple[str, ...]
+
+    @staticmethod
+    def variables() -> list[str]:
+        """Names of the variables that a host is planned from, but those that are only written."""
+        return [*inputs.variables(Inputs, PREFIX).values(), *inputs.variables(Tables).values()]
+
+    @staticmethod
+    def of(host: str, given: Mapping[str, Any], seen: Mapping[str, Any]) -> Inputs:
+        """The inputs of a host.
+
+        Args:
+            host: its name.
+            given: values of its variables.
+            seen: those that other hosts read in the inventory, where it has them.
+
+        Raises:
+            TypeError: a value is not of its type.
+        """
+        return inputs.typed(Inputs, given, PREFIX, host=host, given=given, seen=seen)
+
+    # --- what they say together
+
+    @property
+    def kerberos(self) -> bool:
+        """Whether Flink's processes have a keytab."""
+        return self.zookeeper_auth == "kerberos" or bool(self.kerberos_contexts)
+
+    @property
+    def stores(self) -> bool:
+        """Whether the processes read stores of keys; then the configuration holds the stores' password."""
+        return self.rest_tls != "none" or self.internal_tls
+
+    @property
+    def tls(self) -> bool:
+        """Whether anything here needs a certificate."""
+        return self.stores or self.zookeeper_tls
+
+    @property
+    def acl(self) -> str:
+        """To whom the nodes in ZooKeeper belong; empty where nobody authenticates."""
+        return self.zookeeper_acl if self.zookeeper_auth != "none" else ""
+
+    # --- where things are on the host
+
+    @property
+    def release_dir(self) -> str:
+        return f"{self.install_root}/flink-{self.version}"
+
+    @property
+    def marker(self) -> str:
+        """Says which release is installed."""
+        return f"{self.release_dir}/.streamquorum-release"
+
+    @property
+    def conf_dir(self) -> str:
+        """What operators' commands and Flink's own scripts read."""
+        return f"{self.config_dir}/conf"
+
+    @property
+    def tls_dir(self) -> str:
+        """Beside the generations, which name the files."""
+        return f"{self.config_dir}/tls"
+
+    @property
+    def tls_paths(self) -> dict[str, str]:
+        """By name, the paths of TLS_FILES."""
+        return {name: f"{self.tls_dir}/{name}" for name in TLS_FILES}
+
+    @property
+    def storage_paths(self) -> list[str]:
+        """Local paths of the storage, of checkpoints and savepoints."""
+        return local_paths([self.storage_dir, self.checkpoint_dir, self.savepoint_dir])

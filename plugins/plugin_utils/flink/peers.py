@@ -1,0 +1,307 @@
+"""What a host's plan needs of other hosts. Gathered once a run for all of them, since each look at another host costs.
+
+Hosts of one inventory may be of several clusters, which `flink_ha_cluster_id` keeps apart. Of each cluster there is a summary and not
+every host's own note: each plan reads it, and what a plan reads must not grow with the hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible.module_utils.common.validation import check_type_bool
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as flink_services
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.refusals import SHARED_VARIABLES
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.tls import REST_KEY
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import to_do
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import (
+    parse_properties,
+    zookeeper_connect_string,
+    zookeeper_members,
+)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain, unique
+
+HostVars = Mapping[str, Mapping[str, Any]]
+Settings = Mapping[str, str]
+#: Variables by which others know a host: as the inventory has them, and no play.
+SEEN = (*SHARED_VARIABLES, *flink_services.ZOOKEEPER_PORTS)
+JOB_MANAGERS, TASK_MANAGERS, ZOOKEEPER = "flink_jobmanager", "flink_taskmanager", "zookeeper"
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The ensemble of this inventory: its inputs as its own group has them, and what runs there. Without hosts there is none."""
+
+    hosts: tuple[str, ...]
+    members: tuple[Mapping[str, Any], ...]
+    client_port: int
+    secure_client_port: int
+    #: Milliseconds for which a leader that hangs stays unnoticed.
+    silence: int
+    #: As it was given; empty where the inventory leaves it to the role's default.
+    client_tls: str
+    client_auth: str
+    auth_mechanism: str
+    kerberos_service: str
+    remove_host_from_principal: bool
+    remove_realm_from_principal: bool
+    #: Whether the servers look at no ACL.
+    unguarded: bool
+    #: Paths of zookeeper_acls.
+    acl_paths: tuple[str, ...]
+    #: zoo.cfg of each member that runs, where this run has looked at them.
+    running: tuple[Settings, ...]
+    #: Whether this run has judged a member.
+    judged: bool
+    #: One that can be reached; empty for none.
+    reached_host: str
+
+    def servers(self, secure: bool) -> str:
+        """host:port,… of all members, by the secure port or the plain one."""
+        return zookeeper_connect_string(self.members, self.secure_client_port if secure else self.client_port)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the others have to know of a host once it was read."""
+
+    #: Whether Flink was there before this run.
+    has_flink: bool
+    #: Of each service: kind, live, start and restart_needed.
+    services: tuple[Mapping[str, Any], ...]
+    #: Of each JobManager that runs, its kind and whether its REST speaks TLS, as configured.
+    rest: tuple[Settings, ...]
+    #: As whom the services authenticate, by what they were installed with before this run.
+    principals: tuple[str, ...]
+    #: Whether all of them keep the leadership while they change to another server.
+    tolerates: bool
+    #: As the role `rolling` takes them.
+    members: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is true of a cluster once its hosts were read, the same for all of them. A host that the run does not see tells nothing."""
+
+    #: Whether it was there before this run.
+    existing: bool
+    #: Whether a process of it runs.
+    serving: bool
+    #: Whether something starts in this run: then the storage is proved, and nobody else may lead.
+    starting: bool
+    #: Whether a process has to be restarted.
+    to_roll: bool
+    #: Kinds of services that the role `rolling` has something to do with.
+    pending: tuple[str, ...]
+    #: Whether every host was read. With --limit, others may run as somebody else.
+    all_read: bool
+    #: As whom the processes of all hosts authenticate.
+    principals: tuple[str, ...]
+    #: Each way in which a JobManager that runs serves REST.
+    rest: tuple[Settings, ...]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The hosts that have one flink_ha_cluster_id, from the inventory only. `group` is missing until they were read."""
+
+    id: str
+    job_manager_hosts: tuple[str, ...]
+    task_manager_hosts: tuple[str, ...]
+    #: name, address and rest_port of each, sorted.
+    job_managers: tuple[Mapping[str, Any], ...]
+    #: Addresses of the TaskManagers, sorted; that of a host with several stands there as often.
+    workers: tuple[str, ...]
+    #: How many of them are on hosts that this run does not go on without.
+    workers_due: int
+    #: Writes the proof that a local storage is shared, and makes its directories: one host, always the same; empty for none.
+    storage_writer: str
+    #: JobManagers on hosts that the run goes on without.
+    unreached_addresses: tuple[str, ...]
+    group: Group | None = None
+
+    @property
+    def hosts(self) -> list[str]:
+        return list(dict.fromkeys([*self.job_manager_hosts, *self.task_manager_hosts]))
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of all JobManagers and TaskManagers, each once."""
+        return unique([*(manager["address"] for manager in self.job_managers), *self.workers])
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The clusters of the inventory and their ensemble."""
+
+    clusters: Mapping[str, Cluster]
+    ensemble: Ensemble
+    #: Hosts that the run goes on without.
+    unreached: tuple[str, ...]
+    #: All hosts that the run is limited to, the failed ones too.
+    play_hosts: tuple[str, ...]
+    #: What the inventory does not say of another host.
+    defaults: Mapping[str, Any]
+    #: Whether a host needs certificates, and so is planned once more when they are made.
+    tls: bool = False
+
+    def cluster_of(self, host: str) -> Cluster:
+        """The cluster that a host belongs to."""
+        return next(each for each in self.clusters.values() if host in each.hosts)
+
+    @staticmethod
+    def of(found: Mapping[str, Any]) -> Peers:
+        """Peers again, from what `asdict` made of them for a result of Ansible."""
+        return Peers(
+            clusters={
+                name: Cluster(**_tuples(each | {"group": _group(each)})) for name, each in found["clusters"].items()
+            },
+            ensemble=Ensemble(**_tuples(found["ensemble"])),
+            unreached=tuple(found["unreached"]),
+            play_hosts=tuple(found["play_hosts"]),
+            defaults=found["defaults"],
+            tls=found["tls"],
+        )
+
+
+def _group(cluster: Mapping[str, Any]) -> Group | None:
+    return Group(**_tuples(cluster["group"])) if cluster["group"] else None
+
+
+def _tuples(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
+def gather(
+    hostvars: HostVars,
+    groups: Mapping[str, Sequence[str]],
+    unreached: Sequence[str],
+    play_hosts: Sequence[str],
+    defaults: Mapping[str, Any],
+    noted: str = "",
+) -> Peers:
+    """Peers of a run, from the inventory only; and what the run noted of each host.
+
+    Args:
+        hostvars: of all hosts.
+        groups: of the inventory.
+        unreached: hosts that the run goes on without.
+        play_hosts: hosts that it is limited to.
+        defaults: of this role and of the role zookeeper, for what the inventory does not say.
+        noted: name of the variable that holds each host's plan; empty before the hosts were read.
+    """
+    managing, working, members = (list(groups.get(name, ())) for name in (JOB_MANAGERS, TASK_MANAGERS, ZOOKEEPER))
+    hosts = list(dict.fromkeys([*managing, *working]))
+    # Each look at a host gathers all of its variables anew.
+    hostvars = {host: hostvars[host] for host in dict.fromkeys([*hosts, *members])}
+    ids = {
+        host: _path(plain(hostvars[host].get("flink_ha_cluster_id", defaults["flink_ha_cluster_id"]))) for host in hosts
+    }
+    plans = {host: hostvars[host].get(noted) or {} for host in hosts} if noted else {}
+    clusters = {}
+    for name in dict.fromkeys(ids.values()):
+        leaders, workers = ([host for host in group if ids[host] == name] for group in (managing, working))
+        cluster = _cluster(name, leaders, workers, hostvars, defaults, unreached)
+        clusters[name] = _noted(cluster, plans) if noted else cluster
+    return Peers(
+        clusters=clusters,
+        ensemble=_ensemble(hostvars, members, defaults, unreached),
+        unreached=tuple(unreached),
+        play_hosts=tuple(play_hosts),
+        defaults={name: defaults[name] for name in SEEN},
+        tls=any(plan.get("certificates") for plan in plans.values()),
+    )
+
+
+def _path(cluster_id: Any) -> str:
+    """/orders for both `orders` and `/orders`, which are one path in ZooKeeper."""
+    return "/" + str(cluster_id).strip("/")
+
+
+def _cluster(
+    name: str,
+    managing: Sequence[str],
+    working: Sequence[str],
+    hostvars: HostVars,
+    defaults: Mapping[str, Any],
+    unreached: Collection[str],
+) -> Cluster:
+    managers = plain(flink_services.job_managers(hostvars, managing, defaults))
+    return Cluster(
+        id=name,
+        job_manager_hosts=tuple(managing),
+        task_manager_hosts=tuple(working),
+        job_managers=tuple(managers),
+        workers=tuple(plain(flink_services.workers(hostvars, working))),
+        workers_due=len(flink_services.workers(hostvars, [host for host in working if host not in unreached])),
+        storage_writer=next((host for host in managing if host not in unreached), ""),
+        unreached_addresses=tuple(each["address"] for each in managers if each["name"] in unreached),
+    )
+
+
+def _noted(cluster: Cluster, plans: Mapping[str, Mapping[str, Any]]) -> Cluster:
+    notes = {host: plain(plans[host]["note"]) for host in cluster.hosts if plans[host].get("note")}
+    return replace(cluster, group=summary([Note(**_tuples(note)) for note in notes.values()], len(cluster.hosts)))
+
+
+def summary(notes: Sequence[Note], hosts: int) -> Group:
+    """What is true of a cluster with so many hosts, from the notes of those that were read."""
+    services = [service for note in notes for service in note.services]
+    members = [member for note in notes for member in note.members]
+    rest: list[Settings] = []
+    for each in (settings for note in notes for settings in note.rest):
+        rest += [each] if each not in rest else []
+    return Group(
+        existing=any(note.has_flink for note in notes),
+        serving=any(service["live"] for service in services),
+        starting=any(service["start"] for service in services),
+        to_roll=any(service["restart_needed"] for service in services),
+        pending=tuple(sorted({member["kind"] for member in members if member["live"] and to_do(member)})),
+        all_read=len(notes) == hosts,
+        principals=tuple(unique(principal for note in notes for principal in note.principals)),
+        rest=tuple(rest),
+    )
+
+
+def _ensemble(
+    hostvars: HostVars, hosts: Sequence[str], defaults: Mapping[str, Any], unreached: Collection[str]
+) -> Ensemble:
+    # All members have the same; Flink's own hosts may have other groups.
+    first = hostvars[hosts[0]] if hosts else {}
+
+    def of_group(name: str) -> int:
+        return flink_services.zookeeper_input(hostvars, hosts, defaults, name)
+
+    def switch(name: str) -> bool:
+        return bool(check_type_bool(plain(first.get(name)) or False))
+
+    configs = [hostvars[host].get("__zookeeper_live_config") for host in hosts]
+    return Ensemble(
+        hosts=tuple(hosts),
+        members=tuple(plain(zookeeper_members(hostvars, hosts))),
+        client_port=of_group("zookeeper_client_port"),
+        secure_client_port=of_group("zookeeper_secure_client_port"),
+        silence=of_group("zookeeper_sync_limit") * of_group("zookeeper_tick_time"),
+        client_tls=str(first.get("zookeeper_client_tls", "")),
+        client_auth=str(first.get("zookeeper_client_auth", "none")),
+        auth_mechanism=str(first.get("zookeeper_auth_mechanism", "kerberos")),
+        kerberos_service=str(first.get("zookeeper_kerberos_service", defaults["zookeeper_kerberos_service"])),
+        remove_host_from_principal=switch("zookeeper_remove_host_from_principal"),
+        remove_realm_from_principal=switch("zookeeper_remove_realm_from_principal"),
+        # A word of ZooKeeper's: "yes", and nothing else.
+        unguarded=(plain(first.get("zookeeper_config_extra")) or {}).get("skipACL", "") == "yes",
+        acl_paths=tuple(plain(first.get("zookeeper_acls")) or ()),
+        running=tuple(parse_properties(str(config)) for config in configs if config),
+        judged=any("__zookeeper_member" in hostvars[host] for host in hosts),
+        reached_host=next((host for host in hosts if host not in unreached), ""),
+    )
+
+
+def rest_settings(running: Sequence[Settings]) -> tuple[Settings, ...]:
+    """Of the settings of a host's live services, what the others have to know: how its JobManagers serve REST."""
+    return tuple(
+        {"kind": each["kind"], REST_KEY: each.get(REST_KEY, "")}
+        for each in running
+        if each["kind"] == flink_services.JOB_MANAGER
+    )

@@ -1,0 +1,331 @@
+"""The plan of one host of Flink: what is refused, what it is to run, what is written, and what there is to do. Pure.
+
+It is made of more and more that is known in a run: from the inventory, with the host that was read, and with what was noted of all hosts.
+Where stores of keys are made of certificates, it is made once more: their names stand in the configuration. What a plan says of what
+is not known yet is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import restart_file
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import doors
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options import OptionError
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import Service
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity, judgement
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import services as flink_services
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.entries import (
+    Entries,
+    entries,
+    firewall_plan,
+)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.generation import generations, java
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import (
+    Cluster,
+    Group,
+    Note,
+    Peers,
+    rest_settings,
+)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+
+#: What is read of the configuration of each service that was installed before: the rest of the file may hold secrets.
+SETTINGS = (
+    "tolerate-suspended-connections",
+    "high-availability.cluster-id",
+    "zookeeper.client.acl",
+    "security.kerberos.login.principal",
+    "security.ssl.rest.enabled",
+    "security.ssl.internal.enabled",
+    "security.kerberos.login.keytab",
+    "high-availability.zookeeper.quorum",
+    "high-availability.zookeeper.path.root",
+    "rest.port",
+    "taskmanager.rpc.port",
+    "high-availability.storageDir",
+    "state.checkpoints.dir",
+    "execution.checkpointing.dir",
+)
+
+
+@dataclass(frozen=True)
+class Install:
+    """What is missing on the host. Where nothing is, the tasks of the installation are not even looked at."""
+
+    needed: bool
+    java: bool
+    account: bool
+    kerberos: bool
+    firewall: bool
+    release: bool
+    client_library: bool
+    java_plan: Mapping[str, Any]
+    #: Arguments of the module `release`.
+    archive: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Configure:
+    """What has to be done before and after the files are written."""
+
+    tls: bool
+    firewall: firewall.FirewallPlan
+
+
+@dataclass(frozen=True)
+class Prove:
+    """How a storage that lies under a local path is proved to be one and the same everywhere, before anything starts."""
+
+    #: The host that writes there; the others read.
+    writer: str
+    paths: tuple[str, ...]
+    files: tuple[str, ...]
+    #: What ZooKeeper points into.
+    kept_in: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Acls:
+    """To whom the cluster's nodes in ZooKeeper belong."""
+
+    #: Whether this toolkit sees to it.
+    kept: bool
+    #: Whether processes run as somebody else than they are to be.
+    switches: bool
+    #: A member of the ensemble, on whose host they are set.
+    host: str
+    servers: tuple[str, ...]
+    #: Nodes of `znode_acl`, once every process runs what the inventory asks for.
+    nodes: tuple[Mapping[str, Any], ...]
+    #: Until then, they belong to those who need them before and after.
+    nodes_before: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the role's task files ask for; each is there once it is known."""
+
+    install: Install | None = None
+    configure: Configure | None = None
+    #: Each service of the host: name, unit, exists, enabled, active, needs_reload, start and restart_needed.
+    services: tuple[Service, ...] = ()
+    prove: Prove | None = None
+    acls: Acls | None = None
+    #: Addresses of JobManagers that are not waited for.
+    unreached: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What `status` looks at on the host: arguments of `host_state`."""
+
+    units: tuple[str, ...]
+    certificates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of one host, as far as it is known."""
+
+    problems: tuple[str, ...]
+    #: Key of the host's cluster in the peers.
+    cluster_key: str
+    #: How others come to the cluster, as the role `rolling` and the modules take it.
+    cluster: Mapping[str, Any]
+    #: TaskManagers of the cluster, those too that the run goes on without.
+    workers: tuple[str, ...]
+    #: Arguments of `host_state`.
+    reads: Mapping[str, Any]
+    looks: Looks
+    kerberos: bool
+    certificates: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    #: What is told, and refuses nothing.
+    hints: tuple[str, ...] = ()
+    #: Of a REST that is open, on a cluster that is there.
+    cautions: tuple[str, ...] = ()
+    untested: str = ""
+    note: Note | None = None
+    #: By name of the service.
+    generations: Mapping[str, Generation] = field(default_factory=dict)
+    entries: Entries = field(default_factory=Entries, repr=False)
+    steps: Steps = field(default_factory=Steps)
+
+
+def plan(
+    inputs: Inputs,
+    tables: Tables,
+    peers: Peers,
+    source: Mapping[str, Any],
+    host: HostState | None = None,
+    stores: Stores | None = None,
+) -> Plan:
+    """The plan of a host.
+
+    Args:
+        inputs: of the host.
+        tables: of the role.
+        peers: what is needed of other hosts; with what was noted once all of them were read.
+        source: where the release's archive comes from, as `release_archive` found it.
+        host: the host, once it was read.
+        stores: the stores of keys that were made for it, once they were.
+    """
+    cluster = peers.cluster_of(inputs.host)
+    services = flink_services.of_host(inputs, cluster)
+    asked = Plan(
+        problems=(),
+        cluster_key=cluster.id,
+        cluster=_cluster(inputs, tables, peers, cluster),
+        workers=cluster.workers,
+        reads=_reads(inputs, tables, peers, services),
+        looks=Looks(
+            tuple(rules.possible_units(services)),
+            (inputs.tls_paths["flink.pem"], inputs.tls_paths["zookeeper.pem"]),
+        ),
+        kerberos=inputs.kerberos,
+    )
+    if host is None:
+        return replace(asked, problems=tuple(judgement.inventory_problems(inputs, tables, peers, source)))
+    seen = replace(
+        asked,
+        certificates=tuple(identity.certificates(inputs, host)),
+        hints=tuple(java_hints(inputs.host, host.units)),
+        untested="" if host.platform in tables.platforms else host.os_name,
+    )
+    problems = judgement.host_problems(inputs, tables, peers, host, source)
+    if problems:
+        return replace(seen, problems=tuple(problems))
+    try:
+        wanted = generations(inputs, tables, peers, host, stores or {})
+    except OptionError as error:
+        return replace(seen, problems=(f"{inputs.host}: {error}.",))
+    planned = flink_services.planned(inputs, services, wanted, host)
+    judged = replace(
+        seen,
+        note=_note(inputs, cluster, host, planned),
+        generations={service["name"]: each for service, each in zip(services, wanted, strict=True)},
+    )
+    if cluster.group is None:
+        return judged
+    told = judgement.group_problems(inputs, peers, cluster.group, host, planned)
+    return replace(
+        judged,
+        problems=tuple(told),
+        cautions=tuple(judgement.rest_doors(inputs, peers, cluster.group)["warnings"]),
+        entries=entries(inputs, tables, peers, host, planned, stores or {}),
+        steps=Steps(
+            install=_install(inputs, tables, cluster, host, source),
+            configure=_configure(inputs, tables, cluster, host),
+            services=tuple(rules.steps(planned)),
+            prove=_prove(inputs, cluster),
+            acls=_acls(inputs, peers, cluster.group),
+            unreached=cluster.unreached_addresses,
+        ),
+    )
+
+
+def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> dict[str, Any]:
+    return {
+        "servers": identity.servers(inputs, peers),
+        "cluster_id": inputs.cluster_id,
+        "path_root": inputs.zookeeper_path_root,
+        "job_managers": list(cluster.job_managers),
+        "task_managers": cluster.workers_due,
+        "kazoo_path": tables.client_library,
+        "timeout": inputs.start_timeout,
+    }
+
+
+def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Service]) -> dict[str, Any]:
+    units = rules.possible_units(services)
+    roots = [flink_services.root(inputs, service) for service in services]
+    return {
+        "java_home": inputs.java_home,
+        "units": [*units, firewall.FLINK.unit],
+        "accounts": [inputs.user],
+        "groups": [inputs.log_group] if inputs.log_group else [],
+        "resolve": judgement.addresses(inputs, peers),
+        "contents": [inputs.marker, inputs.tls_paths["flink-ca.pem"], firewall.FLINK.loaded, *map(restart_file, units)],
+        "lines": {path: list(SETTINGS) for path in flink_services.configs(inputs, services)},
+        "paths": [
+            *(path for root in roots for path in place_paths(root)),
+            *(f"{root}/current/release" for root in roots),
+            inputs.release_dir,
+            inputs.tls_dir,
+            inputs.home_dir,
+            tables.client_library,
+            tables.kinit,
+            firewall.NFT,
+            *inputs.read_write_paths,
+        ],
+    }
+
+
+def _note(inputs: Inputs, cluster: Cluster, host: HostState, planned: Sequence[Service]) -> Note:
+    return Note(
+        has_flink=doors.has_flink(host.answer),
+        services=tuple(
+            {name: service[name] for name in ("kind", "live", "start", "restart_needed")} for service in planned
+        ),
+        rest=rest_settings(flink_tls.live_settings(planned, host.lines)),
+        principals=tuple(judgement.principals(host)),
+        tolerates=judgement.tolerates(host),
+        members=tuple(flink_services.members(inputs, cluster, planned, host)),
+    )
+
+
+def _install(inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState, source: Mapping[str, Any]) -> Install:
+    java_plan = java(inputs, tables, host)
+    missing = {
+        "java": not java_plan["installed"],
+        "account": not host.accounts[inputs.user]["exists"],
+        "kerberos": inputs.kerberos and not host.exists(tables.kinit),
+        "firewall": firewall_plan(inputs, tables, cluster, host).install,
+        "release": not judgement.is_installed(inputs, host, source),
+        "client_library": not host.exists(tables.client_library),
+    }
+    archive = {
+        "name": "flink",
+        "version": inputs.version,
+        "dest": inputs.release_dir,
+        "sources": source["sources"],
+        "sha512": source["sha512"],
+    }
+    return Install(needed=any(missing.values()), java_plan=java_plan, archive=archive, **missing)
+
+
+def _configure(inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState) -> Configure:
+    return Configure(tls=inputs.tls, firewall=firewall_plan(inputs, tables, cluster, host))
+
+
+def _prove(inputs: Inputs, cluster: Cluster) -> Prove:
+    paths = inputs.storage_paths
+    return Prove(
+        writer=cluster.storage_writer,
+        paths=tuple(paths),
+        files=tuple(f"{path}/.streamquorum-proof" for path in paths),
+        kept_in=tuple(local_paths([inputs.storage_dir])),
+    )
+
+
+def _acls(inputs: Inputs, peers: Peers, group: Group) -> Acls:
+    before = (*inputs.switching_principals, *group.principals)
+    return Acls(
+        kept=identity.acls_kept(inputs, peers),
+        switches=identity.switches(inputs, group),
+        host=peers.ensemble.reached_host,
+        servers=tuple(identity.quorum_servers(inputs, peers)),
+        nodes=tuple(identity.acl_entries(inputs, peers)),
+        nodes_before=tuple(identity.acl_entries(inputs, peers, before)),
+    )

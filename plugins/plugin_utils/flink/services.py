@@ -1,0 +1,64 @@
+"""The services of a host of a standalone cluster: which there are, and what is to be done with them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import (
+    JOB_MANAGER,
+    PORTS,
+    TASK_MANAGER,
+    Service,
+)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Cluster
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+
+#: What Flink's configuration was read from, of each release: what runs may have the other one than what is wanted.
+CONFIG_FILES = ("config.yaml", "flink-conf.yaml")
+
+
+def of_host(inputs: Inputs, cluster: Cluster) -> list[Service]:
+    """The services that a host is to have."""
+    address = inputs.given["flink_ha_address"]
+    found: list[Service] = []
+    if inputs.host in cluster.job_manager_hosts:
+        found += rules.job_manager_services(address, inputs.jobmanager_instances, _ports(inputs, JOB_MANAGER))
+    if inputs.host in cluster.task_manager_hosts:
+        found += rules.task_manager_services(address, inputs.taskmanager_instances, _ports(inputs, TASK_MANAGER))
+    return found
+
+
+def _ports(inputs: Inputs, kind: str) -> dict[str, Any]:
+    return {field: inputs.given[variable] for field, variable in PORTS[kind].items()}
+
+
+def root(inputs: Inputs, service: Service) -> str:
+    """Directory of a service's generations."""
+    return f"{inputs.config_dir}/{service['name']}"
+
+
+def configs(inputs: Inputs, services: Sequence[Service]) -> list[str]:
+    """Paths of the configurations that services may run with."""
+    return [f"{root(inputs, service)}/current/{name}" for service in services for name in CONFIG_FILES]
+
+
+def planned(
+    inputs: Inputs, services: Sequence[Service], generations: Sequence[Generation], host: HostState
+) -> list[Service]:
+    """The services, each with its generation and with what is to be done with it (`services.plan` in module_utils/flink)."""
+    wanted = [
+        {**service, "generation": generation.content, "digest": generation.digest}
+        for service, generation in zip(services, generations, strict=True)
+    ]
+    return rules.plan(wanted, host.answer, inputs.config_dir)
+
+
+def members(inputs: Inputs, cluster: Cluster, services: Sequence[Service], host: HostState) -> list[dict[str, Any]]:
+    """Services that were `planned`, as the role `rolling` takes them."""
+    return rules.members(
+        services, inputs.host, cluster.job_managers, cluster.workers, host.answer, inputs.start_timeout
+    )
