@@ -24,11 +24,6 @@ REGISTRY = DATA["flink_ha_options"]
 DEFAULTS = read(ROLE / "defaults/main.yml")
 #: Inputs that another role of this toolkit has.
 SHARED = read(ROOT / "roles/zookeeper/defaults/main.yml")
-DERIVED = {
-    name: value
-    for part in ("main", "kerberos", "tls", "firewall")
-    for name, value in read(ROLE / f"vars/main/{part}.yml").items()
-}
 RELEASES = {release["version"]: release for release in read(ROLE / "vars/main/releases.yml")["flink_ha_releases"]}
 SHIPPED = read(ROOT / "tests/fixtures/flink/conf/shipped.yml")
 #: Shipped options that this role leaves to Flink: their value is its default as well.
@@ -42,11 +37,9 @@ def test_names_stand_once():
 
 @pytest.mark.parametrize("option", REGISTRY, ids=lambda option: option["name"])
 def test_an_option_is_owned_by_an_input_and_gets_its_value_from_somewhere(option):
-    assert set(option) <= {"name", "keys", "aliases", "variable", "value", "field", "scopes"}
+    assert set(option) <= {"name", "keys", "aliases", "variable", "field", "scopes"}
     assert set(option["scopes"]) <= {"jobmanager", "taskmanager", "client"}
     assert option["variable"] in (DEFAULTS | SHARED) or option["variable"].startswith("this role, ")
-    if "value" in option:
-        assert option["value"] in DERIVED
     if "field" in option:
         kinds = [kind for kind in option["scopes"] if kind != "client"]
         assert kinds == option["scopes"], "a client has no field"

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import subprocess
 from pathlib import Path
 
-import jinja2
 import pytest
-import yaml
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import process as flink_process
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import templates
 
 ROLE = Path(__file__).parents[2] / "roles/flink_ha"
 #: Prints what Flink's script is given.
 STAND_IN = "#!/bin/sh\nenv -0\n"
 
 
-def start_text(name="__flink_ha_text_start", **inputs):
+def start_text(**inputs):
     """The text as the role renders it."""
-    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {
-        "quote": shlex.quote,
-        "regex_replace": lambda value, pattern, new: re.sub(pattern, new, value),
-    }
-    text = yaml.safe_load((ROLE / "vars/main/texts.yml").read_text())[name]
-    return environment.from_string(text).render(**inputs)
+    return templates.render(str(ROLE / "templates"), "start", **inputs)
 
 
 class Service:
@@ -44,12 +35,12 @@ class Service:
         (self.home / "environment").write_text(flink_process.environment_text(environment or {}))
         (self.home / "start").write_text(
             start_text(
-                flink_ha_tmp_dirs=self.tmp_dirs,
-                flink_ha_log_dir="/var/log/flink",
-                flink_ha_environment=environment or {},
-                __flink_ha_java={"home": "/opt/java"},
-                __flink_ha_java_logs=java_logs.options(17, "$FLINK_LOG_DIR", "flink-$service", 50, 5, True),
-                __flink_ha_leftovers=flink_process.leftovers(extra or {}),
+                tmp_dirs=self.tmp_dirs,
+                log_dir="/var/log/flink",
+                environment=bool(environment),
+                java_home="/opt/java",
+                java_options=java_logs.options(17, "$FLINK_LOG_DIR", "flink-$service", 50, 5, True),
+                leftovers=flink_process.leftovers(extra or {}),
             )
         )
         (self.home / "start").chmod(0o755)

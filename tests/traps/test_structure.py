@@ -157,7 +157,7 @@ def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
 
 #: Where the hosts of the play are asked for: to refuse a part of a group, and to tell what was seen.
 MAY_ASK_FOR_PLAY_HOSTS = {
-    "playbooks/preflight.yml", "playbooks/report.yml", "roles/flink_ha/vars/main/main.yml", "roles/flink_ha/vars/main/firewall.yml",
+    "playbooks/preflight.yml", "playbooks/report.yml", "plugins/action/flink_peers.py", "plugins/plugin_utils/flink/judgement.py",
     "plugins/action/zookeeper_peers.py", "plugins/plugin_utils/zookeeper/judgement.py",
 }  # fmt: skip
 
@@ -175,7 +175,7 @@ def test_trap_11_nothing_that_is_rendered_comes_from_the_hosts_of_the_play():
         if str(path.relative_to(ROOT)) in MAY_ASK_FOR_PLAY_HOSTS:
             assert all(
                 re.search(
-                    r'limit_problems|play_hosts: |__preflight_hosts: |leaders\(|variables\["ansible_play_hosts_all"\]',
+                    r'limit_problems|play_hosts: |"play_hosts": |__preflight_hosts: |leaders\(|variables\["ansible_play_hosts_all"\]',
                     line,
                 )
                 for line in lines
@@ -262,7 +262,10 @@ SAME_EVERYWHERE = {
     "__variables_judged",
     # An input of the run, and the group that its preflight made of it.
     "__preflight_accepted", "__streamquorum_unreached",
-    "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__flink_ha_kerberos", "__zookeeper_locked_problems",
+    "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__zookeeper_locked_problems",
+    "flink_ha_zookeeper_auth", "flink_ha_kerberos_contexts", "kerberos",
+    # Gathered once for all hosts.
+    "__flink_ha_peers", "tls",
 }  # fmt: skip
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 
 import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import generation_digest
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import restart_file
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import acls, refusals
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import storage as flink_storage
 
@@ -111,7 +113,6 @@ def test_job_managers_come_from_the_inventory_sorted():
         {"name": "jm2", "address": "jm2.example.org", "rest_port": 8081},
     ]
     assert flink_services.job_managers(hostvars, ["jm1", "jm2"], DEFAULTS) == found
-    assert flink_services.masters(found) == "jm1:8081\njm1:8082\njm2.example.org:8081\n"
 
 
 def test_workers_are_sorted():
@@ -188,45 +189,22 @@ OPTIONS = [
 FILES = {"start": {"content": "#!/bin/sh\n", "mode": "0755"}, "unit": {"content": "[Unit]\n", "mode": "0644"}}
 
 
-def wanted(slots=1, extra=None):
+def wanted():
+    """Services with a generation each, which differ by their ports."""
     services = [
         *flink_services.job_manager_services("h", [{}, {}], JM_PORTS),
         *flink_services.task_manager_services("h", [], TM_PORTS),
     ]
-    return flink_services.with_generations(
-        services, OPTIONS, "2.3.0", "config.yaml", {"slots": slots}, extra or {}, FILES, {"release": "/opt/flink-2.3.0"}
-    )
-
-
-def test_each_service_has_its_own_configuration_and_digest():
-    first, second, manager = wanted()
-    assert first["generation"]["files"]["config.yaml"]["content"].endswith("rest.port: 8081\n")
-    assert second["generation"]["files"]["config.yaml"]["content"].endswith("rest.port: 8091\n")
-    assert manager["generation"]["files"]["config.yaml"] == {
-        "content": flink_services.HEADER + "taskmanager.numberOfTaskSlots: 1\n",
-        "mode": "0640",
-    }
-    assert len({service["digest"] for service in (first, second, manager)}) == 3
-
-
-def test_a_change_of_task_managers_asks_only_them_for_a_restart():
-    before, after = wanted(slots=1), wanted(slots=2)
-    assert [a["digest"] == b["digest"] for a, b in zip(before, after, strict=True)] == [True, True, False]
-    assert all(a["digest"] != b["digest"] for a, b in zip(before, wanted(extra={"heartbeat.timeout": 1}), strict=True))
-
-
-@pytest.mark.parametrize("key", ["s3.secret-key", "security.ssl.rest.keystore-password", "fs.azure.account.key.x"])
-def test_a_configuration_with_a_secret_is_left_out_of_diffs(key):
-    for service in wanted(extra={key: "hidden"}):
-        assert set(service["generation"]["files"]["config.yaml"]) == {"secret_content", "mode"}
-    assert all("hidden" not in str(service["generation"]) for service in wanted())
-
-
-def test_the_client_has_neither():
-    assert (
-        flink_services.client_config(OPTIONS, "2.3.0", "config.yaml", {"slots": 1}, {"x.y": 1})
-        == flink_services.HEADER + "x.y: 1\n"
-    )
+    found = []
+    for service in services:
+        config = flink_options.resolve(OPTIONS, "2.3.0", service["kind"], {"slots": 1}, service)
+        text = flink_options.render("config.yaml", config)
+        made = {
+            "files": {**FILES, "config.yaml": {"content": text, "mode": "0640"}},
+            "links": {"release": "/opt/flink-2.3.0"},
+        }
+        found.append({**service, "generation": made, "digest": generation_digest(made)})
+    return found
 
 
 def state_of(services, running=None, listening=None, active=True, asked=""):
@@ -446,12 +424,6 @@ def test_the_storage_is_not_moved_under_processes_that_run(kind, key, storage, c
     problems = flink_storage.moved_storage_problems("h", running, storage, checkpoints)
     assert [refused in problem for problem in problems] == ([True] if refused else [])
     assert flink_storage.moved_storage_problems("h", [], storage, checkpoints) == []
-
-
-def test_any_service_looks_at_hosts_that_left_a_plan():
-    hostvars = {"a": {}, "b": {"__flink_ha_plan": [{"start": False}, {"start": True}]}}
-    assert flink_services.any_service(hostvars, ["a", "b"], "start")
-    assert not flink_services.any_service(hostvars, ["a"], "start")
 
 
 # --- storage

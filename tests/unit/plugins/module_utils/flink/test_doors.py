@@ -79,8 +79,8 @@ def state(current="", unit=""):
         (state(current="generations/ab"), True),
     ],
 )
-def test_a_cluster_is_there_where_any_of_its_hosts_has_it(found, there):
-    assert doors.stands({"jm1": {"__flink_ha_host": found}, "jm2": {}}, ["jm2", "jm1"]) is there
+def test_flink_is_on_a_host_that_was_switched_to_a_generation_or_has_one_that_listens(found, there):
+    assert doors.has_flink(found) is there
 
 
 def test_trap_65_rest_is_for_networks_and_the_rest_for_the_clusters_hosts():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options, services
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options
 
 ROOT = Path(__file__).resolve().parents[5]
 GOLDEN = ROOT / "tests/fixtures/flink/golden"
@@ -157,13 +157,6 @@ def test_an_empty_value_is_left_out():
     config = options.resolve(REGISTRY, "2.3.0", "client", {**VALUES, "java_opts": "", "restart_delay": None}, {})
     assert "env.java.opts.all" not in config
     assert "restart-strategy.fixed-delay.delay" not in config
-
-
-def test_a_variable_is_asked_for_each_option_that_no_service_field_holds():
-    variables = options.variables(REGISTRY)
-    assert variables["session_timeout"] == "flink_ha_zookeeper_session_timeout"
-    assert variables["zookeeper_quorum"] == "__flink_ha_quorum"
-    assert not {"rest_port", "rest_address", "log_dir"} & set(variables)
 
 
 # --- java options
@@ -334,8 +327,9 @@ def test_what_the_operator_vouches_for_is_not_looked_up():
 
 
 def test_the_header_of_a_file_is_no_option():
-    assert options.parse("config.yaml", services.HEADER) == {}
-    assert options.parse("flink-conf.yaml", services.HEADER) == {}
+    header = (ROOT / "roles/flink_ha/templates/config.yaml.j2").read_text().splitlines()[0]
+    assert options.parse("config.yaml", header) == {}
+    assert options.parse("flink-conf.yaml", header) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The filter that reads a bundle's manifest; where an archive comes from is tested with its logic."""
+"""The bundle's manifest on the controller; where an archive comes from is tested with its logic."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.streamquorum.ha.plugins.filter.release import FilterModule
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import release_source as sources
 
 RELEASES = [{"version": "3.9.5", "archive": "zk.tar.gz", "sha512": "a" * 128}]
 
 
 def release_source(**inputs):
-    return FilterModule().filters()["release_source"](RELEASES, "zookeeper", "3.9.5", **inputs)
+    return sources.release_source(RELEASES, "zookeeper", "3.9.5", **inputs)
 
 
 def test_the_bundle_on_the_controller_is_read(tmp_path):
@@ -32,3 +32,5 @@ def test_a_torn_manifest_is_refused(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(AnsibleFilterError, match=r"manifest\.json"):
         release_source(bundle_dir=str(tmp_path))
+    told = sources.told_source(RELEASES, "zookeeper", "3.9.5", bundle_dir=str(tmp_path))
+    assert "manifest.json" in told["problems"][0]
