@@ -12,7 +12,7 @@ export VIRTUAL_ENV := $(VENV)
 # Silences molecule's wish for extensions/molecule; the scenarios stand in molecule/.
 export MOLECULE_GLOB := $(CURDIR)/molecule/*/molecule.yml
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
-LAB := $(PYTHON) molecule/shared/lab.py
+LAB := $(PYTHON) tools/lab
 LAB_INVENTORY := inventory/lab
 SCENARIOS := $(sort $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What guards the promises and fits CI; the others run in molecule-full.
@@ -70,7 +70,7 @@ lint-yaml: setup
 lint-python: setup
 	@ruff check . && ruff format --check .
 lint-types: setup
-	@mypy plugins molecule/shared/lab.py
+	@mypy plugins tools
 lint-changelog: setup
 	@antsibull-changelog lint
 lint-ansible: setup
@@ -114,12 +114,12 @@ $(SCENARIOS:%=molecule-%): molecule-%: lab-requirements setup
 
 .PHONY: bench
 bench: lab-requirements setup ## Cost of a first, a second and a --check run, then of 5 rolls under writes (about 10 minutes)
-	@python3 tests/bench/bench.py
-	@python3 tests/bench/roll.py
+	@python3 tools/bench/bench.py
+	@python3 tools/bench/roll.py
 
 .PHONY: bench-stops
 bench-stops: lab-requirements setup ## Proof that ZooKeeper's stop is safe: 100 leader stops under writes (about 12 minutes)
-	@python3 tests/bench/stops.py
+	@python3 tools/bench/stops.py
 
 .PHONY: lock
 lock: setup ## Write requirements.lock from requirements-dev.txt: all that is installed, with its hashes
@@ -132,4 +132,4 @@ execution-environment: setup ## Write what an image of the controller is built o
 
 .PHONY: docs
 docs: setup ## Write docs/variables.md from the roles' own argument_specs
-	@python3 tests/docs/variables.py > docs/variables.md
+	@python3 tools/docs/variables.py > docs/variables.md

@@ -156,7 +156,7 @@ def test_it_holds_what_an_operator_needs_and_nothing_else(installed):
     with tarfile.open(archive) as content:
         names = {name.split("/")[0] for name in content.getnames()}
     assert {"playbooks", "plugins", "roles", "meta", "README.md", "docs"} <= names
-    assert not names & {"molecule", "tests", "inventory", ".lab", ".bundle", ".venv", ".git", "build"}
+    assert not names & {"molecule", "tests", "tools", "inventory", ".lab", ".bundle", ".venv", ".git", "build"}
     assert archive.stat().st_size < 2_000_000
 
 

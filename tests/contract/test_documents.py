@@ -30,7 +30,7 @@ def load(path: str):
     return module
 
 
-VARIABLES = load("tests/docs/variables.py")
+VARIABLES = load("tools/docs/variables.py")
 
 
 def test_the_list_of_variables_is_up_to_date():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-PLUGINS = Path(__file__).parents[2] / "plugins"
+ROOT = Path(__file__).parents[2]
+PLUGINS = ROOT / "plugins"
 UTILS = PLUGINS / "module_utils"
 NAME = "ansible_collections.streamquorum.ha.plugins"
 #: From the top down: a package imports from those below it, and from none beside it.
@@ -19,7 +20,7 @@ LAYERS = (
     ("pki",),
     ("core",),
 )
-#: Lines of a file under plugins/.
+#: Lines of a file under plugins/ and tools/.
 LONGEST = 600
 LEVEL = {package: level for level, packages in enumerate(reversed(LAYERS)) for package in packages}
 FILES = sorted(UTILS.rglob("*.py"))
@@ -86,6 +87,10 @@ def test_a_majority_is_counted_in_one_place():
     assert counting == [UTILS / "core/quorum.py"]
 
 
-@pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda path: str(path.relative_to(PLUGINS)))
+@pytest.mark.parametrize(
+    "path",
+    sorted([*PLUGINS.rglob("*.py"), *(ROOT / "tools").rglob("*.py")]),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_no_file_is_too_long_to_be_read(path):
     assert len(path.read_text().splitlines()) <= LONGEST

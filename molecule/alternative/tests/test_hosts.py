@@ -58,7 +58,7 @@ def test_what_a_live_cluster_cannot_be_rolled_to_is_refused(variable, value, wor
 
 def power(action, host):
     """As one would at the host's switch."""
-    command = [sys.executable, "molecule/shared/lab.py", "power", "--inventory", str(cluster.INVENTORY), action, host]
+    command = [sys.executable, "tools/lab", "power", "--inventory", str(cluster.INVENTORY), action, host]
     subprocess.run(command, cwd=cluster.ROOT, check=True, capture_output=True, timeout=300)
 
 

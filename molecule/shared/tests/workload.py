@@ -19,7 +19,7 @@ TASK_MANAGERS = cluster.group("flink_taskmanager")
 
 def lab(*arguments):
     subprocess.run(
-        [sys.executable, str(cluster.ROOT / "molecule/shared/lab.py"), *arguments, "-i", str(cluster.INVENTORY)],
+        [sys.executable, str(cluster.ROOT / "tools/lab"), *arguments, "-i", str(cluster.INVENTORY)],
         check=True,
         capture_output=True,
     )

@@ -39,12 +39,14 @@ def load(role: str, path: str) -> Any:
 
 def switches() -> dict[str, Any]:
     """Every switch, as the playbooks read it."""
-    return yaml.safe_load((ROOT / "playbooks/vars/switches.yml").read_text())["switches"]
+    found: dict[str, Any] = yaml.safe_load((ROOT / "playbooks/vars/switches.yml").read_text())["switches"]
+    return found
 
 
 def sections(role: str) -> dict[str, str]:
     """The section of defaults/main.yml in which each variable stands."""
-    found, section = {}, ""
+    found: dict[str, str] = {}
+    section = ""
     for line in (ROOT / "roles" / role / "defaults/main.yml").read_text().splitlines():
         heading, name = SECTION.match(line), NAME.match(line)
         section = heading.group(1) if heading else section

@@ -26,7 +26,7 @@ def verdict_ms() -> float:
     """Time of one full verdict, as the module tells it."""
     with tempfile.NamedTemporaryFile(suffix=".json") as facts:
         play(INVENTORY, "playbooks/status.yml", "-e", f"status_json={facts.name}")
-        return json.loads(Path(facts.name).read_text())["zookeeper"]["duration_ms"]
+        return float(json.loads(Path(facts.name).read_text())["zookeeper"]["duration_ms"])
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     with booted(INVENTORY) as seconds:
         play(INVENTORY, "playbooks/bundle.yml")
         first = play(INVENTORY, "playbooks/site.yml")
-        floor = middle([play(INVENTORY, "tests/bench/floor.yml") for _ in range(REPEAT)])
+        floor = middle([play(INVENTORY, "tools/bench/floor.yml") for _ in range(REPEAT)])
         second = middle([play(INVENTORY, "playbooks/site.yml") for _ in range(REPEAT)])
         check = play(INVENTORY, "playbooks/site.yml", "--check")
         verdicts = [verdict_ms() for _ in range(REPEAT)]

@@ -31,7 +31,7 @@ from kazoo.retry import KazooRetry
 sys.path.insert(0, str(ROOT / ".ansible/collections"))
 from ansible_collections.streamquorum.ha.plugins.module_utils.availability.result import problems
 
-INVENTORY = "tests/bench/inventory"
+INVENTORY = "tools/bench/inventory"
 UNIT = "zookeeper.service"
 WRITER = ROOT / "plugins/module_utils/availability/writer.py"
 WRITE_MS = 5

@@ -53,7 +53,7 @@ def play(inventory: str, *arguments: str) -> Run:
     with tempfile.NamedTemporaryFile() as timeline:
         environment = os.environ | {
             "SQ_TIMELINE": timeline.name,
-            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/bench/callback_plugins"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tools/bench/callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "timeline",
             "ANSIBLE_NOCOLOR": "1",
         }
@@ -75,11 +75,9 @@ def play(inventory: str, *arguments: str) -> Run:
 
 
 def lab(inventory: str, verb: str, *arguments: str) -> float:
-    """A verb of lab.py; how long it took, in seconds."""
+    """A verb of the lab; how long it took, in seconds."""
     began = time.monotonic()
-    subprocess.run(
-        [sys.executable, "molecule/shared/lab.py", verb, "--inventory", inventory, *arguments], cwd=ROOT, check=True
-    )
+    subprocess.run([sys.executable, "tools/lab", verb, "--inventory", inventory, *arguments], cwd=ROOT, check=True)
     return time.monotonic() - began
 
 
