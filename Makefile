@@ -76,7 +76,7 @@ lint-changelog: setup
 lint-ansible: setup
 	@ansible-lint --strict
 lint-syntax: setup
-	@ansible-playbook -i inventory/example --syntax-check playbooks/*.yml > /dev/null
+	@ansible-playbook -i inventory/example --syntax-check playbooks/*.yml playbooks/phases/*.yml > /dev/null
 
 .PHONY: unit
 unit: setup ## Pure logic, on replies recorded from real servers

@@ -177,3 +177,28 @@ def test_the_installed_copy_documents_everything(installed, kind, folder):
         for name, entry in documented.items():
             assert entry["examples"], name
             assert entry["return"], name
+
+
+PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_every_verb_is_found_by_its_name_in_the_collection(installed, name):
+    """With the phases, files and tasks that it imports."""
+    _archive, path = installed
+    command = ["ansible-playbook", "--syntax-check", "-i", "inventory/example", f"streamquorum.ha.{name}"]
+    run(*command, ANSIBLE_COLLECTIONS_PATH=str(path))
+
+
+def test_a_verb_of_the_installed_collection_compares_with_its_own_roles(installed):
+    _archive, path = installed
+    command = ["ansible-playbook", "-i", "inventory/example", "streamquorum.ha.site", "-e", "zookeeper_quorum_prt=1"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(path)},
+    )
+    assert "Is zookeeper_quorum_port meant?" in done.stdout, done.stdout + done.stderr

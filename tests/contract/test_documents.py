@@ -40,10 +40,11 @@ def test_the_list_of_variables_is_up_to_date():
 @pytest.mark.parametrize("name", VARIABLES.switches())
 def test_a_switch_is_asked_for_by_its_playbooks(name):
     for playbook in VARIABLES.switches()[name]["playbooks"]:
-        text, imported = "", [f"{playbook}.yml"]
+        text, imported = "", [ROOT / "playbooks" / f"{playbook}.yml"]
         while imported:
-            found = (ROOT / "playbooks" / imported.pop()).read_text()
-            imported += re.findall(r"import_playbook: (\w+\.yml)", found)
+            path = imported.pop()
+            found = path.read_text()
+            imported += [path.parent / name for name in re.findall(r"import_playbook: (\S+\.yml)", found)]
             text += found
         assert re.search(rf"\b{name}\b", text), playbook
 
@@ -60,7 +61,7 @@ def test_every_command_in_a_document_exists(document):
         "molecule-NAME"
     }
     assert {*re.findall(r"(?:`|^)make ([a-z_-]+(?:NAME)?)", text, re.MULTILINE)} <= targets
-    for name in re.findall(r"playbooks/([a-z_]+)\.yml", text):
+    for name in re.findall(r"playbooks/([a-z_/]+)\.yml", text):
         assert (ROOT / "playbooks" / f"{name}.yml").exists(), name
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (document.parent / link).exists(), link

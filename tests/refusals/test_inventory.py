@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from .conftest import ROOT
 from .outcome import refused
 
 
@@ -63,6 +64,34 @@ def test_a_misspelt_switch_is_refused(run, inventory, playbook, limit):
 def test_a_misspelt_switch_of_a_bundle_without_an_inventory_is_refused(run, tmp_path):
     result = run(tmp_path / "nowhere", "-e", "bundle_content=[]", playbook="playbooks/bundle.yml")
     refused(result, "bundle_content (of localhost)", "Is bundle_contents meant?")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The playbooks and roles of this tree in a directory that a test may write to."""
+    (tmp_path / "playbooks").mkdir()
+    for path in (ROOT / "playbooks").iterdir():
+        (tmp_path / "playbooks" / path.name).symlink_to(path)
+    (tmp_path / "roles").symlink_to(ROOT / "roles")
+    return tmp_path
+
+
+@pytest.mark.parametrize("folder", ["group_vars", "host_vars"])
+def test_variables_beside_the_playbooks_are_refused(run, inventory, checkout, folder):
+    """Ansible reads them for the verbs' own plays alone: the preflight would judge another cluster than the roles build."""
+    (checkout / "playbooks" / folder).mkdir()
+    result = run(inventory, playbook=str(checkout / "playbooks/site.yml"))
+    refused(result, f"{checkout / 'playbooks' / folder}: a part of a run does not read", "Move them into the inventory")
+
+
+@pytest.mark.parametrize("playbook", ["site", "zookeeper"])
+def test_the_bundle_of_the_checkout_is_found_from_every_phase(run, inventory, checkout, playbook):
+    """`playbook_dir` is another one in an imported playbook."""
+    del variables(inventory)["zookeeper_bundle_dir"]
+    (checkout / ".bundle").mkdir()
+    (checkout / ".bundle/manifest.json").write_text("{")
+    result = run(inventory, playbook=str(checkout / f"playbooks/{playbook}.yml"))
+    refused(result, f"{checkout}/.bundle/manifest.json")
 
 
 def test_a_status_of_a_part_is_refused(run, inventory):

@@ -69,7 +69,7 @@ def cluster(world):
 
 def rolled(world, kind, *arguments):
     world.know()
-    return world.run("roll.yml", "-e", f"rolling_kind={kind}", *arguments)
+    return world.run("phases/roll.yml", "-e", f"rolling_kind={kind}", *arguments)
 
 
 def steps(world):

@@ -180,7 +180,7 @@ def test_trap_15_a_run_that_was_killed_is_finished_by_the_next_and_repeats_nothi
     """The controller dies in the middle of the second step; what is left is read from the hosts, not from a handler."""
     world.event("before", "service_step", "zk2", hang=True)
     world.know()
-    world.run_and_kill("roll.yml", "-e", "rolling_kind=zookeeper")
+    world.run_and_kill("phases/roll.yml", "-e", "rolling_kind=zookeeper")
     assert world.stepped() == ["zk1"]
     code, output = world.roll()
     assert code == 0, output
@@ -258,7 +258,7 @@ def test_trap_37_a_roll_by_itself_or_of_a_part_is_refused(world):
     for name in ("zk2", "zk3"):
         variables = world.inventory["all"]["children"]["zookeeper"]["hosts"][name]
         del variables["__zookeeper_member"], variables["__zookeeper_ensemble"]
-    code, output = world.run("roll.yml", "-e", "rolling_kind=zookeeper")
+    code, output = world.run("phases/roll.yml", "-e", "rolling_kind=zookeeper")
     assert code != 0, output
     assert world.calls() == []
     assert "These hosts were not read in this run, so nothing is rolled: zk3, zk2" in output

@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import decisions as rolling
 from traps.world import ROOT
 
-PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+PLAYBOOKS = [*sorted((ROOT / "playbooks").glob("*.yml")), *sorted((ROOT / "playbooks/phases").glob("*.yml"))]
 TASK_FILES = [*sorted((ROOT / "roles").glob("*/tasks/*.yml")), *sorted((ROOT / "playbooks/tasks").glob("*.yml"))]
 SECTIONS = ("block", "rescue", "always")
 PLAY_SECTIONS = ("pre_tasks", "tasks", "post_tasks", "roles", "handlers")
@@ -137,14 +137,14 @@ def test_trap_04_a_failure_of_one_host_stops_all_hosts(name, play):
 @pytest.mark.parametrize("playbook", ["site.yml", "rolling_restart.yml", "upgrade.yml", "start.yml", "stop.yml"])
 def test_trap_04_38_what_changes_a_cluster_begins_with_the_preflight_of_all_hosts(playbook):
     imports = [play.get("ansible.builtin.import_playbook") for play in load(ROOT / "playbooks" / playbook)]
-    first = imports.index("preflight.yml")
+    first = imports.index("phases/preflight.yml")
     assert not any(imports[:first])
     for play in load(ROOT / "playbooks" / playbook)[:first]:
         assert all("ansible.builtin.assert" in task for task in play["tasks"]), (
             "only the run's own switches come before"
         )
-    preflight = load(ROOT / "playbooks/preflight.yml")
-    assert preflight[0]["ansible.builtin.import_playbook"] == "inventory.yml"
+    preflight = load(ROOT / "playbooks/phases/preflight.yml")
+    assert preflight[0]["ansible.builtin.import_playbook"] == "check_inventory.yml"
     assert "__preflight_missing" in str(preflight[-1]["tasks"]), "a host that was dropped is found out"
 
 
@@ -157,7 +157,7 @@ def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
 
 #: Where the hosts of the play are asked for: to refuse a part of a group, and to tell what was seen.
 MAY_ASK_FOR_PLAY_HOSTS = {
-    "playbooks/preflight.yml", "playbooks/report.yml", "plugins/action/flink_peers.py", "plugins/plugin_utils/flink/judgement.py",
+    "playbooks/phases/preflight.yml", "playbooks/phases/report.yml", "plugins/action/flink_peers.py", "plugins/plugin_utils/flink/judgement.py",
     "plugins/action/zookeeper_peers.py", "plugins/plugin_utils/zookeeper/judgement.py",
 }  # fmt: skip
 
@@ -215,7 +215,7 @@ def test_trap_13_35_no_handler_and_nothing_that_runs_is_restarted_in_a_play_over
 
 
 def test_trap_14_36_a_step_is_one_file_that_is_included_by_a_play_on_the_controller():
-    (roll,) = load(ROOT / "playbooks/roll.yml")
+    (roll,) = load(ROOT / "playbooks/phases/roll.yml")
     assert roll["hosts"] == "localhost"
     assert not set(roll) & {"connection", "any_errors_fatal", "become"}
     steps = [

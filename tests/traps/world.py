@@ -112,7 +112,7 @@ class World:
         self.events.append({"when": when, "module": module, "host": host, **what})
 
     def know(self, *, wanted: str = "1" * 16) -> None:
-        """What the preflight of a run notes of the members, so that roll.yml can be run alone."""
+        """What the preflight of a run notes of the members, so that phases/roll.yml can be run alone."""
         members = [self.host(name) for name in self.names]
         ends = [
             {"id": each["id"], "address": f"{each['name']}.invalid", "host": each["name"], "client_port": 2181,
@@ -136,7 +136,7 @@ class World:
     def roll(self, *arguments: str) -> tuple[int, str]:
         """Rolls the ensemble: the last part of site.yml alone."""
         self.know()
-        return self.run("roll.yml", "-e", "rolling_kind=zookeeper", *arguments)
+        return self.run("phases/roll.yml", "-e", "rolling_kind=zookeeper", *arguments)
 
     def _start(self, playbook: str, *arguments: str) -> subprocess.Popen:
         (self.folder / "events.json").write_text(json.dumps(self.events))
