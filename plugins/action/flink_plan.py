@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from secrets import token_hex
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -27,11 +29,13 @@ class ActionModule(ActionBase):
         inputs = Inputs.of(name, found, role_inputs.plain({key: seen[key] for key in SEEN if key in seen}))
         tables = Tables.of(found, role_path)
         host = HostState.of(args["host"]) if args.get("host") else None
-        made = plan(inputs, tables, Peers.of(args["peers"]), _source(inputs, tables), host, args.get("stores"))
+        source = _source(inputs, tables, args.get("published") or {})
+        key = args.get("key") or token_hex(16)
+        made = plan(inputs, tables, Peers.of(args["peers"]), source, key, host, args.get("stores"))
         return result | {"changed": False, **role_inputs.plain(asdict(made))}
 
 
-def _source(inputs: Inputs, tables: Tables) -> dict[str, Any]:
+def _source(inputs: Inputs, tables: Tables, published: Mapping[str, Any]) -> dict[str, Any]:
     return told_source(
         tables.releases,
         "flink",
@@ -41,5 +45,7 @@ def _source(inputs: Inputs, tables: Tables) -> dict[str, Any]:
         file=inputs.archive_file,
         sha512=inputs.archive_sha512,
         mirrors=inputs.mirrors,
+        published=published.get("sums"),
+        unpublished=published.get("reason", ""),
         variable_prefix="flink_ha",
     )

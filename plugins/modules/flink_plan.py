@@ -29,6 +29,12 @@ options:
   host:
     description: What M(streamquorum.ha.host_state) gave, asked for RV(reads); left out before.
     type: dict
+  published:
+    description: What M(streamquorum.ha.published_sum) gave, with the host.
+    type: dict
+  key:
+    description: The key of the digests that the host was asked with; one is made where it is left out.
+    type: str
   stores:
     description: Paths of the stores of keys, as M(streamquorum.ha.certificates) made them; left out before.
     type: dict

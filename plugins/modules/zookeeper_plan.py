@@ -31,7 +31,7 @@ options:
     description: What M(streamquorum.ha.published_sum) gave, with the host.
     type: dict
   key:
-    description: The key of RV(reads.standing) that the host was asked with; one is made where it is left out.
+    description: The key of the digests that the host was asked with; one is made where it is left out.
     type: str
 """
 

@@ -40,12 +40,10 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars) -> list[str]:
     Args:
         given: the role's inputs under their own names, and host, groups, play_hosts, quorum, services (of this host),
             defaults (the role's own), releases, options, values (of the options), zookeeper_ports (of this host),
-            source_problems (of the archive), session_timeout and ensemble_silence (ms, see `_session_problems`).
+            session_timeout and ensemble_silence (ms, see `_session_problems`).
         hostvars: the inventory's variables.
     """
-    problems = preflight.release_problems(
-        given["flink_ha_version"], given["releases"], "Flink", "flink_ha_version"
-    ) or list(given["source_problems"])
+    problems = preflight.release_problems(given["flink_ha_version"], given["releases"], "Flink", "flink_ha_version")
     if not given["groups"]["flink_jobmanager"]:
         problems.append(
             "The group flink_jobmanager has no host: nobody would lead. Put at least two there, so that one may be lost."

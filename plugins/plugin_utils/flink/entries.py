@@ -96,6 +96,37 @@ def entries(
     )
 
 
+def written_paths(inputs: Inputs, tables: Tables, services: Sequence[rules.Service]) -> list[str]:
+    """Paths of the entries, but for those of generations. One that is missing here is written in every run.
+
+    The storage is missing on purpose: a run that only looks, or stops the cluster, must not wait for a file system that is gone.
+    """
+    return [
+        inputs.config_dir,
+        inputs.conf_dir,
+        inputs.home_dir,
+        inputs.log_dir,
+        *inputs.tmp_dirs,
+        firewall.FLINK.rules,
+        f"/etc/systemd/system/{firewall.FLINK.unit}",
+        os.path.dirname(tables.credentials),
+        tables.credentials,
+        REST_ACCESS,
+        *(
+            f"{flink_services.root(inputs, service)}{part}"
+            for service in services
+            for part in ("", "/generations", "/current")
+        ),
+        *(f"/etc/systemd/system/{service['unit']}" for service in services),
+        *(
+            f"{inputs.conf_dir}/{name}"
+            for name in ("masters", "workers", "slaves", "log4j-cli.properties", *flink_services.CONFIG_FILES)
+        ),
+        inputs.command,
+        f"{inputs.install_root}/flink",
+    ]
+
+
 def _base(inputs: Inputs) -> list[Entry]:
     own = [inputs.home_dir, inputs.log_dir, *inputs.tmp_dirs]
     return [

@@ -46,17 +46,16 @@ JUDGED = (
 # --- by the inventory
 
 
-def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any]) -> list[str]:
+def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str]:
     """Why the inventory makes no cluster, by this host's part of it.
 
     Args:
         inputs: of the host.
         tables: of the role.
         peers: the other hosts.
-        source: where the release's archive comes from, as `release_archive` found it.
     """
     return [
-        *refusals.flink_problems(_judged(inputs, tables, peers, source), {inputs.host: inputs.seen}),
+        *refusals.flink_problems(_judged(inputs, tables, peers), {inputs.host: inputs.seen}),
         *_alone_problems(inputs, peers),
         *_kerberos_problems(inputs, peers),
         *_tls_problems(inputs, peers),
@@ -80,7 +79,7 @@ def _managing(peers: Peers) -> list[str]:
     return [host for cluster in peers.clusters.values() for host in cluster.job_manager_hosts]
 
 
-def _judged(inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any]) -> dict[str, Any]:
+def _judged(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
     cluster, ensemble = peers.cluster_of(inputs.host), peers.ensemble
     return {name: inputs.given[name] for name in JUDGED} | {
         "host": inputs.host,
@@ -95,7 +94,6 @@ def _judged(inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, A
         "values": values(inputs, tables, peers, {}),
         "quorum": identity.quorum(inputs, peers),
         "services": flink_services.of_host(inputs, cluster),
-        "source_problems": source["problems"],
         "zookeeper_ports": rules.zookeeper_ports(
             {inputs.host: inputs.seen}, inputs.host, ensemble.hosts, peers.defaults
         ),
@@ -212,6 +210,7 @@ def _upgrade_problems(
         )
     ]
     if not is_installed(inputs, host, source):
+        problems += source["problems"]
         problems += preflight.space_problems(
             inputs.host,
             inputs.install_root,

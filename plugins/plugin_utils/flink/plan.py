@@ -20,6 +20,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options impo
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import Service
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import differing
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity, judgement
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import services as flink_services
@@ -27,6 +28,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.entries impo
     Entries,
     entries,
     firewall_plan,
+    written_paths,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.generation import generations, java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
@@ -80,6 +82,8 @@ class Install:
 class Configure:
     """What has to be done before and after the files are written."""
 
+    #: Whether anything on the host differs from what is to be written.
+    write: bool
     tls: bool
     firewall: firewall.FirewallPlan
 
@@ -168,6 +172,7 @@ def plan(
     tables: Tables,
     peers: Peers,
     source: Mapping[str, Any],
+    key: str,
     host: HostState | None = None,
     stores: Stores | None = None,
 ) -> Plan:
@@ -178,6 +183,7 @@ def plan(
         tables: of the role.
         peers: what is needed of other hosts; with what was noted once all of them were read.
         source: where the release's archive comes from, as `release_archive` found it.
+        key: of the digests by which the host tells what stands there; the same for one reading and what is planned by it.
         host: the host, once it was read.
         stores: the stores of keys that were made for it, once they were.
     """
@@ -188,7 +194,7 @@ def plan(
         cluster_key=cluster.id,
         cluster=_cluster(inputs, tables, peers, cluster),
         workers=cluster.workers,
-        reads=_reads(inputs, tables, peers, services),
+        reads=_reads(inputs, tables, peers, services, key),
         looks=Looks(
             tuple(rules.possible_units(services)),
             (inputs.tls_paths["flink.pem"], inputs.tls_paths["zookeeper.pem"]),
@@ -196,7 +202,7 @@ def plan(
         kerberos=inputs.kerberos,
     )
     if host is None:
-        return replace(asked, problems=tuple(judgement.inventory_problems(inputs, tables, peers, source)))
+        return replace(asked, problems=tuple(judgement.inventory_problems(inputs, tables, peers)))
     seen = replace(
         asked,
         certificates=tuple(identity.certificates(inputs, host)),
@@ -213,20 +219,21 @@ def plan(
     planned = flink_services.planned(inputs, services, wanted, host)
     judged = replace(
         seen,
-        note=_note(inputs, cluster, host, planned),
+        note=_note(inputs, cluster, host, planned, key),
         generations={service["name"]: each for service, each in zip(services, wanted, strict=True)},
     )
     if cluster.group is None:
         return judged
+    written = entries(inputs, tables, peers, host, planned, stores or {})
     told = judgement.group_problems(inputs, peers, cluster.group, host, planned)
     return replace(
         judged,
         problems=tuple(told),
         cautions=tuple(judgement.rest_doors(inputs, peers, cluster.group)["warnings"]),
-        entries=entries(inputs, tables, peers, host, planned, stores or {}),
+        entries=written,
         steps=Steps(
             install=_install(inputs, tables, cluster, host, source),
-            configure=_configure(inputs, tables, cluster, host),
+            configure=_configure(inputs, tables, cluster, host, written, key),
             services=tuple(rules.steps(planned)),
             prove=_prove(inputs, cluster),
             acls=_acls(inputs, peers, cluster.group),
@@ -247,7 +254,7 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> 
     }
 
 
-def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Service]) -> dict[str, Any]:
+def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Service], key: str) -> dict[str, Any]:
     units = rules.possible_units(services)
     roots = [flink_services.root(inputs, service) for service in services]
     return {
@@ -269,10 +276,16 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             firewall.NFT,
             *inputs.read_write_paths,
         ],
+        "standing": {
+            "key": key,
+            "paths": written_paths(inputs, tables, services),
+            "roots": roots,
+            "settings": list(flink_services.CONFIG_FILES),
+        },
     }
 
 
-def _note(inputs: Inputs, cluster: Cluster, host: HostState, planned: Sequence[Service]) -> Note:
+def _note(inputs: Inputs, cluster: Cluster, host: HostState, planned: Sequence[Service], key: str) -> Note:
     return Note(
         has_flink=doors.has_flink(host.answer),
         services=tuple(
@@ -281,7 +294,7 @@ def _note(inputs: Inputs, cluster: Cluster, host: HostState, planned: Sequence[S
         rest=rest_settings(flink_tls.live_settings(planned, host.lines)),
         principals=tuple(judgement.principals(host)),
         tolerates=judgement.tolerates(host),
-        members=tuple(flink_services.members(inputs, cluster, planned, host)),
+        members=tuple(flink_services.members(inputs, cluster, planned, host, key)),
     )
 
 
@@ -305,8 +318,15 @@ def _install(inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState, 
     return Install(needed=any(missing.values()), java_plan=java_plan, archive=archive, **missing)
 
 
-def _configure(inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState) -> Configure:
-    return Configure(tls=inputs.tls, firewall=firewall_plan(inputs, tables, cluster, host))
+def _configure(
+    inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState, written: Entries, key: str
+) -> Configure:
+    return Configure(
+        # Certificates are made beside this plan, and compared by `host_files`.
+        write=inputs.tls or bool(differing([*written.first, *written.then], host.standing, key)),
+        tls=inputs.tls,
+        firewall=firewall_plan(inputs, tables, cluster, host),
+    )
 
 
 def _prove(inputs: Inputs, cluster: Cluster) -> Prove:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import (
     JOB_MANAGER,
@@ -12,6 +13,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services imp
     TASK_MANAGER,
     Service,
 )
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import changes
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Cluster
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
@@ -57,8 +59,21 @@ def planned(
     return rules.plan(wanted, host.answer, inputs.config_dir)
 
 
-def members(inputs: Inputs, cluster: Cluster, services: Sequence[Service], host: HostState) -> list[dict[str, Any]]:
+def members(
+    inputs: Inputs, cluster: Cluster, services: Sequence[Service], host: HostState, key: str
+) -> list[dict[str, Any]]:
     """Services that were `planned`, as the role `rolling` takes them."""
-    return rules.members(
+    found = rules.members(
         services, inputs.host, cluster.job_managers, cluster.workers, host.answer, inputs.start_timeout
     )
+    return [
+        {**member, "differs": _differs(service, host, key)} for member, service in zip(found, services, strict=True)
+    ]
+
+
+def _differs(service: Service, host: HostState, key: str) -> list[str]:
+    """What of the generation that runs is another than in the one that is wanted; empty where that is not known."""
+    running = host.units[service["unit"]]["generation"]
+    if running != place(host.answer, service["root"])["current"]:
+        return []
+    return changes(service["generation"]["files"], f"{service['root']}/generations/{running}", host.standing, key)

@@ -472,7 +472,6 @@ def given(**changes):
         "values": {"slots": 1},
         "quorum": "zk1:2181,zk2:2181",
         "services": services,
-        "source_problems": [],
         "zookeeper_ports": [],
         "session_timeout": 8000,
         "ensemble_silence": 6000,
@@ -528,7 +527,6 @@ def test_a_shared_local_storage_is_taken():
     [
         ({"groups": {"flink_jobmanager": [], "flink_taskmanager": ["jm1"], "zookeeper": []}}, ["group flink_jobmanager", "at least two"]),
         ({"flink_ha_version": "1.9.0"}, ["flink_ha_version is '1.9.0'", "Known: 2.3.0"]),
-        ({"source_problems": ["no sum"]}, ["no sum"]),
         ({"flink_ha_cluster_id": ""}, ["flink_ha_cluster_id is missing", "/orders"]),
         ({"flink_ha_cluster_id": "a b"}, ["flink_ha_cluster_id is 'a b'"]),
         ({"flink_ha_cluster_id": "/a/../b"}, ["flink_ha_cluster_id is '/a/../b'"]),

@@ -63,7 +63,7 @@ class Cluster:
         source = release_archive.release_source(
             tables.releases, "flink", inputs.version, sha512=inputs.archive_sha512, mirrors=inputs.mirrors
         )
-        return plan(inputs, tables, self.peers(), source, HostState.of(state) if state else None, stores)
+        return plan(inputs, tables, self.peers(), source, roles.KEY, HostState.of(state) if state else None, stores)
 
     def together(self, stores=None, **states):
         """The plans of hosts with what was noted of all of them; of each host its state."""
@@ -71,6 +71,16 @@ class Cluster:
         noted = {host: self.plan(state, host) for host, state in states.items()}
         self.plans = {host: plain(asdict(each)) for host, each in noted.items()}
         return {host: self.plan(state, host, stores) for host, state in states.items()}
+
+
+@pytest.fixture
+def after():
+    """The state of a host after what was planned for it was written."""
+
+    def _after(plan, state):
+        return {**state, "standing": roles.made([*plan.entries.first, *plan.entries.then])}
+
+    return _after
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 
 import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import Release, marker_text
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import values
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Peers
@@ -396,3 +397,33 @@ def test_peers_come_back_from_a_result_as_they_were(cluster, host):
 
 def test_every_field_of_the_inputs_is_an_input(cluster):
     assert not set(Inputs.variables()) - cluster().given().keys()
+
+
+@pytest.mark.parametrize("given", [{}, {"flink_ha_firewall": True}])
+def test_a_host_on_which_nothing_differs_is_not_written_to(cluster, host, after, given):
+    two = cluster(**given)
+    states = {name: host("fresh") for name in ("jm1", "jm2", "tm1")}
+    first = two.together(**states)
+    assert [plan.problems for plan in first.values()] == [()] * 3
+    assert all(plan.steps.configure.write for plan in first.values())
+    again = two.together(**{name: after(first[name], state) for name, state in states.items()})
+    assert not any(plan.steps.configure.write for plan in again.values())
+    other = cluster(**given, flink_ha_parallelism=7)
+    changed = other.together(**{name: after(first[name], state) for name, state in states.items()})
+    assert all(plan.steps.configure.write for plan in changed.values())
+    # An entry that is not looked at would be written in every run.
+    for plan in first.values():
+        asked = set(plan.reads["standing"]["paths"])
+        outside = {
+            each["path"] for each in (*plan.entries.first, *plan.entries.then) if "/generations/" not in each["path"]
+        }
+        assert outside <= asked
+
+
+def test_without_a_sum_only_what_is_installed_goes_on(cluster, host):
+    without = cluster(flink_ha_archive_sha512="")
+    state = host("fresh")
+    assert "No sha512 sum is known for flink" in "\n".join(without.plan(state).problems)
+    inputs = without.inputs()
+    state["contents"][inputs.marker] = marker_text(Release("flink", inputs.version, "a1" * 64))
+    assert without.plan(state).problems == ()
