@@ -112,10 +112,11 @@ def report_lines(result: Result, steps: Sequence[Step]) -> list[str]:
     latency = result["latency_ms"]
     lines = [
         f"availability: {_count(result['writes'], 'write')} in {result['ended'] - result['started']:.1f} s "
-        f"(one every {result['interval_ms']:g} ms), {result['failures']} failed, {result['retries']} retried, "
+        f"(one every {result['interval_ms']:g} ms)",
+        f"  {result['failures']} failed, {result['retries']} retried, "
         f"{'?' if result['missing'] is None else result['missing']} missing, {result['sessions_lost']} sessions lost",
-        f"  longest stall {result['longest_stall_ms'] / 1000:.2f} s{_where(result, steps)}; "
-        f"a write took {latency['p50']:g} ms (median), {latency['p99']:g} ms (99 %), {latency['max']:g} ms (longest)",
+        f"  longest stall {result['longest_stall_ms'] / 1000:.2f} s{_where(result, steps)}",
+        f"  a write took {latency['p50']:g} ms (median), {latency['p99']:g} ms (99 %), {latency['max']:g} ms (longest)",
     ]
     shares = attribute(result, steps)
     width = max((len(name) for name in shares), default=0)
