@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 missing:
-  description: What was missing, each as the item it is in RV(missing[].item) and the RV(missing[].reason).
+  description: What was missing, each as the item it is in C(item) and the C(reason).
   type: list
   elements: dict
   returned: success

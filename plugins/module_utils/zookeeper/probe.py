@@ -108,7 +108,9 @@ class EnsembleProbe:
             for word in PARSERS:
                 jobs[member.id, word] = partial(self._word, server, word)
             if self._open_port:
-                jobs[member.id, "port"] = partial(self._port, Server(member.address, member.quorum_port))
+                jobs[member.id, "port"] = partial(
+                    self._reach, self._open_port, Server(member.address, member.quorum_port)
+                )
         found = {
             key: _failure(result) if isinstance(result, Exception) else result
             for key, result in in_parallel(jobs, self._connection.timeout + GRACE).items()
@@ -223,9 +225,8 @@ class EnsembleProbe:
     def _word(self, server: Server, word: str) -> Any:
         return PARSERS[word](ask(self._connection, server, word))
 
-    def _port(self, server: Server) -> bool:
-        assert self._open_port is not None
-        self._open_port(server, self._connection.timeout).close()
+    def _reach(self, open_port: Callable[[Server, float], Any], server: Server) -> bool:
+        open_port(server, self._connection.timeout).close()
         return True
 
     def _open(self, member: Member) -> ClientSession:

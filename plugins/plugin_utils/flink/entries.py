@@ -28,7 +28,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.generation i
     render,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Cluster, Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Cluster, Group, Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores, values
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
@@ -55,6 +55,7 @@ def entries(
     inputs: Inputs,
     tables: Tables,
     peers: Peers,
+    group: Group,
     host: HostState,
     planned: Sequence[rules.Service],
     stores: Stores,
@@ -64,14 +65,13 @@ def entries(
     Args:
         inputs: of the host.
         tables: of the role.
-        peers: the other hosts, which were read.
+        peers: the other hosts.
+        group: what was noted of those of this cluster.
         host: as it was read.
         planned: its services, with what is to be done with them.
         stores: the stores of keys that were made for this host.
     """
     cluster = peers.cluster_of(inputs.host)
-    group = cluster.group
-    assert group
     client = _client(inputs, tables, peers, host, stores)
     forgotten = _forgotten_stores(inputs, host, stores)
     tls_dir = [{"path": inputs.tls_dir, "state": "directory", "group": inputs.group, "mode": "0750"}]

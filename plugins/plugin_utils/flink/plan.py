@@ -224,7 +224,7 @@ def plan(
     )
     if cluster.group is None:
         return judged
-    written = entries(inputs, tables, peers, host, planned, stores or {})
+    written = entries(inputs, tables, peers, cluster.group, host, planned, stores or {})
     told = judgement.group_problems(inputs, peers, cluster.group, host, planned)
     return replace(
         judged,

@@ -187,14 +187,9 @@ def plan(
         note=_note(inputs, tables, host, wanted, key),
         live_config=host.contents[inputs.zoo_cfg] if judgement.is_live(tables, host) else "",
     )
-    return _with_others(judged, inputs, tables, peers, source, key, host) if peers.notes else judged
-
-
-def _with_others(
-    judged: Plan, inputs: Inputs, tables: Tables, peers: Peers, source: Mapping[str, Any], key: str, host: HostState
-) -> Plan:
-    wanted, live = judged.generation, judgement.any_live(peers)
-    assert wanted
+    if not peers.notes:
+        return judged
+    live = judgement.any_live(peers)
     written = entries(inputs, tables, peers, host, wanted, bootstrap=judgement.bootstrap(peers), switch=not live)
     return replace(
         judged,
