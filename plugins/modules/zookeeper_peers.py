@@ -6,10 +6,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: zookeeper_peers
 short_description: Gather what the plans of an ensemble's members need of other hosts
+version_added: 0.1.0
 description:
   - Reads the members, Flink's switches and the hosts that are left out from the inventory, once for all members of a run. With
     O(noted), also what was noted of each member once its host was read.
   - Runs on the controller; no host is asked. For the role C(zookeeper), whose variables it reads.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:

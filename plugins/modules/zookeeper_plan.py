@@ -6,11 +6,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: zookeeper_plan
 short_description: Plan what is refused, written and done on the host of an ensemble's member
+version_added: 0.1.0
 description:
   - Reads the inputs of the role C(zookeeper), each once, and plans one member. What it says grows with what it is given - from the
     inventory alone, what is refused and what has to be read of the host; with the host, what is refused there and what the member is to
     run; with what was noted of all members, what they cannot become together, what is written and what there is to do.
   - Runs on the controller; the host is not asked. A refusal is in RV(problems), and no failure. The result holds secrets.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
 attributes:
   check_mode:
