@@ -17,8 +17,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink import servi
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import services as flink_services
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.generation import (
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import (
     CLIENT,
     config_text,
     configuration,
@@ -29,6 +28,8 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.generation i
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Cluster, Group, Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import membership
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores, values
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
@@ -86,7 +87,7 @@ def entries(
             *_credentials(inputs, tables, peers),
             *(_storage(inputs) if inputs.host == cluster.storage_writer else []),
             *rules.entries(planned, inputs.group),
-            *_membership(inputs, tables, cluster),
+            *membership.entries(inputs, tables, cluster),
             # Until the roll is through, some JobManagers serve the one and some the other.
             *_rest_access(inputs, flink_tls.rest_schemes(inputs.rest_tls, group.rest)),
             *([] if waits else client),
@@ -138,21 +139,6 @@ def _base(inputs: Inputs) -> list[Entry]:
 
 def _storage(inputs: Inputs) -> list[dict[str, Any]]:
     return directory_entries(inputs.storage_paths, [""], inputs.user, inputs.group, "0750")
-
-
-def _membership(inputs: Inputs, tables: Tables, cluster: Cluster) -> list[Entry]:
-    """Who belongs to the cluster stands in no generation: a new TaskManager must not ask every process for a restart."""
-    workers_file = release(inputs, tables)["workers_file"]
-    return [
-        {
-            "path": f"{inputs.conf_dir}/masters",
-            "content": render(tables, "masters", job_managers=cluster.job_managers),
-        },
-        {
-            "path": f"{inputs.conf_dir}/{workers_file}",
-            "content": render(tables, "workers", workers=cluster.workers),
-        },
-    ]
 
 
 def _client(inputs: Inputs, tables: Tables, peers: Peers, host: HostState, stores: Stores) -> list[Entry]:

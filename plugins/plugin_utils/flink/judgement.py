@@ -16,10 +16,10 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_l
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import release_installed
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import services as flink_services
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.generation import java, release
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import java, release
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Group, Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import values
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique

@@ -23,14 +23,13 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import 
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import differing
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity, judgement
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import services as flink_services
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.entries import (
     Entries,
     entries,
     firewall_plan,
     written_paths,
 )
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.generation import generations, java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import (
     Cluster,
@@ -39,6 +38,8 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import
     Peers,
     rest_settings,
 )
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone.generation import generations
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState

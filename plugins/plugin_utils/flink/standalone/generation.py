@@ -1,82 +1,25 @@
-"""What Flink's processes are started with, and what its command reads. Pure, but for reading the templates."""
+"""What the services of a standalone cluster are started with: the files of their generations. Pure, but for reading the templates."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import process
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access
-from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import java_plan, open_files
-from ansible_collections.streamquorum.ha.plugins.plugin_utils import templates
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import services as flink_services
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import open_files
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import (
+    config_text,
+    configuration,
+    java,
+    release,
+    render,
+)
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores, values
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
-
-#: Whose configuration the command reads, beside the kinds of services.
-CLIENT = "client"
-
-
-def render(tables: Tables, template: str, **context: Any) -> str:
-    """The text of a file, from the role's template of its name."""
-    return templates.render(tables.templates, template, **context)
-
-
-def release(inputs: Inputs, tables: Tables) -> Mapping[str, Any]:
-    """What the table of releases says of the wanted one.
-
-    Raises:
-        StopIteration: it has none such; the inventory was refused before.
-    """
-    return next(each for each in tables.releases if each["version"] == inputs.version)
-
-
-def java(inputs: Inputs, tables: Tables, host: HostState) -> dict[str, Any]:
-    """Which Java runs Flink: {home, major, package, installed}."""
-    return java_plan(host.answer, inputs.java_home, tables.platforms)
-
-
-# --- the configuration
-
-
-def configuration(
-    inputs: Inputs, tables: Tables, scope: str, known: Mapping[str, Any], fields: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Keys and values of one process, by the keys of its release; the operator's own come last.
-
-    Args:
-        inputs: of the host.
-        tables: of the role.
-        scope: jobmanager, taskmanager or client.
-        known: what `values` gave.
-        fields: what a service has for itself.
-    """
-    found = flink_options.resolve(tables.options, inputs.version, scope, known, fields)
-    return found | dict(inputs.config_extra)
-
-
-def config_text(inputs: Inputs, tables: Tables, config: Mapping[str, Any]) -> str:
-    """The configuration as the file of the release.
-
-    Raises:
-        OptionError: a value cannot be written; the text names the key.
-    """
-    name = str(release(inputs, tables)["config_file"])
-    return render(tables, name, options=flink_options.written(name, config))
-
-
-def holds_secrets(inputs: Inputs) -> bool:
-    """Whether the configuration of a host has a secret: then none of it is shown."""
-    options = {**inputs.config_extra, "java_opts": " ".join(inputs.java_opts)}
-    return inputs.stores or flink_options.has_secrets(options)
-
-
-# --- generations
 
 
 def generations(inputs: Inputs, tables: Tables, peers: Peers, host: HostState, stores: Stores) -> list[Generation]:

@@ -1,0 +1,69 @@
+"""The configuration that Flink's processes and its command read, and the release and the Java behind it. Pure, but for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import java_plan
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import templates
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+
+#: Whose configuration the command reads, beside the kinds of services.
+CLIENT = "client"
+
+
+def render(tables: Tables, template: str, **context: Any) -> str:
+    """The text of a file, from the role's template of its name."""
+    return templates.render(tables.templates, template, **context)
+
+
+def release(inputs: Inputs, tables: Tables) -> Mapping[str, Any]:
+    """What the table of releases says of the wanted one.
+
+    Raises:
+        StopIteration: it has none such; the inventory was refused before.
+    """
+    return next(each for each in tables.releases if each["version"] == inputs.version)
+
+
+def java(inputs: Inputs, tables: Tables, host: HostState) -> dict[str, Any]:
+    """Which Java runs Flink: {home, major, package, installed}."""
+    return java_plan(host.answer, inputs.java_home, tables.platforms)
+
+
+# --- the configuration
+
+
+def configuration(
+    inputs: Inputs, tables: Tables, scope: str, known: Mapping[str, Any], fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keys and values of one process, by the keys of its release; the operator's own come last.
+
+    Args:
+        inputs: of the host.
+        tables: of the role.
+        scope: jobmanager, taskmanager or client.
+        known: what `values` gave.
+        fields: what a service has for itself.
+    """
+    found = flink_options.resolve(tables.options, inputs.version, scope, known, fields)
+    return found | dict(inputs.config_extra)
+
+
+def config_text(inputs: Inputs, tables: Tables, config: Mapping[str, Any]) -> str:
+    """The configuration as the file of the release.
+
+    Raises:
+        OptionError: a value cannot be written; the text names the key.
+    """
+    name = str(release(inputs, tables)["config_file"])
+    return render(tables, name, options=flink_options.written(name, config))
+
+
+def holds_secrets(inputs: Inputs) -> bool:
+    """Whether the configuration of a host has a secret: then none of it is shown."""
+    options = {**inputs.config_extra, "java_opts": " ".join(inputs.java_opts)}
+    return inputs.stores or flink_options.has_secrets(options)
