@@ -179,7 +179,9 @@ class HostReader:
         if not names:
             return {}
         _rc, out, _err = self._run(["systemctl", "show", "--property=" + ",".join(UNIT_PROPERTIES), "--", *names])
-        units = parse_units(out)
+        # Without systemd, as in a bare container, nothing is told; and there is no such unit.
+        nothing = "\n\n".join(f"Id={name}\nLoadState=not-found" for name in names)
+        units = parse_units(nothing) | parse_units(out)
         for unit in units.values():
             unit["java_replaced"] = False
             if unit["active"] and unit["main_pid"]:

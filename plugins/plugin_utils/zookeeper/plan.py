@@ -298,7 +298,7 @@ def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation, k
 def _differs(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation, key: str) -> list[str]:
     """What of the generation that runs is another than in the one that is wanted; empty where that is not known."""
     running = host.units[tables.unit]["generation"]
-    if running != place(host.answer, inputs.config_dir)["current"]:
+    if not running or running != place(host.answer, inputs.config_dir)["current"]:
         return []
     return changes(wanted.files, f"{inputs.config_dir}/generations/{running}", host.standing, key)
 

@@ -74,6 +74,6 @@ def members(
 def _differs(service: Service, host: HostState, key: str) -> list[str]:
     """What of the generation that runs is another than in the one that is wanted; empty where that is not known."""
     running = host.units[service["unit"]]["generation"]
-    if running != place(host.answer, service["root"])["current"]:
+    if not running or running != place(host.answer, service["root"])["current"]:
         return []
     return changes(service["generation"]["files"], f"{service['root']}/generations/{running}", host.standing, key)
