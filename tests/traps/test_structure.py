@@ -159,6 +159,8 @@ def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
 MAY_ASK_FOR_PLAY_HOSTS = {
     "playbooks/phases/preflight.yml", "playbooks/phases/report.yml", "plugins/action/flink_peers.py", "plugins/plugin_utils/flink/judgement.py",
     "plugins/action/zookeeper_peers.py", "plugins/plugin_utils/zookeeper/judgement.py",
+    # What was refused is told, and whoever lacks the release needs its sum.
+    "roles/flink_ha/tasks/preflight.yml", "roles/zookeeper/tasks/preflight.yml", "plugins/action/published_sum.py",
 }  # fmt: skip
 
 
@@ -175,7 +177,7 @@ def test_trap_11_nothing_that_is_rendered_comes_from_the_hosts_of_the_play():
         if str(path.relative_to(ROOT)) in MAY_ASK_FOR_PLAY_HOSTS:
             assert all(
                 re.search(
-                    r'limit_problems|play_hosts: |"play_hosts": |__preflight_hosts: |leaders\(|variables\["ansible_play_hosts_all"\]',
+                    r'limit_problems|play_hosts: |"play_hosts": |__preflight_hosts: |leaders\(|refusals\(|variables\["ansible_play_hosts(_all)?"\]',
                     line,
                 )
                 for line in lines
@@ -265,7 +267,7 @@ SAME_EVERYWHERE = {
     "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__zookeeper_locked_problems",
     "flink_ha_zookeeper_auth", "flink_ha_kerberos_contexts", "kerberos",
     # Gathered once for all hosts.
-    "__flink_ha_peers", "tls",
+    "__flink_ha_peers", "tls", "__zookeeper_refusals", "__flink_ha_refusals",
 }  # fmt: skip
 
 
