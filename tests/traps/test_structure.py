@@ -327,3 +327,9 @@ def test_trap_61_what_depends_on_certain_names_is_not_asked_of_a_page():
         for value in re.findall(r'(?m)^\w+: (?:>-\n(?:  .*\n)+|".*")', path.read_text()):
             if re.search(r"(?:paths\[[^]]+\]|databases[^}]*)(?:\.entries|attribute='entries')", value):
                 assert any(use in value for use in allowed), f"{path.name}: {value}"
+
+
+def test_lines_are_joined_in_double_quotes():
+    """Elsewhere in YAML, \\n reaches the template as two characters, and so does the screen."""
+    for path in [*TASK_FILES, *PLAYBOOKS]:
+        assert [text for text in strings(load(path)) if "'\\n'" in text] == [], path
