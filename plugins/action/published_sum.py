@@ -10,7 +10,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.release import pub
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import MARKER, ReleaseError
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import published_sums
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import release_source
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import told_source
 
 #: Prefix of the role's variables, by product.
 PREFIXES = {"zookeeper": "zookeeper", "flink": "flink_ha"}
@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
     ) -> tuple[dict[str, str], str]:
         """Sums by archive, and what is to be told of one that was read just now."""
         version, known = str(given["version"]), published_sums.of_record(path)
-        source = release_source(
+        source = told_source(
             given["releases"],
             name,
             version,

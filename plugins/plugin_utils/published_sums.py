@@ -62,7 +62,8 @@ def record(path: str, archive: str, sha512: str, url: str) -> None:
         ReleaseError: it cannot be written.
     """
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    partial = f"{path}.{os.getpid()}"
+    # What a killed run leaves of it stands beside the inventory, and must not be read as one.
+    partial = f"{path}.{os.getpid()}.txt"
     try:
         with open(partial, "w", encoding="utf-8") as handle:
             handle.write(published.with_sum(_text(path), archive, sha512, url, day))

@@ -34,7 +34,7 @@ def read_manifest(bundle_dir: str) -> Mapping[str, Any]:
 def release_source(
     releases: Sequence[Mapping[str, Any]], name: str, version: str, bundle_dir: str = "", **inputs: Any
 ) -> dict[str, Any]:
-    """Where a release's archive comes from; see module_utils/release_archive.py.
+    """Where a release's archive comes from; see module_utils/release/archive.py.
 
     Raises:
         AnsibleFilterError: there is a bundle whose manifest cannot be read.
@@ -49,4 +49,4 @@ def told_source(releases: Sequence[Mapping[str, Any]], name: str, version: str, 
     try:
         return release_source(releases, name, version, **inputs)
     except AnsibleFilterError as error:
-        return {"sources": [], "sha512": "", "problems": [error.message]}
+        return {"archive": "", "sources": [], "sha512": "", "problems": [error.message]}

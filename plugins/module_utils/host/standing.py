@@ -16,8 +16,6 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host import files,
 
 #: What an entry of `host_files` is taken for where it does not say.
 DEFAULTS = {"state": "file", "content": "", "target": "", "owner": "root", "group": "root", "mode": "0644"}
-
-
 #: A line of a configuration that sets something: `key=value` of zoo.cfg, `key: value` of Flink.
 SETTING = re.compile(r"([A-Za-z][\w.\-/]*)\s*[=:]")
 
@@ -70,6 +68,7 @@ def _generation(root: str) -> list[str]:
 
 
 def settings_of(key: str, content: str) -> dict[str, str]:
+    """Digest of each line of a configuration that sets something, by the key that it sets."""
     lines = [(SETTING.match(line), line) for line in content.splitlines()]
     return {found.group(1): digest(key, line) for found, line in lines if found}
 

@@ -130,3 +130,20 @@ def test_without_an_answer_each_host_is_named(apache, tmp_path):
     with pytest.raises(ReleaseError, match="Apache's own hosts did not give it") as refused:
         asked(tmp_path / published.RECORD)
     assert all(host in str(refused.value) for host in published.HOSTS)
+
+
+def test_a_bundle_that_cannot_be_read_is_left_to_the_plan(apache, tmp_path):
+    """It refuses where a host has to install the release, and a cluster that is there goes on."""
+    (tmp_path / "manifest.json").write_text("no manifest")
+    assert asked(tmp_path / published.RECORD, bundle_dir=str(tmp_path)) == ({}, "")
+    assert apache.asked == []
+
+
+def test_what_a_killed_run_leaves_of_the_record_is_no_inventory(tmp_path, monkeypatch):
+    def killed(*_paths):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(published_sums.os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        published_sums.record(str(tmp_path / published.RECORD), ARCHIVE, SUM, "https://u")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".txt"]

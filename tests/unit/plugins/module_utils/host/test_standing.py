@@ -7,6 +7,7 @@ import os
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import files, guarded_paths, standing
+from ansible_collections.streamquorum.ha.plugins.modules.host_files import ENTRY
 
 KEY = "of one run"
 
@@ -83,6 +84,10 @@ def test_no_content_and_no_plain_digest_of_it_is_told(root):
     told = [json.dumps(standing.read(key, [str(root / "jaas.conf")], [])) for key in (KEY, "of another run")]
     assert "canary" not in told[0]
     assert told[0] != told[1], "without the key, the digest says nothing"
+
+
+def test_what_an_entry_does_not_say_is_what_host_files_takes_it_for():
+    assert {name: ENTRY[name]["default"] for name in standing.DEFAULTS} == standing.DEFAULTS
 
 
 def test_a_host_without_a_generation_tells_what_there_is(tmp_path):
