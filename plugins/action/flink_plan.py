@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from secrets import token_hex
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import release_source
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import SEEN, Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import plan
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import told_source
 
 
 class ActionModule(ActionBase):
@@ -29,23 +28,8 @@ class ActionModule(ActionBase):
         inputs = Inputs.of(name, found, role_inputs.plain({key: seen[key] for key in SEEN if key in seen}))
         tables = Tables.of(found, role_path)
         host = HostState.of(args["host"]) if args.get("host") else None
-        source = _source(inputs, tables, args.get("published") or {})
+        published = args.get("published") or {}
+        source = release_source.of_role("flink", found, published.get("sums"), published.get("reason", ""))
         key = args.get("key") or token_hex(16)
         made = plan(inputs, tables, Peers.of(args["peers"]), source, key, host, args.get("stores"))
         return result | {"changed": False, **role_inputs.plain(asdict(made))}
-
-
-def _source(inputs: Inputs, tables: Tables, published: Mapping[str, Any]) -> dict[str, Any]:
-    return told_source(
-        tables.releases,
-        "flink",
-        inputs.version,
-        bundle_dir=inputs.bundle_dir,
-        url=inputs.archive_url,
-        file=inputs.archive_file,
-        sha512=inputs.archive_sha512,
-        mirrors=inputs.mirrors,
-        published=published.get("sums"),
-        unpublished=published.get("reason", ""),
-        variable_prefix="flink_ha",
-    )

@@ -9,19 +9,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import published
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import MARKER, ReleaseError
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
-from ansible_collections.streamquorum.ha.plugins.plugin_utils import published_sums
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import told_source
-
-#: Prefix of the role's variables, by product.
-PREFIXES = {"zookeeper": "zookeeper", "flink": "flink_ha"}
-#: Inputs of a release's source, by the name that `release_source` has for each.
-SOURCE = {
-    "bundle_dir": "bundle_dir",
-    "archive_url": "url",
-    "archive_file": "file",
-    "archive_sha512": "sha512",
-    "mirrors": "mirrors",
-}
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import published_sums, release_source
 
 
 class ActionModule(ActionBase):
@@ -31,9 +19,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables, name = task_vars or {}, str(self._task.args["name"])
-        prefix = PREFIXES[name]
-        names = {f"{prefix}_{each}": each for each in ("version", "releases", "install_method", *SOURCE)}
-        given = {names[each]: value for each, value in role_inputs.values(names, self._templar, variables).items()}
+        prefix = release_source.PREFIXES[name]
+        names = [f"{prefix}_{each}" for each in ("version", "releases", "install_method", *release_source.INPUTS)]
+        given = role_inputs.values(names, self._templar, variables)
         states = [variables["hostvars"][host].get(self._task.args["state"]) for host in variables["ansible_play_hosts"]]
         try:
             sums, told = self._sums(name, given, _markers(states), published_sums.place(variables))
@@ -48,18 +36,13 @@ class ActionModule(ActionBase):
         self, name: str, given: Mapping[str, Any], markers: Iterable[str], path: str
     ) -> tuple[dict[str, str], str]:
         """Sums by archive, and what is to be told of one that was read just now."""
-        version, known = str(given["version"]), published_sums.of_record(path)
-        source = told_source(
-            given["releases"],
-            name,
-            version,
-            published=known,
-            **{option: given.get(each) or "" for each, option in SOURCE.items()},
-        )
-        if not published.to_ask(source, markers, str(given.get("install_method", "archive"))):
+        known = published_sums.of_record(path)
+        source = release_source.of_role(name, given, known)
+        # Flink has no other method.
+        if not published.to_ask(source, markers, str(given.get(f"{name}_install_method", "archive"))):
             return known, ""
         archive = str(source["archive"])
-        found, url = published_sums.ask(name, version, archive)
+        found, url = published_sums.ask(name, str(source["version"]), archive)
         if not self._task.check_mode:
             published_sums.record(path, archive, found, url)
         return known | {archive: found}, f"{archive} has the sum {found}, as {url} says. Recorded in {path}."

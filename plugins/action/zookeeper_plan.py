@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from secrets import token_hex
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import release_source
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.release_source import told_source
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.plan import plan
@@ -27,22 +26,8 @@ class ActionModule(ActionBase):
         names = role_inputs.of_role(role_path)
         found = role_inputs.values([*names, *Inputs.variables()], self._templar, variables)
         inputs, tables = Inputs.of(str(variables["inventory_hostname"]), found), Tables.of(found, role_path)
-        source = _source(inputs, tables, args.get("published") or {})
+        published = args.get("published") or {}
+        source = release_source.of_role("zookeeper", found, published.get("sums"), published.get("reason", ""))
         host = HostState.of(args["host"]) if args.get("host") else None
         made = plan(inputs, tables, Peers.of(args["peers"]), source, args.get("key") or token_hex(16), host)
         return result | {"changed": False, **role_inputs.plain(asdict(made))}
-
-
-def _source(inputs: Inputs, tables: Tables, published: Mapping[str, Any]) -> dict[str, Any]:
-    return told_source(
-        tables.releases,
-        "zookeeper",
-        inputs.version,
-        bundle_dir=inputs.bundle_dir,
-        url=inputs.archive_url,
-        file=inputs.archive_file,
-        sha512=inputs.archive_sha512,
-        mirrors=inputs.mirrors,
-        published=published.get("sums"),
-        unpublished=published.get("reason", ""),
-    )

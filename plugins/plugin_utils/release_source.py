@@ -50,3 +50,36 @@ def told_source(releases: Sequence[Mapping[str, Any]], name: str, version: str, 
         return release_source(releases, name, version, **inputs)
     except AnsibleFilterError as error:
         return {"archive": "", "sources": [], "sha512": "", "problems": [error.message]}
+
+
+#: Prefix of the role's variables, by product.
+PREFIXES = {"zookeeper": "zookeeper", "flink": "flink_ha"}
+#: Inputs that say where an archive comes from, without their prefix, by the name that `release_source` has for each.
+INPUTS = {
+    "bundle_dir": "bundle_dir",
+    "archive_url": "url",
+    "archive_file": "file",
+    "archive_sha512": "sha512",
+    "mirrors": "mirrors",
+}
+
+
+def of_role(name: str, given: Mapping[str, Any], sums: Mapping[str, str] | None, reason: str = "") -> dict[str, Any]:
+    """Where the archive that a role's variables ask for comes from, as `told_source` says it.
+
+    Args:
+        name: `zookeeper` or `flink`.
+        given: values by name of variable.
+        sums: published sums by archive.
+        reason: why none was to be had; empty where nobody asked.
+    """
+    prefix = PREFIXES[name]
+    return told_source(
+        given[f"{prefix}_releases"],
+        name,
+        str(given[f"{prefix}_version"]),
+        published=sums,
+        unpublished=reason,
+        variable_prefix=prefix,
+        **{option: given.get(f"{prefix}_{each}") or "" for each, option in INPUTS.items()},
+    )

@@ -91,6 +91,7 @@ def asked(path, check_mode=False, markers=("",), **given):
     action = object.__new__(ActionModule)
     action._task = SimpleNamespace(check_mode=check_mode)
     given = {"version": "2.3.0", "releases": RELEASES, "mirrors": ["https://m"], **given}
+    given = {f"flink_ha_{name}": value for name, value in given.items()}
     return action._sums("flink", given, markers, str(path))
 
 
