@@ -152,7 +152,8 @@ def unreached_problems(
         for name in accepted
         if name not in known
     ]
-    gone = ", ".join(unreached)
+    # Hosts join the group as they fail to answer, in any order.
+    gone = ", ".join(name for name in accepted if name in unreached)
     down = {member["id"] for member in members if member["host"] in unreached}
     voters = [Voter(int(member["id"]), member["peer_type"] == "participant") for member in members]
     if down and not survives(voters, down):

@@ -42,6 +42,8 @@ def test_names_come_as_a_list_or_from_the_command_line(given: object, names: lis
         (["zk3"], ["zk3"], ""),
         (["zk3"], ["zk33"], "accept_unreachable names zk33, which is no host of this cluster"),
         (["zk2", "zk3"], ["zk2", "zk3"], "Without zk2, zk3 the ensemble has no quorum"),
+        # The first to fail stands first in the group of Ansible.
+        (["zk3", "zk2"], ["zk2", "zk3"], "Without zk2, zk3 the ensemble has no quorum"),
         (["jm1", "jm2"], ["jm1", "jm2"], "no JobManager is left"),
         (["jm1"], ["jm1"], ""),
         ([], ["zk1", "zk2"], ""),
