@@ -23,6 +23,7 @@ class ActionModule(ActionBase):
             variables["groups"],
             self._templar.template(variables["common_unreached"]),
             variables["ansible_play_hosts_all"],
+            variables["ansible_play_hosts"],
             # Of its own hosts, a role knows the defaults. Those of the ensemble may have another role's only.
             of_defaults(role) | of_defaults(f"{role}/../zookeeper"),
             str(self._task.args.get("noted", "")),

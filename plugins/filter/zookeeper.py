@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import config
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import znode_acl as acl
 
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
-            "zookeeper_members": config.zookeeper_members,
             "zookeeper_locked_problems": acl.locked_problems,
         }

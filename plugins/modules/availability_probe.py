@@ -79,13 +79,17 @@ options:
         type: str
         required: true
       began:
-        description: Unix time of its begin, of a clock that agrees with this host's (see RV(clock)).
+        description: Unix time of its begin, of a clock that O(clock_ahead) compares with this host's.
         type: float
         required: true
       ended:
         description: Unix time of its end.
         type: float
         required: true
+  clock_ahead:
+    description: Seconds that this host's clock (RV(clock)) is ahead of the one that the times of O(steps) are of.
+    type: float
+    default: 0.0
   wait_timeout:
     description: How long to wait for the first write, or for the writer's end, in seconds.
     type: float
@@ -224,6 +228,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.availability.resul
     leader_changes,
     problems,
     report_lines,
+    shifted,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.availability.unit import ProbeError, ProbeUnit
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
@@ -266,6 +271,7 @@ def main() -> None:
                     "ended": {"type": "float", "required": True},
                 },
             },
+            "clock_ahead": {"type": "float", "default": 0.0},
             "wait_timeout": {"type": "float", "default": 60.0},
         },
         supports_check_mode=True,
@@ -285,6 +291,7 @@ def main() -> None:
         params["wait_timeout"],
         credentials=connection.credentials,
     )
+    steps = shifted(params["steps"], params["clock_ahead"])
     result: dict[str, Any] = {}
     said: list[str] = []
     report: list[str] = []
@@ -307,7 +314,7 @@ def main() -> None:
             changed, result, notes = probe.collect(module.check_mode)
             if not module.check_mode:
                 said = problems(result) + notes
-                report = report_lines(result, params["steps"]) + [f"  note: {note}" for note in notes]
+                report = report_lines(result, steps) + [f"  note: {note}" for note in notes]
         else:
             changed = probe.remove(module.check_mode)
     except (ProbeError, OSError) as error:
@@ -320,7 +327,7 @@ def main() -> None:
         clock=round(time.time(), 3),
         result=result,
         problems=said,
-        members=attribute(result, params["steps"]),
+        members=attribute(result, steps),
         leader_changes=leader_changes(result),
         report=report,
     )

@@ -21,7 +21,17 @@ AS_THEY_ARE = {
     "meta", "ping", "set_fact",
 }  # fmt: skip
 #: Action plugins of ours that stay: they only read on the controller, or call a module, which is replaced.
-STAY = {"flink_peers", "flink_plan", "published_sum", "role_inputs", "run_lease", "zookeeper_peers", "zookeeper_plan"}
+STAY = {
+    "flink_peers",
+    "flink_plan",
+    "published_sum",
+    "role_inputs",
+    "roll_step",
+    "rolls",
+    "run_lease",
+    "zookeeper_peers",
+    "zookeeper_plan",
+}
 #: Where `file` and `copy` may stand: in what runs on the controller, and in what no test here comes to.
 MAY_WRITE = {"diagnostics.yml", "probe_save.yml", "prove.yml", "status.yml"}
 

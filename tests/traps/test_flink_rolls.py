@@ -48,18 +48,20 @@ def cluster(world):
             world.set(name, kind=kind, serves=True)
             hosts[name] = world.inventory["all"]["children"]["zookeeper"]["hosts"].pop(name)
             hosts[name] |= {
-                "__flink_ha_tolerates": True,
-                "__flink_ha_members": [
+                "flink_ha_noted": {
+                  "tolerates": True,
+                  "members": [
                     {
                         "name": name, "host": name, "kind": kind, "id": number, "votes": True, "unit": f"flink-{kind}.service",
                         "root": "/etc/flink", "ports": [port], "timeout": 5, "address": f"{name}.invalid", "wanted": NEW,
                         "live": True, "running": "0" * 16, "process": f"{name}.0", "restart_asked": "",
                     }
                 ],
-                "__flink_ha_cluster": {
+                  "cluster": {
                     "servers": [], "cluster_id": "/test", "path_root": "/flink", "task_managers": 3, "timeout": 5,
                     "kazoo_path": "/nowhere.zip",
-                    "job_managers": [{"address": f"jm{each}.invalid", "rest_port": 8081} for each in (1, 2)],
+                    "job_managers": [{"address": f"jm{each}.invalid", "rest_port": 8081} for each in (1, 2)], "query_host": "jm1",
+                  },
                 },
             }  # fmt: skip
         world.inventory["all"]["children"][group] = {"hosts": hosts}

@@ -257,7 +257,7 @@ def test_trap_37_a_roll_by_itself_or_of_a_part_is_refused(world):
     world.know()
     for name in ("zk2", "zk3"):
         variables = world.inventory["all"]["children"]["zookeeper"]["hosts"][name]
-        del variables["__zookeeper_member"], variables["__zookeeper_ensemble"]
+        del variables["zookeeper_noted"]
     code, output = world.run("phases/roll.yml", "-e", "rolling_kind=zookeeper")
     assert code != 0, output
     assert world.calls() == []

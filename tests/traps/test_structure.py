@@ -226,7 +226,7 @@ def test_trap_14_36_a_step_is_one_file_that_is_included_by_a_play_on_the_control
         for task, _outer in walk(load(path))
         if "streamquorum.ha.service_step" in task
     ]
-    assert {name for name, _task in steps} == {"act.yml"}
+    assert {name for name, _task in steps} == {"apply_step.yml"}
     assert all("run_once" not in task and task["delegate_to"].startswith("{{ item") for _name, task in steps)
 
 
@@ -259,7 +259,7 @@ SAME_EVERYWHERE = {
     "ansible_check_mode", "__flink_ha_serving", "__flink_ha_starting", "__flink_ha_to_roll", "__zookeeper_any_live",
     "__zookeeper_all_live", "__zookeeper_to_roll",
     # Inputs of a whole ensemble or cluster, and what is derived from the facts of all its hosts.
-    "zookeeper_acls", "length", "__zookeeper_settled", "__zookeeper_loses_identities", "__zookeeper_preflight_done", "is", "defined",
+    "zookeeper_acls", "length", "__zookeeper_settled", "__zookeeper_loses_identities", "zookeeper_noted", "is", "defined",
     # Registered by itself, for all hosts of the play.
     "__variables_judged",
     # An input of the run, and the group that its preflight made of it.

@@ -121,15 +121,16 @@ class World:
         ]  # fmt: skip
         for each in members:
             self.inventory["all"]["children"]["zookeeper"]["hosts"][each["name"]] |= {
-                "__zookeeper_preflight_done": True,
-                "__zookeeper_member": {
+                "zookeeper_noted": {
+                  "member": {
                     "name": each["name"], "host": each["name"], "kind": "zookeeper", "id": each["id"], "votes": True,
                     "unit": "zookeeper.service", "root": "/etc/zookeeper", "ports": [2181], "timeout": 5,
                     "address": f"{each['name']}.invalid", "wanted": wanted, "live": each["live"],
                     "running": each["generation"], "process": each["process"], "restart_asked": each["restart"].strip(),
                 },
-                "__zookeeper_ensemble": {
+                  "ensemble": {
                     "members": ends, "standalone": False, "kazoo_path": "/nowhere.zip", "timeout": 5,
+                  },
                 },
             }  # fmt: skip
 

@@ -92,10 +92,10 @@ def switch_lines() -> Iterator[str]:
 
 def role_lines(role: str) -> Iterator[str]:
     yield f"\n## Role {role}"
-    options = next(iter(load(role, "meta/argument_specs.yml")["argument_specs"].values()))["options"]
+    entry, spec = next(iter(load(role, "meta/argument_specs.yml")["argument_specs"].items()))
     where, current = sections(role), None
-    for name, option in options.items():
-        if name.startswith("__"):  # from one role to another
+    for name, option in spec["options"].items():
+        if entry != "main" and option.get("required"):  # another role gives it
             continue
         if where.get(name, current) != current:
             current = where[name]

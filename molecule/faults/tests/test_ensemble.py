@@ -188,7 +188,7 @@ def test_a_full_disk_stops_one_member_only(safe):
         (1, "rolling : Plan]", 1),
         (2, "rolling : Switch and restart]", 1),
         pytest.param(3, "rolling : Wait until they serve]", 1, marks=pytest.mark.short),
-        (4, "rolling : Decide]", 2),
+        (4, "rolling : Decide]", 3),
         (5, "rolling : Switch and restart]", 3),
     ],
 )
@@ -213,7 +213,7 @@ def test_trap_15_a_forced_roll_goes_on_where_it_was():
     clean()
     before = starts()
     with run(*force) as process:
-        read_until(process, "rolling : Decide]", 2)
+        read_until(process, "rolling : Decide]", 3)
     code, output = cluster.playbook(PLAYBOOK, *force)
     assert code == 0, output
     assert starts() == {host: count + 1 for host, count in before.items()}

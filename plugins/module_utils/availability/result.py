@@ -77,6 +77,11 @@ def leader_changes(result: Result) -> dict[str, int]:
     return changes
 
 
+def shifted(steps: Sequence[Step], ahead: float) -> list[Step]:
+    """Steps as the clock of another host tells their times, which is so many seconds ahead."""
+    return [{**each, "began": each["began"] + ahead, "ended": each["ended"] + ahead} for each in steps]
+
+
 def attribute(result: Result, steps: Sequence[Step]) -> dict[str, dict[str, Any]]:
     """What fell into each member's steps: writes (by whole seconds, shared out), failures, longest stall, lost sessions.
 

@@ -109,7 +109,6 @@ class View:
         has_leader: whether groups of this kind have a leader, which goes last.
         waited: names of members for which a wait ended in vain.
         tried: names of members that this run started, repaired or changed.
-        lost_lock: why this run does not hold the lock any more; empty while it does.
         blockers: what speaks against going on at all, in words (a membership that differs between members).
     """
 
@@ -118,7 +117,6 @@ class View:
     has_leader: bool = True
     waited: Collection[str] = ()
     tried: Collection[str] = ()
-    lost_lock: str = ""
     blockers: Sequence[str] = ()
 
 
@@ -175,8 +173,6 @@ def plan(view: View, policy: Policy) -> list[Step]:
 
 def _obstacle(view: View, policy: Policy) -> str:
     """Why nothing at all may be done now."""
-    if view.lost_lock:
-        return f"this run does not hold the lock any more: {view.lost_lock}"
     if view.blockers:
         return "; ".join(view.blockers)
     failed = [member.name for member in _regressed(view) if member.name in view.waited]

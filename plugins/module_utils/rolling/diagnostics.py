@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: The value behind a key that names a secret, in properties, YAML, JSON, JAAS and command lines.
@@ -15,6 +15,18 @@ SECRET = re.compile(
 def masked(text: str) -> str:
     """The text with the values of keys that name secrets left out."""
     return SECRET.sub(r"\1***", text)
+
+
+def files(journals: Iterable[Mapping[str, Any]], failure: str, verdict: str) -> list[dict[str, str]]:
+    """Names and contents of the files of a run that stops, without secrets.
+
+    Args:
+        journals: results of a loop over the members.
+        failure: why it stops.
+        verdict: what the ensemble answered at last.
+    """
+    found = [{"name": "failure.txt", "content": failure}, {"name": "verdict.json", "content": verdict}]
+    return [{**each, "content": masked(each["content"])} for each in [*found, *map(journal_file, journals)]]
 
 
 def journal_file(result: Mapping[str, Any]) -> dict[str, str]:

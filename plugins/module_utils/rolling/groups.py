@@ -33,7 +33,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.jobs impor
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import LOST, PARTICIPANT, lagging
 
-#: What a role says of a member (`__zookeeper_member`, `__flink_ha_members`): name, host, kind, id, votes, unit, root, ports,
+#: What a role notes of a member (core/members.py): name, host, kind, id, votes, unit, root, ports,
 #: address, wanted, running, differs (names of files and settings, as far as they are known), process, live, restart_asked.
 Described = Mapping[str, Any]
 
@@ -62,11 +62,6 @@ def client_endpoint(member: Mapping[str, Any]) -> str:
     return f"{member['address']}:{member['client_port']}"
 
 
-def shifted_steps(steps: Sequence[Mapping[str, Any]], ahead: float) -> list[dict[str, Any]]:
-    """Steps as the clock of another host tells their times, which is so many seconds ahead."""
-    return [{**each, "began": each["began"] + ahead, "ended": each["ended"] + ahead} for each in steps]
-
-
 def to_do(member: Described) -> bool:
     """Whether a roll has something to do with it."""
     if member.get("accepted"):
@@ -77,35 +72,6 @@ def to_do(member: Described) -> bool:
 def asked_for(member: Described) -> bool:
     """Whether the operator asked for a restart of the process that runs."""
     return bool(member["process"]) and member["restart_asked"] == member["process"]
-
-
-def pending(
-    hostvars: Mapping[str, Mapping[str, Any]],
-    hosts: Sequence[str],
-    rolled: Collection[str],
-    kinds: Collection[str] = ("zookeeper", "jobmanager", "taskmanager"),
-) -> list[str]:
-    """What hosts do not run although they should, by the facts of this run: `host: name: running -> wanted`.
-
-    What was down and was started is not counted: it runs what it was started with.
-
-    Args:
-        rolled: kinds that this run has rolled.
-        kinds: those that are asked about.
-    """
-    ensemble_lives = any(each.get("__zookeeper_member", {}).get("live") for each in hostvars.values())
-    found = []
-    for host in hosts:
-        given = hostvars[host]
-        own = [member for member in given.get("__flink_ha_members", []) if member["live"]]
-        if "__zookeeper_member" in given and ensemble_lives and not given.get("__zookeeper_started", {}).get("changed"):
-            own.insert(0, given["__zookeeper_member"])
-        found += [
-            f"{host}: {member['unit']}: {member['running'] or 'nothing of ours'} -> {member['wanted']}"
-            for member in own
-            if member["kind"] in kinds and member["kind"] not in rolled and to_do(member)
-        ]
-    return found
 
 
 def unreached(members: Sequence[Mapping[str, Any]], hosts: Collection[str]) -> list[Described]:
@@ -312,7 +278,7 @@ def view(
         kind: a key of `GROUPS`.
         members: what is known of each; their processes as of the last step.
         reply: what the module that reads the group returned.
-        run: tried and waited (names), lost_lock (text); of Flink also ran (ids of jobs), and in seconds start_timeout,
+        run: tried and waited (names); of Flink also ran (ids of jobs), and in seconds start_timeout,
             checkpoint_wait and lease_seconds.
         allowed: what the operator allows.
     """
@@ -338,7 +304,6 @@ def view(
         has_leader=group.has_leader,
         waited=run["waited"],
         tried=run["tried"],
-        lost_lock=run["lost_lock"],
         blockers=group.blockers(members, reply, run, allowed),
     )
 
@@ -373,11 +338,8 @@ def step(
         chosen = Step(PAUSE, chosen.members, "a job restarted too short a time ago for its failure rate")
     roles = {member.name: _role(kind, member, reply) for member in seen.members}
     registered = _workers(members, reply) if kind == "taskmanager" else {}
-    stopped = [
-        registered[member["id"]]["id"]
-        for member in members
-        if member["name"] in chosen.members and member["id"] in registered
-    ]
+    targets = [member for member in members if member["name"] in chosen.members]
+    stopped = [registered[member["id"]]["id"] for member in targets if member["id"] in registered]
     return {
         **chosen.as_dict(),
         # A wait in vain counts until the member is seen to serve again.
@@ -393,23 +355,28 @@ def step(
         ],
         # Who must have gone: a TaskManager that comes back has a new id.
         "registered": stopped,
-        "targets": [
-            {**member, "mode": roles[member["name"]]} for member in members if member["name"] in chosen.members
-        ],
+        "targets": [{**member, "mode": roles[member["name"]]} for member in targets],
+        "endpoints": [endpoint(member) for member in targets if member["ports"]],
     }
 
 
 def plan_lines(
-    members: Sequence[Described], kind: str, reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
+    members: Sequence[Described],
+    kind: str,
+    reply: Reply,
+    run: Mapping[str, Any],
+    allowed: Mapping[str, Any],
+    label: str = "",
 ) -> list[str]:
-    """Every step that is to come, in words."""
+    """Every step that is to come, in words, each line with the label of the group in front; with the kind without one."""
+    label = label or kind
     steps = rolling.plan(view(kind, members, reply, run, allowed), policy(kind, members, reply, allowed))
     flink = _flink(kind, reply)
     if [each.kind for each in steps] == [rolling.DONE]:
-        return [f"{kind}: nothing to do, every member runs what it should"]
-    lines = [f"{kind}: {number}. {line(each)}" for number, each in enumerate(steps, 1) if each.kind != rolling.DONE]
-    lines += [f"{kind}: {each}" for each in _differences(members, [name for each in steps for name in each.members])]
-    return lines + [f"{kind}: {each}" for each in (job_lines(kind, flink, run, allowed) if flink else [])]
+        return [f"{label}: nothing to do, every member runs what it should"]
+    lines = [f"{label}: {number}. {line(each)}" for number, each in enumerate(steps, 1) if each.kind != rolling.DONE]
+    lines += [f"{label}: {each}" for each in _differences(members, [name for each in steps for name in each.members])]
+    return lines + [f"{label}: {each}" for each in (job_lines(kind, flink, run, allowed) if flink else [])]
 
 
 def _differences(members: Sequence[Described], names: Collection[str]) -> list[str]:

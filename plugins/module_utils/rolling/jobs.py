@@ -164,26 +164,32 @@ def calm_needed(flink: Reply) -> dict[str, int]:
     }
 
 
-def flink_disruptions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def flink_disruptions(before: Mapping[str, Sequence[Reply]], now: Mapping[str, Sequence[Reply]]) -> list[str]:
     """What a step in the ensemble did to Flink, which should not have noticed: another leadership, restarted or lost jobs.
 
     Args:
-        before: leader (reply of `leader_znode`) and jobs (reply of `flink_jobs`) before the step.
+        before: leaders (replies of `leader_znode`) and jobs (replies of `flink_job_info`) before the step, one of each cluster, in
+            the same order.
         now: the same, after it.
     """
+    replies = zip(before["leaders"], before["jobs"], now["leaders"], now["jobs"], strict=True)
+    return [told for each in replies for told in _disruptions(*each)]
+
+
+def _disruptions(leader_before: Reply, before: Reply, leader_now: Reply, now: Reply) -> list[str]:
     told = []
-    was, is_ = before["leader"]["leader"]["session_id"], now["leader"]["leader"]["session_id"]
+    was, is_ = leader_before["leader"]["session_id"], leader_now["leader"]["session_id"]
     if was != is_:
         told.append(f"Flink's leader session was {was or 'none'} and is {is_ or 'none'}")
-    if not now["jobs"]["complete"]:
-        told.append(f"Flink's jobs could not all be read: {'; '.join(now['jobs']['reasons'])}")
-    present = {job["id"]: job for job in now["jobs"]["jobs"]}
-    ended = {job["id"]: job for job in now["jobs"]["ended_jobs"]}
-    for job in before["jobs"]["jobs"]:
+    if not now["complete"]:
+        told.append(f"Flink's jobs could not all be read: {'; '.join(now['reasons'])}")
+    present = {job["id"]: job for job in now["jobs"]}
+    ended = {job["id"]: job for job in now["ended_jobs"]}
+    for job in before["jobs"]:
         name, found = f"job {job['id']} ({job['name']})", present.get(job["id"])
         if found is None:
             # What was not read is not gone.
-            if now["jobs"]["complete"] and ended.get(job["id"], {}).get("state") != "FINISHED":
+            if now["complete"] and ended.get(job["id"], {}).get("state") != "FINISHED":
                 told.append(f"{name} is gone, or {ended.get(job['id'], {}).get('state', 'not listed')}")
         elif found["restarted_at"] != job["restarted_at"] or _more(job["restarts"], found["restarts"]):
             told.append(f"{name} was restarted")
@@ -194,16 +200,17 @@ def _more(before: int | None, now: int | None) -> bool:
     return before is not None and now is not None and now > before
 
 
-def without_suspend_tolerance(jobs: Reply, workers: Mapping[str, bool]) -> list[str]:
+def without_suspend_tolerance(replies: Sequence[Reply]) -> list[str]:
     """Flink processes that run without tolerate-suspended-connections: a step in the ensemble restarts their jobs.
 
     Args:
-        jobs: reply of `flink_jobs`.
-        workers: by host, whether what runs there has it on.
+        replies: of `flink_job_info`, each with its cluster as `item`, which says by host whether what runs there has it on.
     """
     managers = [
         f"JobManager {manager['address']}:{manager['rest_port']}"
-        for manager in jobs["job_managers"]
+        for reply in replies
+        for manager in reply["job_managers"]
         if manager["reachable"] and not manager["tolerates_suspended_connections"]
     ]
-    return managers + [f"Flink on {host}" for host, tolerates in workers.items() if not tolerates]
+    hosts = [host for reply in replies for host, tolerates in reply["item"]["tolerates"].items() if not tolerates]
+    return managers + [f"Flink on {host}" for host in hosts]

@@ -11,28 +11,41 @@ WIDTH = 92
 #: Longest name of a job in the table; status_json has it whole.
 NAME = 24
 
-#: Where the roles register the answers of the verification modules.
-QUORUM, FLINK, JOBS = "__zookeeper_verdict", "__flink_ha_leader", "__flink_ha_jobs"
+#: Where the roles note the answers of the verification modules, and the addresses of a cluster's TaskManagers.
+QUORUM, LEADER, JOBS, WORKERS = "zookeeper_verdict", "flink_ha_leader", "flink_ha_jobs", "flink_ha_workers"
+
+NOT_ASKED = ["Flink: not asked"]
+
+#: What `answers` gives.
+Found = Mapping[str, Any]
 
 
 def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> dict[str, Any]:
-    """The answers of `zookeeper_quorum`, `leader_znode` and `flink_jobs` in this run; empty where one was not asked.
+    """What was answered in this run, by whichever host asked.
 
-    The host that asked is whichever came first among those that could be reached.
+    Returns:
+        zookeeper: the answer of `zookeeper_quorum`; empty where it was not asked.
+        clusters: of each Flink cluster that was asked, flink (answer of `leader_znode`), jobs (answer of `flink_job_info`; empty where
+            it was not asked) and workers (addresses of its TaskManagers in the inventory).
     """
-    found: dict[str, Any] = {"zookeeper": {}, "flink": {}, "jobs": {}}
+    found: dict[str, Any] = {"zookeeper": {}, "clusters": []}
     for host in hosts:
-        for part, name, fact in (("zookeeper", QUORUM, "verdict"), ("flink", FLINK, "verdict"), ("jobs", JOBS, "jobs")):
-            answer = hostvars[host].get(name) or {}
-            if fact in answer:
-                found[part] = found[part] or answer
+        given = hostvars[host]
+        if "verdict" in (given.get(QUORUM) or {}):
+            found["zookeeper"] = found["zookeeper"] or given[QUORUM]
+        if "verdict" in (given.get(LEADER) or {}):
+            jobs = given.get(JOBS) or {}
+            found["clusters"].append(
+                {"flink": given[LEADER], "jobs": jobs if "jobs" in jobs else {}, "workers": given.get(WORKERS) or []}
+            )
     return found
 
 
 def leaders(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> str:
     """Who leads, and how it is known: the text at the end of a run."""
     found = answers(hostvars, hosts)
-    return "\n".join([*_ensemble_lines(found["zookeeper"]), *_flink_lines(found["flink"])])
+    flink = [line for each in found["clusters"] for line in _flink_lines(each["flink"], found)] or NOT_ASKED
+    return "\n".join([*_ensemble_lines(found["zookeeper"]), *flink])
 
 
 def _ensemble_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -48,31 +61,34 @@ def _ensemble_lines(answer: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _flink_lines(answer: Mapping[str, Any]) -> list[str]:
-    if not answer:
-        return ["Flink: not asked"]
+def _flink_lines(answer: Mapping[str, Any], found: Found) -> list[str]:
     leader, managers = answer["leader"], answer["task_managers"]
     return [
-        f"Flink: {answer['verdict']}, " + (f"leader {leader['address']}" if leader["address"] else "no leader"),
+        f"{_cluster(answer, found)}: {answer['verdict']}, "
+        + (f"leader {leader['address']}" if leader["address"] else "no leader"),
         *([f"  session {leader['session_id']}"] if leader["address"] else []),
         f"  {answer['contenders']} JobManagers in the election, "
         f"{managers['registered'] or 0} of {managers['expected']} TaskManagers registered",
     ]
 
 
-def healthy(found: Mapping[str, Any]) -> bool:
-    """Whether the ensemble is healthy and, where it was asked, Flink is led as expected, with every JobManager in its place and
-    every job read."""
-    flink = found["flink"]
-    if found["zookeeper"].get("verdict") != "healthy":
-        return False
-    return not flink or (bool(flink["satisfied"]) and not missing_job_managers(flink) and not _unread(found))
+def _cluster(answer: Mapping[str, Any], found: Found) -> str:
+    """A cluster's name on the screen: with its path in ZooKeeper where there are several."""
+    return f"Flink {answer['cluster_path']}" if len(found["clusters"]) > 1 else "Flink"
 
 
-def _unread(found: Mapping[str, Any]) -> list[str]:
-    """Why the list of jobs is not the whole, where Flink was asked: what was not read is not well."""
-    jobs = found.get("jobs", {})
-    if not found["flink"] or jobs.get("complete"):
+def healthy(found: Found) -> bool:
+    """Whether the ensemble is healthy, and each Flink cluster that was asked is led as expected, with every JobManager in its place
+    and every job read."""
+    return found["zookeeper"].get("verdict") == "healthy" and all(
+        each["flink"]["satisfied"] and not missing_job_managers(each["flink"]) and not _unread(each["jobs"])
+        for each in found["clusters"]
+    )
+
+
+def _unread(jobs: Mapping[str, Any]) -> list[str]:
+    """Why the list of jobs is not the whole: what was not read is not well."""
+    if jobs.get("complete"):
         return []
     return [f"the jobs could not all be read: {'; '.join(jobs.get('reasons', [])) or 'they were not asked for'}"]
 
@@ -84,10 +100,8 @@ def missing_job_managers(answer: Mapping[str, Any]) -> list[str]:
     ends, so that only REST tells; one that is cut off from the ensemble may go on with REST, and only the election tells.
 
     Args:
-        answer: of `leader_znode`, which asked all JobManagers of the inventory; empty where Flink was not asked.
+        answer: of `leader_znode`, which asked all JobManagers of the cluster.
     """
-    if not answer:
-        return []
     silent = [each for each in answer["rest"] if each["status"] != 200 or not each["overview"]]
     missing = [
         f"JobManager {each['address']}:{each['rest_port']} does not serve: its REST "
@@ -101,47 +115,52 @@ def missing_job_managers(answer: Mapping[str, Any]) -> list[str]:
     return missing
 
 
-def summary(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What `status_json` holds: the verdicts with all their facts."""
-    keep = {
-        part: {key: value for key, value in answer.items() if key not in ("invocation", "changed", "failed")}
-        for part, answer in found.items()
-    }
-    return {"healthy": healthy(found)} | keep
+def summary(found: Found) -> dict[str, Any]:
+    """What `status_json` holds: the verdicts with all their facts. `flink` and `jobs` are those of the first cluster."""
+    clusters = [{"flink": _facts(each["flink"]), "jobs": _facts(each["jobs"])} for each in found["clusters"]]
+    first = clusters[0] if clusters else {"flink": {}, "jobs": {}}
+    return {"healthy": healthy(found), "zookeeper": _facts(found["zookeeper"]), **first, "flink_clusters": clusters}
 
 
-def status_text(
-    found: Mapping[str, Any],
-    workers: Sequence[str] = (),
-    unreached: Iterable[str] = (),
-    hints: Iterable[str] = (),
-) -> str:
+def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in answer.items() if key not in ("invocation", "changed", "failed")}
+
+
+def ensemble_text(answer: Mapping[str, Any]) -> str:
+    """The ensemble alone, in the lines of `status_text`."""
+    return status_text({"zookeeper": answer, "clusters": []})
+
+
+def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str] = ()) -> str:
     """What `status` shows: what is wrong, then the tables, then what is no fault and should be known.
 
     Args:
         found: what `answers` gave.
-        workers: addresses of the TaskManagers of the inventory.
         unreached: hosts that cannot be reached over SSH.
         hints: sentences.
     """
-    quorum, flink, running = found["zookeeper"], found["flink"], found.get("jobs", {})
-    wrong = [
-        *(f"{host} cannot be reached over SSH" for host in unreached),
-        *_reasons(quorum),
-        *missing_job_managers(flink),
-        *_reasons(flink),
-        *_unread(found),
-    ]
+    quorum, clusters = found["zookeeper"], found["clusters"]
+    wrong = [*(f"{host} cannot be reached over SSH" for host in unreached), *_reasons(quorum)]
+    for each in clusters:
+        told = [*missing_job_managers(each["flink"]), *_reasons(each["flink"]), *_unread(each["jobs"])]
+        wrong += [reason if len(clusters) == 1 else f"{_cluster(each['flink'], found)}: {reason}" for reason in told]
     parts = [
         [line for reason in wrong for line in _wrapped("! ", reason)],
         _ensemble_lines(quorum),
         _servers(quorum),
-        _flink_lines(flink),
-        _job_managers(flink),
-        *(_running(running, workers) if running.get("reachable") else ()),
+        *([part for each in clusters for part in _cluster_parts(each, found)] or [NOT_ASKED]),
         [line for hint in hints for line in _wrapped("", hint)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _cluster_parts(cluster: Mapping[str, Any], found: Found) -> list[list[str]]:
+    jobs = cluster["jobs"]
+    return [
+        _flink_lines(cluster["flink"], found),
+        _job_managers(cluster["flink"]),
+        *(_running(jobs, cluster["workers"]) if jobs.get("reachable") else ()),
+    ]
 
 
 def _wrapped(mark: str, text: str) -> list[str]:
@@ -157,8 +176,6 @@ def _servers(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _job_managers(answer: Mapping[str, Any]) -> list[str]:
-    if not answer:
-        return []
     rows = [
         (
             f"{each['address']}:{each['rest_port']}",

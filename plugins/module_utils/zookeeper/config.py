@@ -356,7 +356,7 @@ def blind_start_problems(unreached: Sequence[str], has_data: Sequence[bool]) -> 
 
 
 def gone_problems(
-    hostvars: Mapping[str, Mapping[str, Any]],
+    notes: Mapping[str, Mapping[str, Any]],
     hosts: Sequence[str],
     directories: Sequence[str],
     record: str,
@@ -367,14 +367,14 @@ def gone_problems(
     What was not read is never taken for empty: a member that no run has looked at keeps even an accepted loss from being one.
 
     Args:
-        hostvars: of all hosts, with what the preflight noted of each member: whether it holds data, and has the record.
+        notes: of each member that was read, whether it holds data (has_data), and has the record (served).
         hosts: members of the ensemble.
         directories: version-2 of its data directories.
         record: path of the record on each member.
         accepted: zookeeper_accept_empty_ensemble.
     """
-    holds = {host: hostvars[host].get("__zookeeper_member_has_data") for host in hosts}
-    served = [host for host in hosts if hostvars[host].get("__zookeeper_member_served")]
+    holds = {host: notes[host].get("has_data") for host in hosts}
+    served = [host for host in hosts if notes[host].get("served")]
     unread = [host for host, data in holds.items() if data is None]
     if not served or any(holds.values()) or (accepted and not unread):
         return []

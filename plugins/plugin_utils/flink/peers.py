@@ -119,6 +119,8 @@ class Cluster:
     storage_writer: str
     #: JobManagers on hosts that the run goes on without.
     unreached_addresses: tuple[str, ...]
+    #: Asks about the cluster for all of its hosts: one that can be asked, a JobManager's if possible; empty for none.
+    query_host: str
     group: Group | None = None
 
     @property
@@ -178,6 +180,7 @@ def gather(
     groups: Mapping[str, Sequence[str]],
     unreached: Sequence[str],
     play_hosts: Sequence[str],
+    active_hosts: Sequence[str],
     defaults: Mapping[str, Any],
     noted: str = "",
 ) -> Peers:
@@ -188,6 +191,7 @@ def gather(
         groups: of the inventory.
         unreached: hosts that the run goes on without.
         play_hosts: hosts that it is limited to.
+        active_hosts: those of them that have not failed.
         defaults: of this role and of the role zookeeper, for what the inventory does not say.
         noted: name of the variable that holds each host's plan; empty before the hosts were read.
     """
@@ -202,7 +206,7 @@ def gather(
     clusters = {}
     for name in dict.fromkeys(ids.values()):
         leaders, workers = ([host for host in group if ids[host] == name] for group in (managing, working))
-        cluster = _cluster(name, leaders, workers, hostvars, defaults, unreached)
+        cluster = _cluster(name, leaders, workers, hostvars, defaults, unreached, active_hosts)
         clusters[name] = _noted(cluster, plans) if noted else cluster
     return Peers(
         clusters=clusters,
@@ -226,6 +230,7 @@ def _cluster(
     hostvars: HostVars,
     defaults: Mapping[str, Any],
     unreached: Collection[str],
+    active_hosts: Collection[str],
 ) -> Cluster:
     managers = plain(flink_services.job_managers(hostvars, managing, defaults))
     return Cluster(
@@ -237,6 +242,7 @@ def _cluster(
         workers_due=len(flink_services.workers(hostvars, [host for host in working if host not in unreached])),
         storage_writer=next((host for host in managing if host not in unreached), ""),
         unreached_addresses=tuple(each["address"] for each in managers if each["name"] in unreached),
+        query_host=next((host for host in [*managing, *working] if host in active_hosts), ""),
     )
 
 
@@ -276,7 +282,7 @@ def _ensemble(
     def switch(name: str) -> bool:
         return bool(check_type_bool(plain(first.get(name)) or False))
 
-    configs = [hostvars[host].get("__zookeeper_live_config") for host in hosts]
+    configs = [(hostvars[host].get("zookeeper_noted") or {}).get("live_config") for host in hosts]
     return Ensemble(
         hosts=tuple(hosts),
         members=tuple(plain(zookeeper_members(hostvars, hosts))),
@@ -293,7 +299,7 @@ def _ensemble(
         unguarded=(plain(first.get("zookeeper_config_extra")) or {}).get("skipACL", "") == "yes",
         acl_paths=tuple(plain(first.get("zookeeper_acls")) or ()),
         running=tuple(parse_properties(str(config)) for config in configs if config),
-        judged=any("__zookeeper_member" in hostvars[host] for host in hosts),
+        judged=any("zookeeper_noted" in hostvars[host] for host in hosts),
         reached_host=next((host for host in hosts if host not in unreached), ""),
     )
 

@@ -252,6 +252,7 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> 
         "task_managers": cluster.workers_due,
         "kazoo_path": tables.client_library,
         "timeout": inputs.start_timeout,
+        "query_host": cluster.query_host,
     }
 
 

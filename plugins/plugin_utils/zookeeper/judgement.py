@@ -222,10 +222,7 @@ def group_problems(inputs: Inputs, tables: Tables, peers: Peers, host: HostState
         host: as it was read.
         wanted_config: text of the zoo.cfg that is wanted.
     """
-    notes = {
-        name: {"__zookeeper_member_has_data": note.has_data, "__zookeeper_member_served": note.served}
-        for name, note in peers.notes.items()
-    }
+    notes = {name: {"has_data": note.has_data, "served": note.served} for name, note in peers.notes.items()}
     gone = rules.gone_problems(
         {name: notes.get(name, {}) for name in peers.hosts},
         peers.hosts,

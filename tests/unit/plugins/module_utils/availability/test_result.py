@@ -177,3 +177,9 @@ def test_the_lines_say_what_is_not_proved():
     lines = av.report_lines(result(verified=False), [])
     assert "? missing" in lines[1]
     assert lines[-1] == "  NOT PROVED: the last acknowledged write could not be read back"
+
+
+def test_times_by_another_clock():
+    assert av.shifted([{"member": "a", "began": 1.0, "ended": 2.0}], 10) == [
+        {"member": "a", "began": 11.0, "ended": 12.0}
+    ]

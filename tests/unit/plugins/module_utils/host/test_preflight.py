@@ -150,7 +150,7 @@ def test_a_misspelt_variable_is_named_with_what_is_meant():
             "flink_ha_slotz": 3,
         },
     }
-    known = ["zookeeper_id", "zookeeper_heap_mb", "flink_ha_cluster_id", "rolling_kind", "__tls_wanted"]
+    known = ["zookeeper_id", "zookeeper_heap_mb", "flink_ha_cluster_id", "rolling_kind", "tls_certificate_requests"]
     problems = preflight.unknown_variables(hosts, known, ["availability_probe", "stop_cluster"])
     assert [problem.split()[0] for problem in problems] == ["flink_ha_slotz", "stop_cluter", "zookeeper_heapp_mb"]
     assert problems[0].endswith("docs/variables.md lists them.")

@@ -82,7 +82,6 @@ ACCEPTS_UNHEALTHY = Policy(accept_unhealthy=True)
         pytest.param(view(group("r", leader=1)), ACCEPTS_OUTAGE, CHANGE, ("zk1",), id="one-alone"),
         pytest.param(view(group("rrr")), Policy(), WAIT, ("zk1", "zk2", "zk3"), id="nobody-leads"),
         pytest.param(view(group("rrr"), waited=["zk1", "zk2", "zk3"]), Policy(), STOP, (), id="nobody-leads-for-long"),
-        pytest.param(view(group("rrr", leader=1), lost_lock="r2 has it"), Policy(), STOP, (), id="lock-lost"),
         pytest.param(
             view(group("rrr", leader=1), blockers=["zk2 has other voters"]), Policy(), STOP, (), id="blockers"
         ),

@@ -27,6 +27,13 @@ def test_a_journal_is_a_file_of_its_member():
     assert diagnostics.journal_file({"item": result["item"], "msg": "unreachable"})["content"] == "unreachable\n"
 
 
+def test_trap_18_no_file_of_a_run_that_stops_holds_a_secret():
+    journal = {"item": {"host": "h1", "unit": "zookeeper.service"}, "stdout": "two password=hunter2"}
+    found = diagnostics.files([journal], "failed: token=hunter2", '{"secret": "hunter2"}')
+    assert [each["name"] for each in found] == ["failure.txt", "verdict.json", "h1-zookeeper.service.log"]
+    assert not [each for each in found if "hunter2" in each["content"]]
+
+
 def test_the_end_of_a_journal_on_the_screen_has_no_secrets():
     result = {"item": {"name": "zk1"}, "stdout": "one\ntwo password=hunter2\nthree"}
     assert diagnostics.journal_tail(result, 2) == ["zk1: the end of its journal", "  two password=***", "  three"]

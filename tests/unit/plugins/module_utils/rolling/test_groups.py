@@ -7,7 +7,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import gro
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import jobs as rolling_jobs
 
 RUN = {
-    "tried": [], "waited": [], "lost_lock": "", "ran": [], "start_timeout": 180, "checkpoint_wait": 600, "lease_seconds": 900,
+    "tried": [], "waited": [], "ran": [], "start_timeout": 180, "checkpoint_wait": 600, "lease_seconds": 900,
 }  # fmt: skip
 ALLOWED = {
     "accept_members_down": False, "accept_outage": False, "accept_unhealthy": False, "accept_restart_budget": False, "batch": 1,
@@ -202,17 +202,17 @@ def test_what_flink_noticed(change, told):
     job = {"id": "j", "name": "count", "restarts": 0, "restarted_at": 1}
     leader = {"leader": {"session_id": "s"}}
     read = {"complete": True, "reasons": [], "ended_jobs": []}
-    before = {"leader": leader, "jobs": read | {"jobs": [job]}}
-    now = {"leader": leader, "jobs": read | {"jobs": [job | change]}}
+    before = {"leaders": [leader], "jobs": [read | {"jobs": [job]}]}
+    now = {"leaders": [leader], "jobs": [read | {"jobs": [job | change]}]}
     assert rolling_jobs.flink_disruptions(before, now) == told
     gone = {
-        "leader": {"leader": {"session_id": ""}},
-        "jobs": read | {"jobs": [], "ended_jobs": [{"id": "j", "state": "FAILED"}]},
+        "leaders": [{"leader": {"session_id": ""}}],
+        "jobs": [read | {"jobs": [], "ended_jobs": [{"id": "j", "state": "FAILED"}]}],
     }
-    unread = gone | {"jobs": read | {"complete": False, "reasons": ["a1 answers 503"], "jobs": []}}
-    assert rolling_jobs.flink_disruptions(before, unread | {"leader": leader}) == [
-        "Flink's jobs could not all be read: a1 answers 503"
-    ], "what was not read is not gone"
+    unread = {"leaders": [leader], "jobs": [read | {"complete": False, "reasons": ["a1 answers 503"], "jobs": []}]}
+    assert rolling_jobs.flink_disruptions(before, unread) == ["Flink's jobs could not all be read: a1 answers 503"], (
+        "what was not read is not gone"
+    )
     assert rolling_jobs.flink_disruptions(before, gone) == [
         "Flink's leader session was s and is none",
         "job j (count) is gone, or FAILED",
@@ -231,27 +231,10 @@ def test_flink_that_does_not_tolerate_suspended_connections():
     jobs = {
         "job_managers": [
             {"address": "a", "rest_port": 8081, "reachable": True, "tolerates_suspended_connections": None}
-        ]
+        ],
+        "item": {"tolerates": {"h": False, "i": True}},
     }
-    assert rolling_jobs.without_suspend_tolerance(jobs, {"h": False, "i": True}) == ["JobManager a:8081", "Flink on h"]
-
-
-def test_trap_15_what_waits_is_told():
-    hostvars = {"h1": {"__zookeeper_member": member(1)}, "h2": {"__zookeeper_member": member(2, live=False)}}
-    assert groups.pending(hostvars, ["h1"], []) == ["h1: zookeeper.service: old -> new"]
-    assert groups.pending(hostvars, ["h2"], []) == ["h2: zookeeper.service: nothing of ours -> new"]
-    assert groups.pending(hostvars, ["h1", "h2"], ["zookeeper"]) == []
-    assert groups.pending(hostvars, ["h1", "h2"], [], ["jobmanager"]) == []
-    down = {"h1": {"__zookeeper_member": member(1, live=False)}}
-    assert groups.pending(down, ["h1"], []) == [], "nothing served, so all were started with what they should run"
-    started = {"h2": {"__zookeeper_member": member(2, live=False), "__zookeeper_started": {"changed": True}}}
-    assert groups.pending(started, ["h2"], []) == []
-
-
-def test_times_by_another_clock():
-    assert groups.shifted_steps([{"member": "a", "began": 1.0, "ended": 2.0}], 10) == [
-        {"member": "a", "began": 11.0, "ended": 12.0}
-    ]
+    assert rolling_jobs.without_suspend_tolerance([jobs]) == ["JobManager a:8081", "Flink on h"]
 
 
 WORKERS = [

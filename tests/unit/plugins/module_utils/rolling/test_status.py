@@ -24,8 +24,9 @@ ANSWER = {
 
 
 def lines(jobs, workers=("TM1", "tm2")):
-    found = status.answers({"jm1": {}, "jm2": {"__flink_ha_jobs": jobs}}, ["jm1", "jm2"])
-    return [" ".join(line.split()) for line in status.status_text(found, workers).splitlines()]
+    asked = {"flink_ha_leader": flink(rest("jm1")), "flink_ha_jobs": jobs, "flink_ha_workers": list(workers)}
+    found = status.answers({"jm1": {}, "jm2": asked}, ["jm1", "jm2"])
+    return [" ".join(line.split()) for line in status.status_text(found).splitlines()]
 
 
 def wrong(text):
@@ -63,29 +64,34 @@ def test_each_job_has_its_state_and_the_age_of_its_checkpoint():
 
 def test_without_jobs_or_an_answer_there_is_no_table():
     assert "job name state restarts checkpoint" not in lines(ANSWER | {"jobs": []})
-    assert lines(ANSWER | {"reachable": False})[-1] == "Flink: not asked"
-    assert lines({})[-1] == "Flink: not asked"
+    assert "TaskManager slots free" not in lines(ANSWER | {"reachable": False})
+    assert "TaskManager slots free" not in lines({})
+    assert status.status_text({"zookeeper": {}, "clusters": []}).splitlines()[-1] == "Flink: not asked"
 
 
 def test_trap_55_jobs_that_were_not_read_are_not_well():
-    flink = {
-        "verdict": "led", "satisfied": True, "contenders": 2, "rest": [], "reasons": [], "cautions": [],
-        "leader": {"address": "jm1", "session_id": "s"}, "task_managers": {"registered": 1, "expected": 1},
-    }  # fmt: skip
-    found = {"zookeeper": {"verdict": "healthy"}, "flink": flink, "jobs": ANSWER | {"complete": True}}
-    assert status.healthy(found)
+    leader = flink(rest("jm1"), rest("jm2"))
+    assert status.healthy(cluster(leader, ANSWER | {"complete": True}))
     for jobs, why in (
         (ANSWER | {"complete": False, "reasons": ["jm1 answers 503"]}, "jm1 answers 503"),
         ({}, "they were not asked for"),
     ):
-        assert not status.healthy(found | {"jobs": jobs})
-        told = status.status_text({"zookeeper": {}, "flink": flink, "jobs": jobs})
-        assert wrong(told) == [f"the jobs could not all be read: {why}"]
+        found = cluster(leader, jobs)
+        assert not status.healthy(found)
+        assert wrong(status.status_text(found | {"zookeeper": {}})) == [f"the jobs could not all be read: {why}"]
 
 
 def rest(address, status=200):
     overview = {"flink_version": "2.1.1"} if status == 200 else {}
     return {"address": address, "rest_port": 8081, "leads": address == "jm1", "status": status, "overview": overview}
+
+
+def cluster(leader, jobs, workers=()):
+    """What `answers` gives of a healthy ensemble with one cluster."""
+    return {
+        "zookeeper": {"verdict": "healthy"},
+        "clusters": [{"flink": leader, "jobs": jobs, "workers": list(workers)}],
+    }
 
 
 def flink(*answers, contenders=2, satisfied=True):
@@ -128,9 +134,9 @@ def flink(*answers, contenders=2, satisfied=True):
 )
 def test_trap_59_without_a_standby_job_manager_nothing_is_well(answer, told):
     hostvars = {
-        "zk1": {"__zookeeper_verdict": {"verdict": "healthy", "servers": [], "leader": None, "write_proof": "not_asked",
+        "zk1": {"zookeeper_verdict": {"verdict": "healthy", "servers": [], "leader": None, "write_proof": "not_asked",
                                         "serving_voters": 3, "voters": 3, "fault_tolerance_left": 1}},
-        "jm1": {"__flink_ha_leader": answer, "__flink_ha_jobs": ANSWER | {"complete": True}},
+        "jm1": {"flink_ha_leader": answer, "flink_ha_jobs": ANSWER | {"complete": True}},
     }  # fmt: skip
     found = status.answers(hostvars, hostvars)
 
@@ -140,10 +146,30 @@ def test_trap_59_without_a_standby_job_manager_nothing_is_well(answer, told):
 
 
 def test_what_leads_without_enough_task_managers_is_not_well():
-    quorum = {"verdict": "healthy"}
-    found = {"zookeeper": quorum, "flink": flink(rest("jm1"), rest("jm2"), satisfied=False)}
-    found["jobs"] = ANSWER | {"complete": True}
+    leader = flink(rest("jm1"), rest("jm2"), satisfied=False)
+    assert status.healthy(cluster(leader, ANSWER | {"complete": True})) is False
+
+
+def test_clusters_of_one_inventory_are_told_apart():
+    well = {
+        "flink": flink(rest("jm1")) | {"cluster_path": "/flink/orders"},
+        "jobs": ANSWER | {"complete": True},
+        "workers": [],
+    }
+    ill = {
+        "flink": flink(rest("jm2", 503)) | {"cluster_path": "/flink/bills"},
+        "jobs": ANSWER | {"complete": True},
+        "workers": [],
+    }
+    found = {"zookeeper": {"verdict": "healthy"}, "clusters": [well, ill]}
     assert status.healthy(found) is False
+    assert status.healthy(found | {"clusters": [well, well]}) is True
+    text = status.status_text(found | {"zookeeper": {}})
+    assert wrong(text) == ["Flink /flink/bills: JobManager jm2:8081 does not serve: its REST answers 503"]
+    assert "Flink /flink/orders: led" in text
+    summary = status.summary(found)
+    assert [each["flink"]["cluster_path"] for each in summary["flink_clusters"]] == ["/flink/orders", "/flink/bills"]
+    assert summary["flink"] == summary["flink_clusters"][0]["flink"]
 
 
 def test_what_is_wrong_stands_first_and_no_line_is_wider_than_the_screen():
@@ -158,8 +184,8 @@ def test_what_is_wrong_stands_first_and_no_line_is_wider_than_the_screen():
         "voters": 3, "fault_tolerance_left": 0, "reasons": ["a reason " * 30], "cautions": [],
     }  # fmt: skip
     job = JOB | {"id": "0" * 32, "name": "a job with a name that says what it does, and for whom"}
-    found = {"zookeeper": quorum, "flink": flink(rest("jm1"), rest("jm2", 503)), "jobs": ANSWER | {"jobs": [job]}}
-    text = status.status_text(found, ["TM1"], ["tm7"], ["jm1: /etc/flink/tls/server.pem holds until 2027-01-01"])
+    found = cluster(flink(rest("jm1"), rest("jm2", 503)), ANSWER | {"jobs": [job]}, ["TM1"]) | {"zookeeper": quorum}
+    text = status.status_text(found, ["tm7"], ["jm1: /etc/flink/tls/server.pem holds until 2027-01-01"])
     lines = text.splitlines()
     assert lines[0] == "! tm7 cannot be reached over SSH"
     assert [line for line in lines if len(line) > status.WIDTH] == []

@@ -75,7 +75,7 @@ def reply(*serving: int) -> dict:
     }  # fmt: skip
 
 
-RUN = {"tried": (), "waited": (), "lost_lock": ""}
+RUN = {"tried": (), "waited": ()}
 ALLOWED: dict = {}
 
 

@@ -192,10 +192,7 @@ def test_an_ensemble_that_could_not_elect_a_leader_is_not_started(may_vote, refu
 
 def noted(**members):
     """What the preflight noted of each member: (holds data, has the record); None where it was not read."""
-    return {
-        name: {"__zookeeper_member_has_data": told[0], "__zookeeper_member_served": told[1]} if told else {}
-        for name, told in members.items()
-    }
+    return {name: {"has_data": told[0], "served": told[1]} if told else {} for name, told in members.items()}
 
 
 EMPTY, SERVED, FULL, NEW = (False, False), (False, True), (True, True), (True, False)

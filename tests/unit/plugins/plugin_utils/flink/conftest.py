@@ -45,7 +45,9 @@ class Cluster:
 
     def peers(self):
         plans = {name: own | {"made": self.plans.get(name, {})} for name, own in self.seen().items()}
-        return gather(plans, self.groups, self.unreached, self.play_hosts, DEFAULTS, "made" if self.plans else "")
+        return gather(
+            plans, self.groups, self.unreached, self.play_hosts, self.play_hosts, DEFAULTS, "made" if self.plans else ""
+        )
 
     def given(self, host="jm1") -> dict:
         known = {"groups": self.groups, "inventory_hostname": host, **self.seen()[host]}
