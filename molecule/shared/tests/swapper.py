@@ -65,8 +65,10 @@ def main():
         except OSError:
             pass  # what root does at this moment is in the way
         if count % 100 == 0:
-            with open(f"{directories[0]}/swaps", "w") as stream:
+            # In one step: the test reads it while this goes on.
+            with open(f"{directories[0]}/.swaps", "w") as stream:
                 stream.write(str(count))
+            os.replace(f"{directories[0]}/.swaps", f"{directories[0]}/swaps")
 
 
 if __name__ == "__main__":
