@@ -30,28 +30,30 @@ class ActionModule(ActionBase):
         soon: list[str] = []
         entries: list[dict[str, Any]] = []
         stores: dict[str, str] = {}
-        for wanted in self._task.args["wanted"]:
-            what = f"{host}: {wanted['variable']}"
+        for request in self._task.args["requests"]:
+            what = f"{host}: {request['variable']}"
             try:
-                found = self._find(wanted, host, now)
+                found = self._find(request, host, now)
                 known = (
-                    certificates.anchors(wanted["trusted"].encode(), wanted["ca_path"]) if wanted.get("trusted") else []
+                    certificates.anchors(request["trusted"].encode(), request["ca_path"])
+                    if request.get("trusted")
+                    else []
                 )
             except (CertificateError, AnsibleError, OSError) as error:
                 problems.append(f"{what}: {getattr(error, 'message', error)}")
                 continue
-            if not wanted.get("src"):
-                problems += self._authority(wanted).trust_problems(known, what)
+            if not request.get("src"):
+                problems += self._authority(request).trust_problems(known, what)
             if found is None:
                 continue
             bundle, authorities = found
-            problems += certificates.problems(bundle, authorities, wanted["names"], now, what)
-            if wanted.get("src"):
+            problems += certificates.problems(bundle, authorities, request["names"], now, what)
+            if request.get("src"):
                 problems += certificates.trust_problems(bundle, known, what)
             soon += certificates.warnings(bundle, now, self._days("renew_days", 30), what)
-            entries += _entries(wanted, bundle, authorities)
-            if wanted.get("store_password"):
-                made, paths = _stores(wanted, bundle, authorities)
+            entries += _entries(request, bundle, authorities)
+            if request.get("store_password"):
+                made, paths = _stores(request, bundle, authorities)
                 entries += made
                 stores |= paths
         result |= {"changed": False, "problems": problems, "soon": soon}
@@ -63,46 +65,46 @@ class ActionModule(ActionBase):
     def _inspects(self) -> bool:
         return bool(self._task.args.get("only_inspect", False))
 
-    def _find(self, wanted: dict[str, Any], host: str, now: datetime.datetime) -> tuple[Bundle, Any] | None:
-        if wanted.get("src"):
+    def _find(self, request: dict[str, Any], host: str, now: datetime.datetime) -> tuple[Bundle, Any] | None:
+        if request.get("src"):
             return (
-                certificates.parse(self._read(wanted["src"]), wanted["src"]),
-                certificates.anchors(self._read(wanted["ca"]), wanted["ca"]),
+                certificates.parse(self._read(request["src"]), request["src"]),
+                certificates.anchors(self._read(request["ca"]), request["ca"]),
             )
-        authority = self._authority(wanted)
-        host = wanted.get("holder") or host
+        authority = self._authority(request)
+        host = request.get("holder") or host
         renew = self._days("renew_days", 30)
         if not (self._inspects() or self._task.check_mode):
-            return authority.issue(host, wanted["subject"], wanted["names"], self._days("days", 397), renew, now)
+            return authority.issue(host, request["subject"], request["names"], self._days("days", 397), renew, now)
         found = authority.peek(host)
         # What is to be made anew is no reason to refuse.
-        return found if found and not authority.stale(found, wanted["subject"], wanted["names"], renew, now) else None
+        return found if found and not authority.stale(found, request["subject"], request["names"], renew, now) else None
 
-    def _authority(self, wanted: dict[str, Any]) -> Authority:
-        return Authority(Path(self._task.args["authority_dir"]) / wanted["authority"], wanted["authority"])
+    def _authority(self, request: dict[str, Any]) -> Authority:
+        return Authority(Path(self._task.args["authority_dir"]) / request["authority"], request["authority"])
 
     def _read(self, name: str) -> bytes:
         return Path(self._loader.get_real_file(self._find_needle("files", name))).read_bytes()
 
 
-def _entries(wanted: dict[str, Any], bundle: Bundle, authorities: Any) -> list[dict[str, Any]]:
+def _entries(request: dict[str, Any], bundle: Bundle, authorities: Any) -> list[dict[str, Any]]:
     return [
-        {"path": wanted["path"], "secret_content": bundle.pem(), "group": wanted["group"], "mode": "0440"},
-        {"path": wanted["ca_path"], "content": certificates.authorities_pem(authorities), "mode": "0444"},
+        {"path": request["path"], "secret_content": bundle.pem(), "group": request["group"], "mode": "0440"},
+        {"path": request["ca_path"], "content": certificates.authorities_pem(authorities), "mode": "0444"},
     ]
 
 
-def _stores(wanted: dict[str, Any], bundle: Bundle, authorities: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def _stores(request: dict[str, Any], bundle: Bundle, authorities: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Entries of the stores, and their paths, which tell what they were made of: those of before stay as they are."""
-    key_store, trust_store, made_of = certificates.stores(bundle, authorities, wanted["store_password"])
-    paths = {name: f"-{made_of}".join(os.path.splitext(wanted[name])) for name in ("key_store", "trust_store")}
+    key_store, trust_store, made_of = certificates.stores(bundle, authorities, request["store_password"])
+    paths = {name: f"-{made_of}".join(os.path.splitext(request[name])) for name in ("key_store", "trust_store")}
     contents = {"key_store": key_store, "trust_store": trust_store}
     return [
         {
             "path": path,
             "secret_base64": base64.b64encode(contents[name]).decode(),
             "once": True,
-            "group": wanted["group"],
+            "group": request["group"],
             "mode": "0440",
         }
         for name, path in paths.items()

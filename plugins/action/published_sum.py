@@ -24,7 +24,7 @@ class ActionModule(ActionBase):
         given = role_inputs.values(names, self._templar, variables)
         states = [variables["hostvars"][host].get(self._task.args["state"]) for host in variables["ansible_play_hosts"]]
         try:
-            sums, told = self._sums(name, given, _markers(states), published_sums.place(variables))
+            sums, told = self._sums(name, given, _markers(states), published_sums.record_path(variables))
         except ReleaseError as error:
             # A refusal by the plan, with everything else that is wrong.
             return result | {"changed": False, "sums": {}, "reason": str(error)}

@@ -23,14 +23,14 @@ attributes:
     support: none
     description: The files are secret.
 options:
-  wanted:
+  requests:
     description: The certificates.
     type: list
     elements: dict
     required: true
     suboptions:
       variable:
-        description: The variable that O(wanted[].src) comes from, for messages.
+        description: The variable that O(requests[].src) comes from, for messages.
         type: str
         required: true
       src:
@@ -38,7 +38,7 @@ options:
         type: str
         default: ""
       ca:
-        description: PEM file on the controller with the authorities that are trusted; for a given O(wanted[].src).
+        description: PEM file on the controller with the authorities that are trusted; for a given O(requests[].src).
         type: str
         default: ""
       authority:
@@ -108,7 +108,7 @@ EXAMPLES = r"""
 - name: Certificates
   streamquorum.ha.certificates:
     authority_dir: "{{ inventory_dir }}/authority"
-    wanted:
+    requests:
       - variable: zookeeper_certificate_file
         authority: clients
         subject: zk1.example.org

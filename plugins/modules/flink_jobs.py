@@ -375,7 +375,12 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints im
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.checkpoints import CheckpointTrigger
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.model import Reading
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.reading import DEFAULT_TIMEOUT, ClusterReader
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.waiting import Wish, lost, unmet, unsettled
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.waiting import (
+    WaitCondition,
+    lost,
+    unmet_conditions,
+    unsettled,
+)
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import DEFAULT_ACCESS_PATH, RestAccess
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Server
 
@@ -384,30 +389,30 @@ METRICS_LIMIT = 11.0
 
 
 class JobsWatch:
-    """Reads until the wish is met and the restarts are counted, or the time is over.
+    """Reads until the condition is met and the restarts are counted, or the time is over.
 
     Args:
         look: reads everything once.
-        wish: what to wait for.
-        wait_timeout: seconds to wait for the wish at most.
+        condition: what to wait for.
+        wait_timeout: seconds to wait for the condition at most.
         interval: seconds between two readings.
         clock: monotonic seconds.
         sleep: waits for seconds.
-        nudge: told each reading that does not meet the wish.
+        nudge: told each reading that does not meet the condition.
     """
 
     def __init__(
         self,
         look: Callable[[], Reading],
-        wish: Wish,
+        condition: WaitCondition,
         wait_timeout: float,
         interval: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        nudge: Callable[[Reading, Wish], None] | None = None,
+        nudge: Callable[[Reading, WaitCondition], None] | None = None,
     ) -> None:
         self._look = look
-        self._wish = wish
+        self._condition = condition
         self._wait_timeout = wait_timeout
         self._interval = interval
         self._clock = clock
@@ -416,20 +421,20 @@ class JobsWatch:
 
     def run(self) -> Reading:
         """The last reading: the first that is enough, or the one at the end of the time."""
-        deadline = self._clock() + (self._wait_timeout if self._wish.waits or self._wish.reading else 0)
+        deadline = self._clock() + (self._wait_timeout if self._condition.waits or self._condition.reading else 0)
         counted_by: float | None = None
 
         def until(reading: Reading) -> float | None:
             nonlocal counted_by
-            if lost(reading, self._wish):
+            if lost(reading, self._condition):
                 return None
-            if unmet(reading, self._wish):
+            if unmet_conditions(reading, self._condition):
                 if self._nudge is not None:
-                    self._nudge(reading, self._wish)
+                    self._nudge(reading, self._condition)
                 return deadline
-            if self._wish.reading and not reading.complete:
+            if self._condition.reading and not reading.complete:
                 return deadline
-            if self._wish.restarts and unsettled(reading):
+            if self._condition.restarts and unsettled(reading):
                 if counted_by is None:
                     counted_by = self._clock() + METRICS_LIMIT
                 return counted_by
@@ -438,14 +443,14 @@ class JobsWatch:
         return poll(self._look, until, self._interval, self._clock, self._sleep)
 
 
-def wish_from(params: Mapping[str, Any]) -> Wish:
+def condition_from(params: Mapping[str, Any]) -> WaitCondition:
     """What to wait for, from the module's arguments.
 
     Raises:
         ValueError: an argument is not what it should be.
     """
     servers = [Server.parse(each) for each in params["wait_for_task_managers"]]
-    return Wish(
+    return WaitCondition(
         task_managers=tuple((each.host, each.port) for each in servers),
         gone=tuple(params["wait_for_task_managers_gone"]),
         jobs=params["wait_for_jobs"],
@@ -522,7 +527,7 @@ def main() -> None:
         managers = [JobManager(each["address"].strip("[]"), each["rest_port"]) for each in params["job_managers"]]
         for manager in managers:
             Server.parse(str(manager))
-        wish = wish_from(params)
+        condition = condition_from(params)
         access = RestAccess.load(params["rest_access_path"])
     except ValueError as error:
         module.fail_json(msg=f"flink_jobs cannot start: {error}")
@@ -530,12 +535,12 @@ def main() -> None:
     trigger = CheckpointTrigger(access.trigger_checkpoint, access.get, params["rest_timeout"])
     reading = JobsWatch(
         lambda: reader.read(managers),
-        wish,
+        condition,
         params["wait_timeout"],
         params["poll_interval"],
         nudge=trigger if params["trigger_checkpoints"] and not module.check_mode else None,
     ).run()
-    missing = unmet(reading, wish)
+    missing = unmet_conditions(reading, condition)
     result = {"changed": False, **reading.as_dict(), "satisfied": reading.cluster is not None and not missing}
     result["reasons"] = [*missing, *reading.reasons]
     if missing:

@@ -231,10 +231,10 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.verdi
     INCONSISTENT,
     Expectation,
     Report,
-    Wish,
+    WaitCondition,
     judge,
     needs_rpc,
-    unmet,
+    unmet_conditions,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import (
     DEFAULT_ACCESS_PATH,
@@ -258,7 +258,7 @@ Ask = Callable[[Sequence[str], bool], list[Answer]]
 
 
 class LeaderWatch:
-    """Reads znodes and REST until the wish is met, or its time is over.
+    """Reads znodes and REST until the condition is met, or its time is over.
 
     Args:
         connect: opens a ZooKeeper session.
@@ -266,7 +266,7 @@ class LeaderWatch:
         resolve: addresses of a host name.
         path: the cluster's node.
         expected: what is known of the cluster.
-        wish: what to wait for.
+        condition: what to wait for.
         wait_timeout: seconds to wait at most.
         interval: seconds between two readings.
         clock: monotonic seconds.
@@ -280,7 +280,7 @@ class LeaderWatch:
         resolve: Resolve,
         path: str,
         expected: Expectation,
-        wish: Wish,
+        condition: WaitCondition,
         wait_timeout: float,
         interval: float,
         clock: Callable[[], float] = time.monotonic,
@@ -291,19 +291,19 @@ class LeaderWatch:
         self._resolve = resolve
         self._path = path
         self._expected = expected
-        self._wish = wish
+        self._condition = condition
         self._wait_timeout = wait_timeout
         self._interval = interval
         self._clock = clock
         self._sleep = sleep
 
     def run(self) -> Report:
-        """The last reading: the first that meets the wish, or the one at the end of the time.
+        """The last reading: the first that meets the condition, or the one at the end of the time.
 
         Raises:
             ClientError: ZooKeeper cannot be asked; while waiting, a lost connection is opened again until the end.
         """
-        deadline = self._clock() + (self._wait_timeout if self._wish.waits else 0)
+        deadline = self._clock() + (self._wait_timeout if self._condition.waits else 0)
         found = poll(
             lambda: self._in_a_session(deadline),
             lambda found: None if isinstance(found, Report) else deadline,
@@ -328,8 +328,8 @@ class LeaderWatch:
 
         def until(report: Report) -> float | None:
             nonlocal doubted
-            if self._wish.waits:
-                return deadline if unmet(report, self._wish, self._resolve) else None
+            if self._condition.waits:
+                return deadline if unmet_conditions(report, self._condition, self._resolve) else None
             if report.verdict == INCONSISTENT and not doubted:
                 # The nodes are read one after the other: a change of leaders in between looks like a contradiction.
                 doubted = True
@@ -431,7 +431,7 @@ def main() -> None:
             rest_scheme=access.schemes[0],
         )
         target = Server.parse(params["wait_for_leader"]) if params["wait_for_leader"] else None
-        wish = Wish(
+        condition = WaitCondition(
             leader=params["wait_for"] == "leader",
             host=target.host if target else "",
             port=target.port if target else 0,
@@ -446,7 +446,7 @@ def main() -> None:
         resolve,
         path,
         expected,
-        wish,
+        condition,
         params["wait_timeout"],
         params["poll_interval"],
     )
@@ -458,7 +458,7 @@ def main() -> None:
             msg=f"ZooKeeper cannot be asked who leads {path}: {error}. Check that the ensemble serves and that this host "
             "reaches the client ports in 'servers'."
         )
-    missing = unmet(report, wish, resolve)
+    missing = unmet_conditions(report, condition, resolve)
     result = {
         "changed": False,
         **report.as_dict(),
@@ -467,7 +467,7 @@ def main() -> None:
         "cluster_path": path,
         "duration_ms": round((time.monotonic() - started) * 1000, 1),
     }
-    if wish.waits and missing:
+    if condition.waits and missing:
         module.fail_json(
             msg=f"Flink's leader under {path}: after {params['wait_timeout']:g} s, {'; '.join([*missing, *report.reasons])}. "
             "The JobManagers' own logs say why they do not take over.",

@@ -116,7 +116,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    wanted = {**params["holder"], "run": params["run"], "purpose": params["purpose"]}
+    request = {**params["holder"], "run": params["run"], "purpose": params["purpose"]}
     folder = os.path.dirname(params["path"])
     if not module.check_mode:
         os.makedirs(folder, mode=0o755, exist_ok=True)
@@ -133,13 +133,13 @@ def main() -> None:
         if mine and not module.check_mode:
             apply({"path": params["path"], "state": "absent"})
         module.exit_json(changed=mine, granted=False, held_by={}, told="")
-    free = kept(held, wanted) if params["renew"] else params["take_over"] or grants(held, wanted, now, params["dead"])
+    free = kept(held, request) if params["renew"] else params["take_over"] or grants(held, request, now, params["dead"])
     if not free:
         lost = told(held, now) if held else "nobody, since this host was booted or the lease taken back"
         module.exit_json(changed=False, granted=False, held_by=held, told=lost)
     if not module.check_mode:
         entry = {"path": params["path"], "state": "file", "owner": "root", "group": "root", "mode": "0644"}
-        apply({**entry, "content": json.dumps(lease(wanted, now, params["duration"]), sort_keys=True) + "\n"})
+        apply({**entry, "content": json.dumps(lease(request, now, params["duration"]), sort_keys=True) + "\n"})
     module.exit_json(changed=held.get("run") != params["run"], granted=True, held_by={}, told="")
 
 

@@ -161,7 +161,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host.service_step 
     Target,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import HostReader
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions import closed
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions import stop_refusal
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.lease import forbids, kept, lease
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     DEFAULT_CREDENTIALS_PATH,
@@ -192,7 +192,7 @@ def ask_guard(given: dict[str, Any] | None) -> str:
         return ""
     members, modes = ask(given, given["timeout"])
     accepted = given["accepted"]
-    return closed(
+    return stop_refusal(
         members, modes, given["id"], given["mode"], given["accept_members_down"], given["accept_outage"], accepted
     )
 

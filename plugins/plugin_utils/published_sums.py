@@ -76,6 +76,6 @@ def record(path: str, archive: str, sha512: str, url: str) -> None:
         raise ReleaseError(f"{path} cannot be written: {error}.") from error
 
 
-def place(variables: dict[str, Any]) -> str:
+def record_path(variables: dict[str, Any]) -> str:
     """Path of the record: beside the inventory, or in the directory of the call where the inventory is no file."""
     return os.path.join(str(variables.get("inventory_dir") or os.getcwd()), published.RECORD)

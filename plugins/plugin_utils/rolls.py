@@ -204,7 +204,7 @@ def pending(
     rolled: Collection[str],
     kinds: Collection[str] = tuple(HOSTS),
 ) -> list[str]:
-    """What hosts do not run although they should, by the facts of this run: `host: name: running -> wanted`.
+    """What hosts do not run although they should, by the facts of this run: `host: name: running -> desired`.
 
     What was down and was started is not counted: it runs what it was started with.
 
@@ -220,7 +220,7 @@ def pending(
         if ZOOKEEPER_NOTED in given and ensemble_lives and not given.get("zookeeper_started", {}).get("changed"):
             own.insert(0, given[ZOOKEEPER_NOTED]["member"])
         found += [
-            f"{host}: {member['unit']}: {member['running'] or 'nothing of ours'} -> {member['wanted']}"
+            f"{host}: {member['unit']}: {member['running'] or 'nothing of ours'} -> {member['desired']}"
             for member in own
             if member["kind"] in kinds and member["kind"] not in rolled and rolling.to_do(member)
         ]

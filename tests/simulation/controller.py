@@ -19,8 +19,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions 
     Member,
     Policy,
     View,
-    closed,
     next_step,
+    stop_refusal,
 )
 from simulation.world import CRASH, LEASE_SECONDS, InvariantError, Process, Server, World
 
@@ -38,7 +38,7 @@ class Defences:
 
     gate: `tolerates_loss` and the switches of the policy decide, and the host asks the others once more.
     reread: who leads is read before each step, and once more on the host.
-    digest: a member that runs what is wanted is passed over.
+    digest: a member that runs what is desired is passed over.
     swap: the step is for the process that was decided on.
     lock: leases are given to one run only, and the host of the member looks at its own.
     kept: a lease that somebody else has had in between does not count as renewed.
@@ -95,7 +95,7 @@ class Run:
         world: the model.
         name: id of the run.
         host: the controller it runs on; runs of one host know which of them are dead.
-        wanted: generation for all members.
+        desired: generation for all members.
         policy: what the operator allows.
         faults: shared by all runs of the history.
         force: the operator wants every process restarted that runs now.
@@ -108,7 +108,7 @@ class Run:
         world: World,
         name: str,
         host: str,
-        wanted: str,
+        desired: str,
         policy: Policy,
         faults: Faults,
         *,
@@ -119,7 +119,7 @@ class Run:
         self.world = world
         self.name = name
         self.host = host
-        self.wanted = wanted
+        self.desired = desired
         self.policy = policy
         self.faults = faults
         self.force = force
@@ -250,7 +250,7 @@ class Run:
                     server.id,
                     state,
                     running,
-                    self.wanted,
+                    self.desired,
                     server.votes,
                     leads,
                     process,
@@ -337,7 +337,7 @@ class Run:
             mode = ""
             if target.ready:
                 mode = "leader" if target.leads else "follower" if target.votes else "observer"
-            order = Order(self, self.wanted, target.process, mode, unseen=unseen)
+            order = Order(self, self.desired, target.process, mode, unseen=unseen)
             self._send(world.names[target.name], order, replies)
         deadline = world.time + LISTEN_SECONDS + 30.0
         while len(replies) < len(targets) and world.time < deadline:
@@ -359,7 +359,7 @@ class Run:
         if (yield from self._await(done)):
             for name in done:
                 if self.defences.proof and self._reaches(world.names[name]):
-                    world.names[name].served = self.wanted
+                    world.names[name].served = self.desired
             return ""
         return (yield from self._take_back(done))
 
@@ -369,7 +369,7 @@ class Run:
         sent = 0
         for name in names:
             server = self.world.names[name]
-            self._send(server, Order(self, self.wanted, self._known[name][1], "", back=True), replies)
+            self._send(server, Order(self, self.desired, self._known[name][1], "", back=True), replies)
             sent += 1
         deadline = self.world.time + LISTEN_SECONDS + 30.0
         while len(replies) < sent and self.world.time < deadline:
@@ -453,7 +453,7 @@ class OnHost:
                 if other is server or not lost or world.random.random() >= lost
             }
             expected = order.mode if defences.reread else world.mode(server)
-            if closed(world.servers, modes, server.id, expected, order.run.policy.accept_members_down):
+            if stop_refusal(world.servers, modes, server.id, expected, order.run.policy.accept_members_down):
                 self._reply(CLOSED)
                 return
         self._switch()
@@ -524,9 +524,9 @@ def judge(world: World, server: Server, order: Order) -> None:
             if other is not server and other.serving and other.name not in order.unseen and needs(run, other):
                 raise InvariantError("I2", f"{run.name} restarts the leader {server.name} before {other.name}")
     if not needs(run, server):
-        raise InvariantError("I3", f"{run.name} restarts {server.name}, which runs {run.wanted} and serves")
+        raise InvariantError("I3", f"{run.name} restarts {server.name}, which runs {run.desired} and serves")
 
 
 def needs(run: Run, server: Server) -> bool:
     """In truth, whatever was read."""
-    return server.running != run.wanted or run.asked.get(server.name, "") == server.process != ""
+    return server.running != run.desired or run.asked.get(server.name, "") == server.process != ""

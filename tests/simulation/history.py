@@ -89,9 +89,9 @@ class History:
             self._suspend()
             until += 4.0 * LEASE_SECONDS
         for number in range(rng.choice((1, 1, 2, 2, 3)) if not self.runs else 0):
-            wanted = NEW if rng.random() < 0.8 else OTHER
+            desired = NEW if rng.random() < 0.8 else OTHER
             host = "c1" if rng.random() < 0.5 else f"c{number + 1}"
-            self._start(wanted, host, rng.uniform(0.0, 60.0) if number else 0.0, force=rng.random() < 0.1)
+            self._start(desired, host, rng.uniform(0.0, 60.0) if number else 0.0, force=rng.random() < 0.1)
         if rng.random() < (0.5 if self.faults.stands else 0.1):
             self._try_again(NEW, until)
         world.advance(until)
@@ -115,14 +115,14 @@ class History:
         if rng.random() < 0.5:
             rng.choice(self.world.servers).cut["c8"] = self.world.time + 3.0 * LEASE_SECONDS
 
-    def _try_again(self, wanted: str, until: float) -> None:
+    def _try_again(self, desired: str, until: float) -> None:
         """Somebody else who starts a run again and again."""
         if not self._others or not self._others[-1].alive:
             self._others.append(
-                self._start(self.random.choice((wanted, OTHER)), "c8", 0.0, self.random.random() < 0.15)
+                self._start(self.random.choice((desired, OTHER)), "c8", 0.0, self.random.random() < 0.15)
             )
         if self.world.time < until - 30.0:
-            self.world.at(self.random.uniform(5.0, 40.0), self._try_again, wanted, until)
+            self.world.at(self.random.uniform(5.0, 40.0), self._try_again, desired, until)
 
     def _fault(self, until: float) -> None:
         world, rng = self.world, self.random
@@ -144,13 +144,13 @@ class History:
                 2.0, rng.choice((90.0, 3.0 * LEASE_SECONDS))
             )
 
-    def _start(self, wanted: str, host: str, delay: float, force: bool = False, policy: Policy | None = None) -> Run:
+    def _start(self, desired: str, host: str, delay: float, force: bool = False, policy: Policy | None = None) -> Run:
         number = len(self.runs)
         run = Run(
             self.world,
             f"r{number}",
             host,
-            wanted,
+            desired,
             policy or self.policy,
             self.faults,
             force=force,
@@ -187,28 +187,28 @@ class History:
         if run.outcome == STOP and not run.reason:
             raise InvariantError("I5", f"{run.name} stops without a reason")
 
-    def _repeat(self, wanted: str) -> Run:
+    def _repeat(self, desired: str) -> Run:
         world = self.world
         policy = Policy(accept_members_down=self.policy.accept_members_down, accept_unhealthy=True)
-        run = self._start(wanted, "c9", 0.0, policy=policy)
+        run = self._start(desired, "c9", 0.0, policy=policy)
         world.advance(world.time + HORIZON, lambda: not run.alive)
         self._judge_reason(run)
         # A lease that a dead run has left elsewhere ends by itself.
         world.advance(world.time + (LEASE_SECONDS if locked(run) else 20.0))
         return run
 
-    def _finish(self, wanted: str) -> None:
+    def _finish(self, desired: str) -> None:
         world = self.world
         for _number in range(RUNS_TO_FINISH):
             whole = all(server.serving for server in world.servers)
-            run = self._repeat(wanted)
+            run = self._repeat(desired)
             if run.outcome == DONE:
                 break
             if whole and not locked(run):
                 raise InvariantError("I4", f"{run.name} finds all serving, and stops: {run.reason}")
         else:
             raise InvariantError("I4", f"{RUNS_TO_FINISH} runs without faults are not enough: {run.reason}")
-        wrong = [server.name for server in world.servers if server.running != wanted or not server.serving]
+        wrong = [server.name for server in world.servers if server.running != desired or not server.serving]
         if wrong:
             raise InvariantError("I4", f"{run.name} is done, and {', '.join(wrong)} not")
 

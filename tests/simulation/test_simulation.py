@@ -98,7 +98,7 @@ def test_a_missing_defence_is_noticed(missing: str) -> None:
 def _served_or_not(
     members: list[rolling.Member], modes: dict[int, str], me: int, expected: str, accept_members_down: bool
 ) -> str:
-    return rolling.closed(members, modes, me, expected or modes.get(me, ""), accept_members_down)
+    return rolling.stop_refusal(members, modes, me, expected or modes.get(me, ""), accept_members_down)
 
 
 def _stops_in_an_election(view: rolling.View, policy: rolling.Policy) -> rolling.Step:
@@ -118,8 +118,8 @@ def _restarts_only_what_is_pending(view: rolling.View, policy: rolling.Policy) -
 #: Seeds that broke once: what the rule was then, and what it broke. A seed that does not show it any more, because the
 #: model has changed, is to be replaced by one that does.
 REGRESSIONS: dict[str, tuple[int, str, str, Callable[..., object]]] = {
-    "a leader that was late is repaired": (13, "I2", "closed", _served_or_not),
-    "a member that came to serve is restarted": (11, "I3", "closed", _served_or_not),
+    "a leader that was late is repaired": (13, "I2", "stop_refusal", _served_or_not),
+    "a member that came to serve is restarted": (11, "I3", "stop_refusal", _served_or_not),
     "the election after the leader's step ends the run": (7, "I4", "next_step", _stops_in_an_election),
     "a majority that hangs is never restarted": (322, "I4", "next_step", _restarts_only_what_is_pending),
 }

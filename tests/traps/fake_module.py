@@ -170,11 +170,13 @@ def leader_znode(_me, given, _check):
             "leader": {"address": "", "host": "", "port": 0, "session_id": "", "owner": ""},
         }  # fmt: skip
     known, found = flink(), hosts()
+    # Of several clusters, one leads in each.
+    leads = known["leads"] if isinstance(known["leads"], list) else [known["leads"]]
     rest = [
         {
             "address": manager["address"], "rest_port": 8081,
             "status": 200 if found[manager["address"].split(".")[0]]["serves"] else 0,
-            "leads": manager["address"] == f"{known['leads']}.invalid",
+            "leads": manager["address"].removesuffix(".invalid") in leads,
         }
         for manager in given["job_managers"]
     ]  # fmt: skip
@@ -182,7 +184,8 @@ def leader_znode(_me, given, _check):
     answering = sum(answer["status"] == 200 for answer in rest)
     reply = {
         "verdict": "led", "foreign": False, "contenders": answering, "rest": rest, "reasons": [], "jobs": [],
-        "leader": {"address": known["leads"], "session_id": known["session"]},
+        "leader": {"address": leads[0], "session_id": known["session"]},
+        "cluster_path": f"/flink/{given['cluster_id'].strip('/')}",
         "task_managers": {"registered": registered, "expected": given.get("task_managers", 0)},
     }  # fmt: skip
     if given.get("wait_for") == "leader" and registered < given.get("task_managers", 0):
@@ -219,14 +222,14 @@ def flink_jobs(_me, given, _check):
 def certificates(_me, given, _check):
     """Neither keys nor dates, which differ each time: only where they would be written, and how the stores are named."""
     entries, stores = [], {}
-    for wanted in given["wanted"]:
+    for request in given["requests"]:
         entries += [
-            {"path": wanted["path"], "secret_content": "a key\n", "group": wanted["group"], "mode": "0440"},
-            {"path": wanted["ca_path"], "content": "authorities\n", "mode": "0444"},
+            {"path": request["path"], "secret_content": "a key\n", "group": request["group"], "mode": "0440"},
+            {"path": request["ca_path"], "content": "authorities\n", "mode": "0444"},
         ]
-        if wanted.get("store_password"):
+        if request.get("store_password"):
             for name in ("key_store", "trust_store"):
-                stores[name] = f"-{'0' * 16}".join(os.path.splitext(wanted[name]))
+                stores[name] = f"-{'0' * 16}".join(os.path.splitext(request[name]))
     made = {"problems": [], "soon": []}
     return made if given.get("only_inspect") else made | {"entries": entries, "stores": stores}
 

@@ -53,7 +53,7 @@ def cluster(world):
                   "members": [
                     {
                         "name": name, "host": name, "kind": kind, "id": number, "votes": True, "unit": f"flink-{kind}.service",
-                        "root": "/etc/flink", "ports": [port], "timeout": 5, "address": f"{name}.invalid", "wanted": NEW,
+                        "root": "/etc/flink", "ports": [port], "timeout": 5, "address": f"{name}.invalid", "desired": NEW,
                         "live": True, "running": "0" * 16, "process": f"{name}.0", "restart_asked": "",
                     }
                 ],
@@ -210,3 +210,31 @@ def test_a_failure_rate_is_given_its_time(cluster):
     assert waits == [{COUNT: 60_001}]
     assert cluster.stepped() == ["tm1", "tm2", "tm3"]
     assert "60 s pass between two of its restarts" in output
+
+
+def test_clusters_of_one_inventory_are_rolled_and_asked_each_by_itself(cluster):
+    """What leads in one says nothing of another, and a process of one is no standby in another."""
+    for group, name in (("flink_jobmanager", "jm2"), ("flink_taskmanager", "tm3")):
+        noted = cluster.inventory["all"]["children"][group]["hosts"][name]["flink_ha_noted"]
+        noted["cluster"] |= {"cluster_id": "/other", "query_host": "jm2"}
+        noted["cluster"]["job_managers"] = [{"address": "jm2.invalid", "rest_port": 8081}]
+    for group, name in (("flink_jobmanager", "jm1"), ("flink_taskmanager", "tm1"), ("flink_taskmanager", "tm2")):
+        noted = cluster.inventory["all"]["children"][group]["hosts"][name]["flink_ha_noted"]
+        noted["cluster"]["job_managers"] = [{"address": "jm1.invalid", "rest_port": 8081}]
+    (cluster.folder / "flink.json").write_text(flink(leads=["jm1", "jm2"]))
+    code, output = rolled(cluster, "jobmanager")
+    assert code != 0, output
+    assert "no other JobManager stands by" in output
+    assert cluster.stepped() == []
+    code, output = rolled(cluster, "jobmanager", "-e", "rolling_accept_outage=true")
+    assert code == 0, output
+    assert cluster.stepped() == ["jm1", "jm2"]
+    for label, name in (("test", "jm1"), ("other", "jm2")):
+        assert f"jobmanager of {label}: 1. change {name}" in output
+    asked = {(call["host"], call["args"]["cluster_id"]) for call in cluster.calls("leader_znode")}
+    assert asked == {("jm1", "/test"), ("jm2", "/other")}
+    cluster.forget()
+    code, output = rolled(cluster, "zookeeper")
+    assert code == 0, output
+    asked = {(call["host"], call["args"]["cluster_id"]) for call in cluster.calls("leader_znode")}
+    assert asked == {("jm1", "/test"), ("jm2", "/other")}, "both must not notice it"

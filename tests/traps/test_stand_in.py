@@ -55,5 +55,5 @@ def test_a_step_and_a_lease_have_every_documented_key(monkeypatch, tmp_path):
 
 
 def test_certificates_are_told_of_as_documented(monkeypatch, tmp_path):
-    found = reply(monkeypatch, tmp_path, "certificates", {"wanted": []})
+    found = reply(monkeypatch, tmp_path, "certificates", {"requests": []})
     assert set(found) == set(documented("certificates"))

@@ -111,7 +111,7 @@ class World:
         """What happens before or after the next call of a module on a host: set, write, reply, hang."""
         self.events.append({"when": when, "module": module, "host": host, **what})
 
-    def know(self, *, wanted: str = "1" * 16) -> None:
+    def know(self, *, desired: str = "1" * 16) -> None:
         """What the preflight of a run notes of the members, so that phases/roll.yml can be run alone."""
         members = [self.host(name) for name in self.names]
         ends = [
@@ -125,7 +125,7 @@ class World:
                   "member": {
                     "name": each["name"], "host": each["name"], "kind": "zookeeper", "id": each["id"], "votes": True,
                     "unit": "zookeeper.service", "root": "/etc/zookeeper", "ports": [2181], "timeout": 5,
-                    "address": f"{each['name']}.invalid", "wanted": wanted, "live": each["live"],
+                    "address": f"{each['name']}.invalid", "desired": desired, "live": each["live"],
                     "running": each["generation"], "process": each["process"], "restart_asked": each["restart"].strip(),
                 },
                   "ensemble": {

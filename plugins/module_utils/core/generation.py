@@ -42,11 +42,11 @@ def generation_entries(generation: Mapping[str, Any], root: str, group: str) -> 
     return entries
 
 
-def place(state: Mapping[str, Any], root: str) -> dict[str, Any]:
+def generation_links(state: Mapping[str, Any], root: str) -> dict[str, Any]:
     """The generations that stand under `root`: digests that `current` and `previous` name, and all `present`.
 
     Args:
-        state: what `host_state` returned, with the paths that `place_paths` names.
+        state: what `host_state` returned, with the paths that `link_paths` names.
     """
     paths = state["paths"]
     return {
@@ -57,8 +57,8 @@ def place(state: Mapping[str, Any], root: str) -> dict[str, Any]:
     }
 
 
-def place_paths(root: str) -> list[str]:
-    """Paths that `host_state` has to look at for `place`."""
+def link_paths(root: str) -> list[str]:
+    """Paths that `host_state` has to look at for `generation_links`."""
     return [f"{root}/{name}" for name in ("current", "previous", "generations")]
 
 
@@ -78,7 +78,7 @@ def service_entries(
 
     Args:
         generation: files (one of them named `unit`, the text of the systemd unit) and links.
-        where: what `place` gave.
+        where: what `generation_links` gave.
         unit: name of the systemd unit.
         running: digest that the process was started with; empty where none runs.
         switch: whether the next start is to be with this generation.

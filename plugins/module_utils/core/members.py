@@ -10,7 +10,7 @@ def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) ->
     """A member for the roll, from what a role knows of its service and its unit.
 
     Args:
-        service: name, host, kind, id, votes, unit, root, ports, address, wanted, differs and live.
+        service: name, host, kind, id, votes, unit, root, ports, address, desired, differs and live.
         unit: as `host_state` returns it.
         asked: content of the file that asks for a restart of one process.
     """

@@ -197,7 +197,7 @@ def plan(services: Iterable[Service], state: Mapping[str, Any], config_dir: str)
         result.append(
             {
                 **service,
-                **generation.place(state, f"{config_dir}/{service['name']}"),
+                **generation.generation_links(state, f"{config_dir}/{service['name']}"),
                 "running": unit["generation"],
                 "process": unit["process"],
                 "exists": unit["exists"],
@@ -240,7 +240,7 @@ def members(
             else list(addresses).index(service["address"]) + _number(service["name"]) - 1
         )
         alone = service["name"] in ("flink-jobmanager", "flink-taskmanager")
-        described = {
+        member = {
             "name": host if alone else f"{host} ({service['name']})",
             "host": host,
             "kind": service["kind"],
@@ -250,12 +250,12 @@ def members(
             "root": service["root"],
             "ports": ports,
             "address": service["address"],
-            "wanted": service["digest"],
+            "desired": service["digest"],
             "live": service["live"],
             "timeout": timeout,
         }
         asked = state["contents"][restart_file(service["unit"])]
-        found.append(describe(described, state["units"][service["unit"]], asked))
+        found.append(describe(member, state["units"][service["unit"]], asked))
     return found
 
 

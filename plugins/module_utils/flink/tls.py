@@ -135,7 +135,7 @@ def cut_off_problems(
     host: str,
     running: Sequence[Mapping[str, str]],
     client_auth: str,
-    doors: str,
+    planned_endpoints: str,
     members: Sequence[Mapping[str, str]],
 ) -> list[str]:
     """Refuses to close a live ensemble to processes that run: it is rolled before Flink.
@@ -143,7 +143,7 @@ def cut_off_problems(
     Args:
         running: what `live_settings` gave for this host.
         client_auth: wanted zookeeper_client_auth.
-        doors: servers, as host:port,…, that clients find once the ensemble was rolled.
+        planned_endpoints: servers, as host:port,…, that clients find once the ensemble was rolled.
         members: zoo.cfg, as it was parsed, of each member that is live.
     """
     problems = []
@@ -159,7 +159,7 @@ def cut_off_problems(
         )
     open_ports = {each[key] for each in members for key in ("clientPort", "secureClientPort") if key in each}
     for servers in sorted({each[QUORUM_KEY].strip("'\"") for each in running if each.get(QUORUM_KEY)}):
-        if _ports(servers) & open_ports and not _ports(servers) & _ports(doors):
+        if _ports(servers) & open_ports and not _ports(servers) & _ports(planned_endpoints):
             problems.append(
                 f"{host}: Flink runs with the servers {servers}, and once the ensemble was rolled, which comes first, nothing listens "
                 "on these ports. Of zookeeper_client_port and zookeeper_secure_client_port one is closed after Flink was switched to the "

@@ -30,7 +30,7 @@ class Member:
         id: order among equals; for ZooKeeper the id in its server line.
         state: READY, UNREADY, DOWN or UNREACHABLE.
         running: digest of the generation that its process was started with; empty without one.
-        wanted: digest that it is to run.
+        desired: digest that it is to run.
         votes: it counts for the quorum; members that do not are changed first.
         leads: it is the leader.
         process: identity of its process; empty without one.
@@ -42,7 +42,7 @@ class Member:
     id: int
     state: str
     running: str
-    wanted: str
+    desired: str
     votes: bool = True
     leads: bool = False
     process: str = ""
@@ -57,7 +57,7 @@ class Member:
     @property
     def pending(self) -> bool:
         """Its process is not the one that is wanted."""
-        return self.running != self.wanted or (self.restart_asked != "" and self.restart_asked == self.process)
+        return self.running != self.desired or (self.restart_asked != "" and self.restart_asked == self.process)
 
 
 #: Says why a group does not bear it that the members with these ids are down; empty where it does.
@@ -147,7 +147,7 @@ def next_step(view: View, policy: Policy) -> Step:
         # An election, such as the one after the leader's own step, takes everybody out of service for a moment.
         return Step(WAIT, _named(regressed), "they served after this run's step, and do not now")
     if not view.serves:
-        return _revive(view, policy)
+        return _recover(view, policy)
     return _repair(view, policy) or _change(view, policy)
 
 
@@ -162,7 +162,7 @@ def plan(view: View, policy: Policy) -> list[Step]:
             members[name] = replace(
                 members[name],
                 state=READY,
-                running=members[name].running if step.kind == WAIT else members[name].wanted,
+                running=members[name].running if step.kind == WAIT else members[name].desired,
                 restart_asked=members[name].restart_asked if step.kind == WAIT else "",
             )
         # Who leads after an election is not known before it: such a plan has its members by id.
@@ -192,7 +192,7 @@ def _regressed(view: View) -> list[Member]:
     return _in_order(member for member in view.members if member.name in view.tried and not member.ready)
 
 
-def _revive(view: View, policy: Policy) -> Step:
+def _recover(view: View, policy: Policy) -> Step:
     """The group does not serve: what is down costs nothing to start; what runs is left alone unless told otherwise."""
     down = _in_order(member for member in view.members if member.state == DOWN)
     waiting = _in_order(member for member in view.members if member.state == UNREADY)
@@ -260,9 +260,9 @@ def _change(view: View, policy: Policy) -> Step:
 
 def _why(member: Member) -> str:
     role = "leader, so last" if member.leads else "member" if member.votes else "without a vote, so first"
-    if member.running == member.wanted:
+    if member.running == member.desired:
         return f"{role}; a restart was asked for"
-    return f"{role}; runs {member.running or 'an installation of its own'}, is to run {member.wanted}"
+    return f"{role}; runs {member.running or 'an installation of its own'}, is to run {member.desired}"
 
 
 def _in_order(members: Any) -> list[Member]:
@@ -281,7 +281,7 @@ def _names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def closed(
+def stop_refusal(
     members: Sequence[Voting],
     modes: Mapping[int, str],
     me: int,

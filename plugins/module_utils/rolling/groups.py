@@ -24,17 +24,17 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions 
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.jobs import (
     Reply,
     asked_jobs,
-    budget_doubts,
+    budget_blockers,
     calm_needed,
     checkpoint_wait,
     costs,
     job_lines,
-    lease_doubts,
+    lease_blockers,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import LOST, PARTICIPANT, lagging
 
 #: What a role notes of a member (core/members.py): name, host, kind, id, votes, unit, root, ports,
-#: address, wanted, running, differs (names of files and settings, as far as they are known), process, live, restart_asked.
+#: address, desired, running, differs (names of files and settings, as far as they are known), process, live, restart_asked.
 Described = Mapping[str, Any]
 
 
@@ -66,7 +66,7 @@ def to_do(member: Described) -> bool:
     """Whether a roll has something to do with it."""
     if member.get("accepted"):
         return False
-    return not member["live"] or member["running"] != member["wanted"] or asked_for(member)
+    return not member["live"] or member["running"] != member["desired"] or asked_for(member)
 
 
 def asked_for(member: Described) -> bool:
@@ -83,7 +83,7 @@ def unreached(members: Sequence[Mapping[str, Any]], hosts: Collection[str]) -> l
         members: of the inventory (id, host, address, peer_type).
         hosts: names of those hosts.
     """
-    nothing = {"live": False, "running": "", "wanted": "", "process": "", "restart_asked": "", "accepted": True}
+    nothing = {"live": False, "running": "", "desired": "", "process": "", "restart_asked": "", "accepted": True}
     return [
         {
             **nothing,
@@ -151,14 +151,14 @@ def _managers_leader(members: Sequence[Described], reply: Reply) -> str:
     return next((member["name"] for member in members if (member["address"], member["ports"][0]) in leads), "")
 
 
-def _managers_doubts(
+def _managers_blockers(
     members: Sequence[Described], reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
 ) -> list[str]:
     if reply["foreign"]:
         return [f"{reply['leader']['address']} leads, which is no JobManager of this inventory"]
     if reply["verdict"] == "led" and reply["contenders"] > len(reply["rest"]):
         return [f"{reply['contenders']} JobManagers are in the election, and the inventory has {len(reply['rest'])}"]
-    return lease_doubts(reply["flink"], run)
+    return lease_blockers(reply["flink"], run)
 
 
 def _managers_tolerance(members: Sequence[Described], reply: Reply) -> rolling.ToleratesLoss:
@@ -220,13 +220,13 @@ def _workers_ready(members: Sequence[Described], reply: Reply) -> list[str]:
     return [member["name"] for member in members if member["id"] in registered]
 
 
-def _workers_doubts(
+def _workers_blockers(
     members: Sequence[Described], reply: Reply, run: Mapping[str, Any], allowed: Mapping[str, Any]
 ) -> list[str]:
     """Jobs that the roll would end: each step restarts those that run on its TaskManagers, at worst all of them."""
     changes = sum(to_do(member) and bool(member["live"]) for member in members)
-    return lease_doubts(reply, run) + (
-        [] if allowed["accept_restart_budget"] else budget_doubts(reply, math.ceil(changes / allowed["batch"]), run)
+    return lease_blockers(reply, run) + (
+        [] if allowed["accept_restart_budget"] else budget_blockers(reply, math.ceil(changes / allowed["batch"]), run)
     )
 
 
@@ -255,14 +255,14 @@ GROUPS = {
         _managers_ready,
         _managers_leader,
         lambda reply: reply["verdict"] == "led",
-        _managers_doubts,
+        _managers_blockers,
         _managers_tolerance,
     ),
     "taskmanager": Group(
         _workers_ready,
         lambda members, reply: "",
         lambda reply: reply["reachable"],
-        _workers_doubts,
+        _workers_blockers,
         _workers_tolerance,
         has_leader=False,
     ),
@@ -291,7 +291,7 @@ def view(
                 id=member["id"],
                 state=_state(member, ready),
                 running=member["running"],
-                wanted=member["wanted"],
+                desired=member["desired"],
                 votes=member["votes"],
                 leads=member["name"] == leader,
                 process=member["process"],

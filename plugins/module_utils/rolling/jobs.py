@@ -85,7 +85,7 @@ def checkpoint_wait(flink: Reply, ids: Collection[str], run: Mapping[str, Any]) 
     return int(run["start_timeout"]) + min(int(run["checkpoint_wait"]), _interval_s(flink, ids))
 
 
-def lease_doubts(flink: Reply, run: Mapping[str, Any]) -> list[str]:
+def lease_blockers(flink: Reply, run: Mapping[str, Any]) -> list[str]:
     asked = asked_jobs(flink, run)["proven"]
     wait = checkpoint_wait(flink, asked, run)
     if wait < run["lease_seconds"] or _interval_s(flink, asked) * 1000 <= TRIGGER_FROM_MS:
@@ -132,7 +132,7 @@ def _budget_lines(flink: Reply, allowed: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def budget_doubts(flink: Reply, steps: int, run: Mapping[str, Any]) -> list[str]:
+def budget_blockers(flink: Reply, steps: int, run: Mapping[str, Any]) -> list[str]:
     if steps == 0:
         return []
     default = cluster_default(flink["job_managers"])

@@ -21,16 +21,16 @@ STEP_SECONDS = 30.0
 Lease = Mapping[str, Any]
 
 
-def grants(held: Lease, wanted: Lease, now: float, dead: Collection[str] = ()) -> bool:
+def grants(held: Lease, request: Lease, now: float, dead: Collection[str] = ()) -> bool:
     """Whether a host gives its lease: nobody else holds it, the time is over, or the holder is known to be dead.
 
     Args:
         held: what the host's file says; empty without one.
-        wanted: who asks.
+        request: who asks.
         now: the host's clock, seconds since 1970.
         dead: runs whose process is known not to live any more.
     """
-    return not held or held["run"] == wanted["run"] or held["expires"] <= now or held["run"] in dead
+    return not held or held["run"] == request["run"] or held["expires"] <= now or held["run"] in dead
 
 
 def kept(held: Lease, mine: Lease) -> bool:
@@ -42,9 +42,9 @@ def kept(held: Lease, mine: Lease) -> bool:
     return bool(held) and held["run"] == mine["run"]
 
 
-def lease(wanted: Lease, now: float, duration: float) -> dict[str, Any]:
+def lease(request: Lease, now: float, duration: float) -> dict[str, Any]:
     """What a host notes when it gives its lease, for `duration` seconds."""
-    return {**{name: wanted[name] for name in HOLDER}, "renewed": now, "expires": now + duration}
+    return {**{name: request[name] for name in HOLDER}, "renewed": now, "expires": now + duration}
 
 
 def won(granted: Collection[str], voters: Collection[str]) -> bool:

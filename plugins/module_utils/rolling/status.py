@@ -196,15 +196,15 @@ def _running(answer: Mapping[str, Any], workers: Sequence[str]) -> list[list[str
     ]
 
 
-def _workers(registered: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[tuple[Any, ...]]:
+def _workers(registered: Sequence[Mapping[str, Any]], expected: Sequence[str]) -> list[tuple[Any, ...]]:
     """A row for each TaskManager of the inventory, and for each that is in none."""
     rows: list[tuple[Any, ...]] = []
-    for address in dict.fromkeys(wanted):
+    for address in dict.fromkeys(expected):
         here = [each for each in registered if each["host"].lower() == address.lower()]
         rows += [(f"{address}:{each['port']}", each["slots"], each["free_slots"]) for each in here]
         # A host may have several.
-        rows += [(address, "not registered", "")] * (list(wanted).count(address) - len(here))
-    known = {address.lower() for address in wanted}
+        rows += [(address, "not registered", "")] * (list(expected).count(address) - len(here))
+    known = {address.lower() for address in expected}
     strays = [each for each in registered if each["host"].lower() not in known]
     return rows + [(f"{each['host']}:{each['port']}", "not in the inventory", each["free_slots"]) for each in strays]
 

@@ -12,7 +12,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation im
     directory_entries,
     leftover_entries,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import doors
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import exposure
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
@@ -224,5 +224,5 @@ def firewall_plan(inputs: Inputs, tables: Tables, cluster: Cluster, host: HostSt
 def _rules(inputs: Inputs, tables: Tables, cluster: Cluster, services: Sequence[rules.Service], host: HostState) -> str:
     # As this host resolves the names: what the inventory says, and nobody else.
     hosts = sorted(unique(address for name in cluster.addresses for address in host.resolved[name]))
-    found = doors.firewall_rules(services, hosts, inputs.rest_networks)
+    found = exposure.firewall_rules(services, hosts, inputs.rest_networks)
     return render(tables, "flink-firewall.nft", table=firewall.FLINK.table, rules=found)

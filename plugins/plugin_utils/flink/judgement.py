@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import acls, doors, process, refusals, storage
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import acls, exposure, process, refusals, storage
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import Service
@@ -159,7 +159,7 @@ def _firewall_problems(inputs: Inputs, peers: Peers) -> list[str]:
     if not inputs.firewall:
         return []
     try:
-        return doors.firewall_problems(inputs.host, inputs.rest_networks, services)
+        return exposure.firewall_problems(inputs.host, inputs.rest_networks, services)
     except ValueError:  # a port is none, which was told
         return []
 
@@ -231,7 +231,7 @@ def _limit_problems(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
     if not inputs.firewall:
         return []
     reached = [each for each in peers.cluster_of(inputs.host).hosts if each not in peers.unreached]
-    return doors.limit_problems(reached, peers.play_hosts, host.answer, inputs.host)
+    return exposure.limit_problems(reached, peers.play_hosts, host.answer, inputs.host)
 
 
 def releases_before(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
@@ -264,11 +264,11 @@ def tolerates(host: HostState) -> bool:
 # --- by the others
 
 
-def rest_doors(inputs: Inputs, peers: Peers, group: Group) -> dict[str, list[str]]:
+def open_rest(inputs: Inputs, peers: Peers, group: Group) -> dict[str, list[str]]:
     """What is said of REST that is open: `problems` of a new cluster, `warnings` of one that is there."""
     ways = {"bind": inputs.bind_address, "tls": inputs.rest_tls, "firewall": inputs.firewall, "open": inputs.rest_open}
     services = flink_services.of_host(inputs, peers.cluster_of(inputs.host))
-    return doors.rest_doors(inputs.host, ways, services, group.existing)
+    return exposure.open_rest(inputs.host, ways, services, group.existing)
 
 
 def group_problems(
@@ -288,7 +288,7 @@ def group_problems(
         name, live, peers.ensemble.client_auth, identity.endpoints_after(peers), peers.ensemble.running
     )
     return [
-        *rest_doors(inputs, peers, group)["problems"],
+        *open_rest(inputs, peers, group)["problems"],
         *acls.owner_problems(name, found, identity.identity(inputs, peers), group.serving),
         *(
             problem

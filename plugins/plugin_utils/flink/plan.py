@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import link_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import restart_file
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import doors
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import exposure
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options import OptionError
@@ -214,14 +214,14 @@ def plan(
     if problems:
         return replace(seen, problems=tuple(problems))
     try:
-        wanted = generations(inputs, tables, peers, host, stores or {})
+        desired = generations(inputs, tables, peers, host, stores or {})
     except OptionError as error:
         return replace(seen, problems=(f"{inputs.host}: {error}.",))
-    planned = flink_services.planned(inputs, services, wanted, host)
+    planned = flink_services.planned(inputs, services, desired, host)
     judged = replace(
         seen,
         note=_note(inputs, cluster, host, planned, key),
-        generations={service["name"]: each for service, each in zip(services, wanted, strict=True)},
+        generations={service["name"]: each for service, each in zip(services, desired, strict=True)},
     )
     if cluster.group is None:
         return judged
@@ -230,7 +230,7 @@ def plan(
     return replace(
         judged,
         problems=tuple(told),
-        cautions=tuple(judgement.rest_doors(inputs, peers, cluster.group)["warnings"]),
+        cautions=tuple(judgement.open_rest(inputs, peers, cluster.group)["warnings"]),
         entries=written,
         steps=Steps(
             install=_install(inputs, tables, cluster, host, source),
@@ -268,7 +268,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
         "contents": [inputs.marker, inputs.tls_paths["flink-ca.pem"], firewall.FLINK.loaded, *map(restart_file, units)],
         "lines": {path: list(SETTINGS) for path in flink_services.configs(inputs, services)},
         "paths": [
-            *(path for root in roots for path in place_paths(root)),
+            *(path for root in roots for path in link_paths(root)),
             *(f"{root}/current/release" for root in roots),
             inputs.release_dir,
             inputs.tls_dir,
@@ -289,7 +289,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
 
 def _note(inputs: Inputs, cluster: Cluster, host: HostState, planned: Sequence[Service], key: str) -> Note:
     return Note(
-        has_flink=doors.has_flink(host.answer),
+        has_flink=exposure.has_flink(host.answer),
         services=tuple(
             {name: service[name] for name in ("kind", "live", "start", "restart_needed")} for service in planned
         ),

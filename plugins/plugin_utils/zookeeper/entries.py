@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import (
     directory_entries,
-    place,
+    generation_links,
     service_entries,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
@@ -35,7 +35,7 @@ class Entries:
 
 
 def entries(
-    inputs: Inputs, tables: Tables, peers: Peers, host: HostState, wanted: Generation, *, bootstrap: bool, switch: bool
+    inputs: Inputs, tables: Tables, peers: Peers, host: HostState, desired: Generation, *, bootstrap: bool, switch: bool
 ) -> Entries:
     """All that is written on a host.
 
@@ -44,9 +44,9 @@ def entries(
         tables: of the role.
         peers: all members.
         host: as it was read.
-        wanted: what the member is to run.
+        desired: what the member is to run.
         bootstrap: nobody in the ensemble holds data, and this run may make one.
-        switch: no member runs: the next start is with what is wanted. Else the role `rolling` switches, member by member.
+        switch: no member runs: the next start is with what is desired. Else the role `rolling` switches, member by member.
     """
     tls_dir = [{"path": inputs.tls_dir, "state": "directory", "group": inputs.group, "mode": "0750"}]
     return Entries(
@@ -59,8 +59,8 @@ def entries(
             *firewall_plan(inputs, tables, host).entries,
             *([_marker(inputs)] if bootstrap else []),
             *service_entries(
-                wanted.content,
-                place(host.answer, inputs.config_dir),
+                desired.content,
+                generation_links(host.answer, inputs.config_dir),
                 tables.unit,
                 inputs.group,
                 host.units[tables.unit]["generation"],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place, place_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import generation_links, link_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import describe, restart_file
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import changes, differing
@@ -178,22 +178,22 @@ def plan(
     if problems:
         return replace(seen, problems=tuple(problems))
     try:
-        wanted = generation(inputs, tables, peers, host)
+        desired = generation(inputs, tables, peers, host)
     except ConfigError as error:
         return replace(seen, problems=(f"{inputs.host}: {error}.",))
     judged = replace(
         seen,
-        generation=wanted,
-        note=_note(inputs, tables, host, wanted, key),
+        generation=desired,
+        note=_note(inputs, tables, host, desired, key),
         live_config=host.contents[inputs.zoo_cfg] if judgement.is_live(tables, host) else "",
     )
     if not peers.notes:
         return judged
     live = judgement.any_live(peers)
-    written = entries(inputs, tables, peers, host, wanted, bootstrap=judgement.bootstrap(peers), switch=not live)
+    written = entries(inputs, tables, peers, host, desired, bootstrap=judgement.bootstrap(peers), switch=not live)
     return replace(
         judged,
-        problems=tuple(judgement.group_problems(inputs, tables, peers, host, wanted.text("zoo.cfg"))),
+        problems=tuple(judgement.group_problems(inputs, tables, peers, host, desired.text("zoo.cfg"))),
         entries=written,
         group=Group(
             any_live=live,
@@ -236,7 +236,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, key: str) -> dict[str, 
         "matches": {inputs.snapshot_dir: "snapshot[.].+"},
         "paths": [
             *inputs.database_dirs,
-            *place_paths(inputs.config_dir),
+            *link_paths(inputs.config_dir),
             f"{inputs.current}/release",
             inputs.release_dir,
             tables.client_library,
@@ -264,7 +264,7 @@ def _ensemble(inputs: Inputs, tables: Tables, peers: Peers) -> Ensemble:
     )
 
 
-def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation, key: str) -> Note:
+def _note(inputs: Inputs, tables: Tables, host: HostState, desired: Generation, key: str) -> Note:
     live, holds = judgement.is_live(tables, host), judgement.has_data(inputs, host)
     running = parse_properties(host.contents[inputs.zoo_cfg])
     service = {
@@ -277,10 +277,10 @@ def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation, k
         "root": inputs.config_dir,
         "ports": zookeeper_tls.client_ports(config.tls(inputs), inputs.client_port),
         "address": inputs.address,
-        "wanted": wanted.digest,
+        "desired": desired.digest,
         "live": live,
         "timeout": inputs.start_timeout,
-        "differs": _differs(inputs, tables, host, wanted, key),
+        "differs": _differs(inputs, tables, host, desired, key),
     }
     return Note(
         has_data=holds,
@@ -295,12 +295,12 @@ def _note(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation, k
     )
 
 
-def _differs(inputs: Inputs, tables: Tables, host: HostState, wanted: Generation, key: str) -> list[str]:
-    """What of the generation that runs is another than in the one that is wanted; empty where that is not known."""
+def _differs(inputs: Inputs, tables: Tables, host: HostState, desired: Generation, key: str) -> list[str]:
+    """What of the generation that runs is another than in the one that is desired; empty where that is not known."""
     running = host.units[tables.unit]["generation"]
-    if not running or running != place(host.answer, inputs.config_dir)["current"]:
+    if not running or running != generation_links(host.answer, inputs.config_dir)["current"]:
         return []
-    return changes(wanted.files, f"{inputs.config_dir}/generations/{running}", host.standing, key)
+    return changes(desired.files, f"{inputs.config_dir}/generations/{running}", host.standing, key)
 
 
 def _install(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[str, Any]) -> Install:

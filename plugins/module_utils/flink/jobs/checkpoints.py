@@ -10,7 +10,7 @@ from functools import partial
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.bodies import dict_of, json_of, shown
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.model import Reading
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.reading import AT_ONCE, cause_of, within
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.waiting import Wish
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.waiting import WaitCondition
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import (
     WITHOUT_LEADER,
     Get,
@@ -58,7 +58,7 @@ class CheckpointTrigger:
         self.failures: dict[str, str] = {}
         self._refused: set[str] = set()
 
-    def __call__(self, reading: Reading, wish: Wish) -> None:
+    def __call__(self, reading: Reading, condition: WaitCondition) -> None:
         """Asks where it is due; a failure is noted and never ends a wait."""
         cluster = reading.cluster
         if cluster is None or not triggers(cluster.overview.flink_version):
@@ -67,7 +67,7 @@ class CheckpointTrigger:
             job.id
             for job in cluster.jobs
             if job.running
-            and wish.awaits_checkpoint(job)
+            and condition.awaits_checkpoint(job)
             and (job.checkpoint_interval_ms or 0) > TRIGGER_FROM_MS
             and job.id not in self._refused
         ]

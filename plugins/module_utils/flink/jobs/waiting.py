@@ -16,7 +16,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs.model i
 
 
 @dataclass(frozen=True)
-class Wish:
+class WaitCondition:
     """What to wait for.
 
     Attributes:
@@ -26,12 +26,12 @@ class Wish:
         checkpoints: by job id, the count of completed checkpoints that must be exceeded.
         checkpoint_ids: by job id, the id of the latest checkpoint that must be exceeded.
         checkpoints_since: every job that checkpoints has completed one that was triggered after this, in milliseconds of
-            the JobManager's clock; 0 for no such wish.
-        restarts: go on reading until the restarts of running jobs are counted; not a wish of its own.
+            the JobManager's clock; 0 for no such condition.
+        restarts: go on reading until the restarts of running jobs are counted; not a condition of its own.
         job_ids: jobs of which each runs fully, or has finished or was cancelled.
         checkpoints_of: ids of the jobs that `checkpoints_since` is about; None for every job.
         calm: by job id, the milliseconds that must have passed since its last restart.
-        reading: go on reading until everything was read; not a wish of its own.
+        reading: go on reading until everything was read; not a condition of its own.
     """
 
     task_managers: tuple[tuple[str, int], ...] = ()
@@ -74,58 +74,60 @@ def _words(job: Job | EndedJob | UnreadJob) -> str:
     return f"job {job.id} ({job.name})"
 
 
-def unmet(reading: Reading, wish: Wish) -> list[str]:
-    """What of the wish is missing, in words; empty when nothing is."""
+def unmet_conditions(reading: Reading, condition: WaitCondition) -> list[str]:
+    """What of the condition is missing, in words; empty when nothing is."""
     cluster = reading.cluster
-    if not wish.waits:
+    if not condition.waits:
         return []
     if cluster is None:
         return ["no JobManager answers with all that is asked"]
-    missing = [f"{_words(job)} could not be read" for job in cluster.unread if _asked(wish, job.id)]
+    missing = [f"{_words(job)} could not be read" for job in cluster.unread if _asked(condition, job.id)]
     registered = {(each.host.lower(), each.port) for each in cluster.task_managers}
-    for host, port in wish.task_managers:
+    for host, port in condition.task_managers:
         if (host.lower(), port) not in registered:
             missing.append(f"TaskManager {endpoint(host, port)} is not registered")
     for each in cluster.task_managers:
-        if each.id in wish.gone:
+        if each.id in condition.gone:
             missing.append(f"TaskManager {each.id} is still registered")
     for job in cluster.jobs:
-        if (wish.jobs or job.id in wish.job_ids) and not job.running:
+        if (condition.jobs or job.id in condition.job_ids) and not job.running:
             tasks = ", ".join(f"{count} {state}" for state, count in job.tasks_by_state.items()) or "none yet"
             missing.append(f"{_words(job)} is {job.state}, its tasks: {tasks}")
-        if (span := wish.calm.get(job.id)) is not None and job.restarted_at + span > cluster.clock_ms:
+        if (span := condition.calm.get(job.id)) is not None and job.restarted_at + span > cluster.clock_ms:
             missing.append(f"{_words(job)} restarted less than {span / 1000:g} s ago")
     # A new leader lists a job only once it has taken it over.
     listed = {job.id for job in cluster.jobs} | {job.id for job in cluster.ended} | {job.id for job in cluster.unread}
-    missing += [f"job {each} is not listed" for each in wish.job_ids if each not in listed]
-    missing += lost(reading, wish)
+    missing += [f"job {each} is not listed" for each in condition.job_ids if each not in listed]
+    missing += lost(reading, condition)
     for job in cluster.jobs:
-        if (count := wish.checkpoints.get(job.id)) is not None and job.completed_checkpoints <= count:
+        if (count := condition.checkpoints.get(job.id)) is not None and job.completed_checkpoints <= count:
             missing.append(
                 f"{_words(job)} has completed {job.completed_checkpoints} checkpoints, not more than {count}"
             )
-        if (last := wish.checkpoint_ids.get(job.id)) is not None and (job.latest_checkpoint_id or 0) <= last:
+        if (last := condition.checkpoint_ids.get(job.id)) is not None and (job.latest_checkpoint_id or 0) <= last:
             missing.append(f"{_words(job)} has no checkpoint newer than {last}")
-        if wish.awaits_checkpoint(job):
-            missing.append(f"{_words(job)} has completed no checkpoint since {wish.checkpoints_since}")
+        if condition.awaits_checkpoint(job):
+            missing.append(f"{_words(job)} has completed no checkpoint since {condition.checkpoints_since}")
     return missing
 
 
-def _asked(wish: Wish, job_id: str) -> bool:
-    """Whether the wish is about this job: what was not read of it is missing."""
+def _asked(condition: WaitCondition, job_id: str) -> bool:
+    """Whether the condition is about this job: what was not read of it is missing."""
     return (
-        wish.jobs
-        or job_id in {*wish.job_ids, *wish.checkpoints, *wish.checkpoint_ids, *wish.calm}
-        or bool(wish.checkpoints_since and (wish.checkpoints_of is None or job_id in wish.checkpoints_of))
+        condition.jobs
+        or job_id in {*condition.job_ids, *condition.checkpoints, *condition.checkpoint_ids, *condition.calm}
+        or bool(
+            condition.checkpoints_since and (condition.checkpoints_of is None or job_id in condition.checkpoints_of)
+        )
     )
 
 
-def lost(reading: Reading, wish: Wish) -> list[str]:
-    """Jobs of the wish, or ended since its time, that have failed for good: waiting on does not help."""
+def lost(reading: Reading, condition: WaitCondition) -> list[str]:
+    """Jobs of the condition, or ended since its time, that have failed for good: waiting on does not help."""
     if reading.cluster is None:
         return []
-    asked = {*wish.checkpoints, *wish.checkpoint_ids, *wish.job_ids, *(wish.checkpoints_of or ())}
-    since = wish.checkpoints_since if wish.checkpoints_of is None else 0
+    asked = {*condition.checkpoints, *condition.checkpoint_ids, *condition.job_ids, *(condition.checkpoints_of or ())}
+    since = condition.checkpoints_since if condition.checkpoints_of is None else 0
     return [
         f"{_words(job)} has FAILED"
         for job in reading.cluster.ended

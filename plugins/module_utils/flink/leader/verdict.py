@@ -361,7 +361,7 @@ def _rest_entry(job_manager: JobManager, answer: Answer, leads: bool) -> dict[st
 
 
 @dataclass(frozen=True)
-class Wish:
+class WaitCondition:
     """What is waited for; all that is set must hold.
 
     Attributes:
@@ -381,17 +381,17 @@ class Wish:
         return self.leader or bool(self.host) or bool(self.change_from)
 
 
-def unmet(report: Report, wish: Wish, resolve: Resolve) -> list[str]:
-    """What of the wish, and of the TaskManagers expected, is not there, in words; empty when all is."""
+def unmet_conditions(report: Report, condition: WaitCondition, resolve: Resolve) -> list[str]:
+    """What of the condition, and of the TaskManagers expected, is not there, in words; empty when all is."""
     leader, missing = report.leader, []
     if report.verdict != LED:
         missing.append(f"the verdict is {report.verdict}")
     if report.foreign:
         missing.append(f"the leader {leader.address} is not one of the expected JobManagers")
-    if wish.host and not (leader.port == wish.port and same_host(leader.host, (wish.host,), resolve)):
-        missing.append(f"the leader is {leader.address or 'nobody'}, not {endpoint(wish.host, wish.port)}")
+    if condition.host and not (leader.port == condition.port and same_host(leader.host, (condition.host,), resolve)):
+        missing.append(f"the leader is {leader.address or 'nobody'}, not {endpoint(condition.host, condition.port)}")
     names = {leader.session_id, leader.address, leader.owner, endpoint(leader.host, leader.port)}
-    if wish.change_from and wish.change_from.lower().rstrip("/") in {name.lower() for name in names if name}:
+    if condition.change_from and condition.change_from.lower().rstrip("/") in {name.lower() for name in names if name}:
         missing.append(f"the leader is still {leader.address} (session id {leader.session_id})")
     if not report.enough_task_managers:
         missing.append(f"{report.task_managers or 0} of {report.task_managers_expected} TaskManagers are registered")

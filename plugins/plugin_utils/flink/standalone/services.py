@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import place
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import generation_links
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import (
     JOB_MANAGER,
@@ -19,7 +19,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 
-#: What Flink's configuration was read from, of each release: what runs may have the other one than what is wanted.
+#: What Flink's configuration was read from, of each release: what runs may have the other one than what is desired.
 CONFIG_FILES = ("config.yaml", "flink-conf.yaml")
 
 
@@ -52,11 +52,11 @@ def planned(
     inputs: Inputs, services: Sequence[Service], generations: Sequence[Generation], host: HostState
 ) -> list[Service]:
     """The services, each with its generation and with what is to be done with it (`services.plan` in module_utils/flink)."""
-    wanted = [
+    desired = [
         {**service, "generation": generation.content, "digest": generation.digest}
         for service, generation in zip(services, generations, strict=True)
     ]
-    return rules.plan(wanted, host.answer, inputs.config_dir)
+    return rules.plan(desired, host.answer, inputs.config_dir)
 
 
 def members(
@@ -72,8 +72,8 @@ def members(
 
 
 def _differs(service: Service, host: HostState, key: str) -> list[str]:
-    """What of the generation that runs is another than in the one that is wanted; empty where that is not known."""
+    """What of the generation that runs is another than in the one that is desired; empty where that is not known."""
     running = host.units[service["unit"]]["generation"]
-    if not running or running != place(host.answer, service["root"])["current"]:
+    if not running or running != generation_links(host.answer, service["root"])["current"]:
         return []
     return changes(service["generation"]["files"], f"{service['root']}/generations/{running}", host.standing, key)

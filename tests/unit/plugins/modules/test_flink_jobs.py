@@ -52,7 +52,7 @@ def watch(*readings, timeout=10.0, **wish):
     def look():
         return left.pop(0) if len(left) > 1 else left[0]
 
-    return module.JobsWatch(look, waiting.Wish(**wish), timeout, 0.5, clock, clock.sleep).run(), clock.now
+    return module.JobsWatch(look, waiting.WaitCondition(**wish), timeout, 0.5, clock, clock.sleep).run(), clock.now
 
 
 def test_reports_at_once_without_a_wish():
@@ -103,7 +103,7 @@ def test_trap_55_what_was_not_read_is_waited_for_and_then_told_as_such():
 
 def test_checkpoints_are_asked_for_while_they_are_waited_for():
     told, clock = [], Clock()
-    wish = waiting.Wish(checkpoints_since=WHOLE.cluster.clock_ms)
+    wish = waiting.WaitCondition(checkpoints_since=WHOLE.cluster.clock_ms)
     readings = [WHOLE, WHOLE, AGAIN]
     nudge = lambda reading, wish: told.append(reading)  # noqa: E731
     found = module.JobsWatch(lambda: readings.pop(0), wish, 10, 0.5, clock, clock.sleep, nudge).run()

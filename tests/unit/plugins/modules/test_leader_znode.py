@@ -81,7 +81,7 @@ def watch(ensemble, clock, wish=None, answers=(GOOD, GOOD), timeout=10.0, **expe
         lambda host: set(),
         "/flink/demo",
         verdict.Expectation(**expected),
-        wish or verdict.Wish(),
+        wish or verdict.WaitCondition(),
         timeout,
         0.5,
         clock,
@@ -110,35 +110,35 @@ def test_a_contradiction_is_looked_at_twice():
 
 def test_waits_for_a_leader():
     clock = Clock()
-    report = watch(Ensemble({}, GONE, TORN, LED), clock, verdict.Wish(leader=True)).run()
+    report = watch(Ensemble({}, GONE, TORN, LED), clock, verdict.WaitCondition(leader=True)).run()
     assert (report.verdict, clock.now) == (verdict.LED, 1.5)
 
 
 def test_waits_for_another_leader():
     clock = Clock()
-    report = watch(Ensemble(LED, LED, GONE, AFTER), clock, verdict.Wish(change_from=FIRST)).run()
+    report = watch(Ensemble(LED, LED, GONE, AFTER), clock, verdict.WaitCondition(change_from=FIRST)).run()
     assert (report.leader.host, clock.now) == ("127.0.0.3", 1.5)
 
 
 def test_waits_for_a_given_leader():
     clock = Clock()
-    report = watch(Ensemble(LED, AFTER), clock, verdict.Wish(host="127.0.0.3", port=28081)).run()
+    report = watch(Ensemble(LED, AFTER), clock, verdict.WaitCondition(host="127.0.0.3", port=28081)).run()
     assert (report.leader.host, clock.now) == ("127.0.0.3", 0.5)
 
 
 def test_the_end_of_the_wait_reports_the_last_reading():
     clock = Clock()
-    report = watch(Ensemble(LED), clock, verdict.Wish(change_from=FIRST), timeout=2.2).run()
+    report = watch(Ensemble(LED), clock, verdict.WaitCondition(change_from=FIRST), timeout=2.2).run()
     assert (report.leader.session_id, clock.now) == (FIRST, 2.2)
 
 
 def test_waits_through_a_lost_connection():
     clock, lost = Clock(), errors.ConnectionFailed("lost")
     ensemble = Ensemble(GONE, lost, errors.CallTimedOut("slow"), LED)
-    assert watch(ensemble, clock, verdict.Wish(leader=True)).run().verdict == verdict.LED
+    assert watch(ensemble, clock, verdict.WaitCondition(leader=True)).run().verdict == verdict.LED
     assert ensemble.sessions == 3
     with pytest.raises(errors.ConnectionFailed):
-        watch(Ensemble(lost), clock, verdict.Wish(leader=True)).run()
+        watch(Ensemble(lost), clock, verdict.WaitCondition(leader=True)).run()
     with pytest.raises(errors.ConnectionFailed):
         watch(Ensemble(lost, LED), clock).run()
 
@@ -146,7 +146,7 @@ def test_waits_through_a_lost_connection():
 def test_a_refusal_is_not_waited_for():
     clock = Clock()
     with pytest.raises(errors.AuthRefused):
-        watch(Ensemble(errors.AuthRefused("no"), LED), clock, verdict.Wish(leader=True)).run()
+        watch(Ensemble(errors.AuthRefused("no"), LED), clock, verdict.WaitCondition(leader=True)).run()
     assert clock.now == 0
 
 
@@ -160,7 +160,16 @@ def test_asks_each_job_manager():
     clock, job_managers = Clock(), (ONE, endpoints.JobManager("fd00::2", 8081))
     expected = verdict.Expectation(job_managers=job_managers)
     module.LeaderWatch(
-        Ensemble(LED).connect, ask, lambda h: set(), "/flink/demo", expected, verdict.Wish(), 1, 1, clock, clock.sleep
+        Ensemble(LED).connect,
+        ask,
+        lambda h: set(),
+        "/flink/demo",
+        expected,
+        verdict.WaitCondition(),
+        1,
+        1,
+        clock,
+        clock.sleep,
     ).run()
     assert asked == [(["127.0.0.2:28081", "[fd00::2]:8081"], False)]
 

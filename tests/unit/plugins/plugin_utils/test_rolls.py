@@ -13,7 +13,7 @@ GROUPS = {
 def member(name, kind="zookeeper", number=1, **changed):
     return {
         "name": name, "host": name, "kind": kind, "id": number, "votes": True, "unit": f"{kind}.service", "ports": [1],
-        "address": f"{name}.test", "wanted": "new", "live": True, "running": "old", "process": f"{name}@1",
+        "address": f"{name}.test", "desired": "new", "live": True, "running": "old", "process": f"{name}@1",
         "restart_asked": "", "timeout": 60,
     } | changed  # fmt: skip
 

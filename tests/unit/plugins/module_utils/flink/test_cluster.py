@@ -716,4 +716,4 @@ def test_members_as_a_roll_sees_them():
     last = found[-1]
     assert (last["name"], last["id"], last["ports"]) == ("host", 2, [6122])
     assert last["process"] == ("100@5" if last["live"] else "")
-    assert found[0]["wanted"] == services[0]["digest"]
+    assert found[0]["desired"] == services[0]["digest"]

@@ -111,9 +111,11 @@ def test_a_job_that_has_not_missed_its_task_manager():
     reading = read("1.18.1", "lost")
     misled = [job for job in reading.cluster.jobs if job.running]
     assert misled
-    wish = waiting.Wish(checkpoints_since=reading.cluster.clock_ms)
-    assert len(waiting.unmet(reading, wish)) == len([job for job in reading.cluster.jobs if job.checkpointing])
-    assert waiting.unmet(read("1.18.1", "again"), wish) == []
+    wish = waiting.WaitCondition(checkpoints_since=reading.cluster.clock_ms)
+    assert len(waiting.unmet_conditions(reading, wish)) == len(
+        [job for job in reading.cluster.jobs if job.checkpointing]
+    )
+    assert waiting.unmet_conditions(read("1.18.1", "again"), wish) == []
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -299,16 +301,16 @@ def test_trap_55_what_was_not_read_meets_no_wish():
     reading = read(broken={f"/jobs/{fixed}": (503, b"")})
     missing = [f"job {fixed} (count) could not be read"]
     for wish in (
-        waiting.Wish(jobs=True),
-        waiting.Wish(job_ids=(fixed,)),
-        waiting.Wish(calm={fixed: 1}),
-        waiting.Wish(checkpoints={fixed: 0}),
-        waiting.Wish(checkpoints_since=1),
-        waiting.Wish(checkpoints_since=1, checkpoints_of=(fixed,)),
+        waiting.WaitCondition(jobs=True),
+        waiting.WaitCondition(job_ids=(fixed,)),
+        waiting.WaitCondition(calm={fixed: 1}),
+        waiting.WaitCondition(checkpoints={fixed: 0}),
+        waiting.WaitCondition(checkpoints_since=1),
+        waiting.WaitCondition(checkpoints_since=1, checkpoints_of=(fixed,)),
     ):
-        assert waiting.unmet(reading, wish) == missing
-    assert waiting.unmet(reading, waiting.Wish(checkpoints_since=1, checkpoints_of=())) == []
-    assert waiting.unmet(reading, waiting.Wish(job_ids=(RECORDED["2.3.0"]["jobs"]["wide"],))) == []
+        assert waiting.unmet_conditions(reading, wish) == missing
+    assert waiting.unmet_conditions(reading, waiting.WaitCondition(checkpoints_since=1, checkpoints_of=())) == []
+    assert waiting.unmet_conditions(reading, waiting.WaitCondition(job_ids=(RECORDED["2.3.0"]["jobs"]["wide"],))) == []
 
 
 def many(count, seconds):
@@ -594,34 +596,36 @@ def job_id(name, release="2.3.0"):
 
 
 def test_nothing_is_missing_without_a_wish():
-    assert not waiting.Wish().waits
-    assert waiting.unmet(model.Reading(()), waiting.Wish()) == []
+    assert not waiting.WaitCondition().waits
+    assert waiting.unmet_conditions(model.Reading(()), waiting.WaitCondition()) == []
 
 
 def test_nobody_answers_the_wish():
-    assert waiting.unmet(model.Reading(()), waiting.Wish(jobs=True)) == ["no JobManager answers with all that is asked"]
+    assert waiting.unmet_conditions(model.Reading(()), waiting.WaitCondition(jobs=True)) == [
+        "no JobManager answers with all that is asked"
+    ]
 
 
 def test_task_managers_that_are_missing():
-    wish = waiting.Wish(task_managers=(("127.0.0.1", 36130), ("127.0.0.1", 36140)))
-    assert waiting.unmet(read(), wish) == []
-    (missing,) = waiting.unmet(read(moment="lost"), wish)
+    wish = waiting.WaitCondition(task_managers=(("127.0.0.1", 36130), ("127.0.0.1", 36140)))
+    assert waiting.unmet_conditions(read(), wish) == []
+    (missing,) = waiting.unmet_conditions(read(moment="lost"), wish)
     assert missing.startswith("TaskManager 127.0.0.1:361")
     assert missing.endswith("is not registered")
 
 
 def test_the_stopped_task_manager_does_not_count():
     stopped = read().cluster.task_managers
-    wish = waiting.Wish(gone=tuple(each.id for each in stopped))
-    assert len(waiting.unmet(read(), wish)) == 2
-    assert len(waiting.unmet(read(moment="again"), wish)) == 1  # the survivor is the same
+    wish = waiting.WaitCondition(gone=tuple(each.id for each in stopped))
+    assert len(waiting.unmet_conditions(read(), wish)) == 2
+    assert len(waiting.unmet_conditions(read(moment="again"), wish)) == 1  # the survivor is the same
 
 
 def test_jobs_that_do_not_run():
-    wish = waiting.Wish(jobs=True)
-    assert waiting.unmet(read(), wish) == []
-    missing = waiting.unmet(read(moment="lost"), wish)
-    assert waiting.unmet(read(moment="restarted"), wish) == []
+    wish = waiting.WaitCondition(jobs=True)
+    assert waiting.unmet_conditions(read(), wish) == []
+    missing = waiting.unmet_conditions(read(moment="lost"), wish)
+    assert waiting.unmet_conditions(read(moment="restarted"), wish) == []
     assert len(missing) == 6
     assert all("(count) is " in each or "(wide) is " in each for each in missing)
     assert any("its tasks: " in each and "FAILED" in each for each in missing)
@@ -633,44 +637,47 @@ def test_checkpoints_that_are_missing():
         ("checkpoints", before.completed_checkpoints),
         ("checkpoint_ids", before.latest_checkpoint_id),
     ):
-        wish = waiting.Wish(**{field: {before.id: value}})
-        assert len(waiting.unmet(read(), wish)) == 1
-        assert waiting.unmet(read(moment="again"), wish) == []
-    assert waiting.unmet(read(), waiting.Wish(checkpoint_ids={job_id("plain"): 0})) != []
+        wish = waiting.WaitCondition(**{field: {before.id: value}})
+        assert len(waiting.unmet_conditions(read(), wish)) == 1
+        assert waiting.unmet_conditions(read(moment="again"), wish) == []
+    assert waiting.unmet_conditions(read(), waiting.WaitCondition(checkpoint_ids={job_id("plain"): 0})) != []
 
 
 def test_a_job_that_ended_has_no_more_checkpoints():
-    wish = waiting.Wish(checkpoints={job_id("plain"): 3, "0" * 32: 7}, checkpoint_ids={job_id("plain"): 3})
-    assert waiting.unmet(read(moment="cancelled"), wish) == []
+    wish = waiting.WaitCondition(checkpoints={job_id("plain"): 3, "0" * 32: 7}, checkpoint_ids={job_id("plain"): 3})
+    assert waiting.unmet_conditions(read(moment="cancelled"), wish) == []
     assert waiting.lost(read(moment="cancelled"), wish) == []
 
 
 def test_a_job_that_failed_is_no_success():
-    wish = waiting.Wish(checkpoints={job_id("none"): 3})
+    wish = waiting.WaitCondition(checkpoints={job_id("none"): 3})
     assert waiting.lost(read(moment="lost"), wish) == [f"job {job_id('none')} (count) has FAILED"]
-    assert waiting.unmet(read(moment="lost"), wish) == waiting.lost(read(moment="lost"), wish)
+    assert waiting.unmet_conditions(read(moment="lost"), wish) == waiting.lost(read(moment="lost"), wish)
     assert waiting.lost(model.Reading(()), wish) == []
-    since = waiting.Wish(checkpoints_since=read().cluster.clock_ms)
+    since = waiting.WaitCondition(checkpoints_since=read().cluster.clock_ms)
     assert waiting.lost(read(moment="lost"), since) == waiting.lost(read(moment="lost"), wish)
     assert (
-        waiting.lost(read(moment="lost"), waiting.Wish(checkpoints_since=read(moment="again").cluster.clock_ms)) == []
+        waiting.lost(
+            read(moment="lost"), waiting.WaitCondition(checkpoints_since=read(moment="again").cluster.clock_ms)
+        )
+        == []
     )
 
 
 def test_a_job_of_the_wish_that_is_not_listed_is_waited_for():
     """A new leader lists a job when it has taken it over."""
-    wish = waiting.Wish(job_ids=("0" * 32,))
-    assert waiting.unmet(read(), wish) == [f"job {'0' * 32} is not listed"]
-    assert waiting.unmet(read(moment="cancelled"), waiting.Wish(job_ids=(job_id("plain"),))) == []
-    assert waiting.lost(read(moment="lost"), waiting.Wish(job_ids=(job_id("none"),))) != []
+    wish = waiting.WaitCondition(job_ids=("0" * 32,))
+    assert waiting.unmet_conditions(read(), wish) == [f"job {'0' * 32} is not listed"]
+    assert waiting.unmet_conditions(read(moment="cancelled"), waiting.WaitCondition(job_ids=(job_id("plain"),))) == []
+    assert waiting.lost(read(moment="lost"), waiting.WaitCondition(job_ids=(job_id("none"),))) != []
 
 
 def test_others_are_nothing_to_the_jobs_of_the_wish():
     lost = read(moment="lost")
     (first, *_others) = [job for job in lost.cluster.jobs if not job.running]
-    assert len(waiting.unmet(lost, waiting.Wish(job_ids=(first.id,)))) == 1
-    since = waiting.Wish(checkpoints_since=lost.cluster.clock_ms, checkpoints_of=(first.id,))
-    assert len(waiting.unmet(lost, since)) == 1
+    assert len(waiting.unmet_conditions(lost, waiting.WaitCondition(job_ids=(first.id,)))) == 1
+    since = waiting.WaitCondition(checkpoints_since=lost.cluster.clock_ms, checkpoints_of=(first.id,))
+    assert len(waiting.unmet_conditions(lost, since)) == 1
     assert waiting.lost(lost, since) == []
 
 
@@ -678,8 +685,8 @@ def test_calm():
     again = read(moment="again")
     (found,) = [job for job in again.cluster.jobs if job.id == job_id("failure-rate")]
     ran = again.cluster.clock_ms - found.restarted_at
-    assert waiting.unmet(again, waiting.Wish(calm={found.id: ran})) == []
-    assert "restarted less than" in waiting.unmet(again, waiting.Wish(calm={found.id: ran + 1}))[0]
+    assert waiting.unmet_conditions(again, waiting.WaitCondition(calm={found.id: ran})) == []
+    assert "restarted less than" in waiting.unmet_conditions(again, waiting.WaitCondition(calm={found.id: ran + 1}))[0]
 
 
 @pytest.mark.parametrize(
@@ -717,7 +724,7 @@ def triggered(flink, moments, release="2.3.0", interval="300000", **wish):
     slow = {f"{job_id('fixed', release)}/checkpoints/config": (200, f'{{"interval":{interval}}}'.encode())}
     reading = read(release, broken=slow)
     trigger = jobs_checkpoints.CheckpointTrigger(flink.post, flink.get, 5, lambda: flink.now)
-    wish = waiting.Wish(checkpoints_since=reading.cluster.clock_ms, **wish)
+    wish = waiting.WaitCondition(checkpoints_since=reading.cluster.clock_ms, **wish)
     for seconds in moments:
         flink.now += seconds
         trigger(reading, wish)

@@ -526,7 +526,11 @@ def test_foreign(job_managers, addresses, foreign):
     assert report.verdict == leader_verdict.LED
     assert any("another cluster uses the cluster-id" in reason for reason in report.reasons) is foreign
     assert (
-        bool(leader_verdict.unmet(report, leader_verdict.Wish(leader=True), lambda h: addresses.get(h, set())))
+        bool(
+            leader_verdict.unmet_conditions(
+                report, leader_verdict.WaitCondition(leader=True), lambda h: addresses.get(h, set())
+            )
+        )
         is foreign
     )
 
@@ -577,7 +581,9 @@ def test_task_managers(answers, registered, enough):
     assert counted == {"registered": registered, "expected": 2, "enough": enough}
     assert report.verdict == leader_verdict.LED
     assert any("must be registered" in reason for reason in report.reasons) is not enough
-    assert bool(leader_verdict.unmet(report, leader_verdict.Wish(leader=True), no_names)) is not enough
+    assert (
+        bool(leader_verdict.unmet_conditions(report, leader_verdict.WaitCondition(leader=True), no_names)) is not enough
+    )
 
 
 def test_releases_that_differ():
@@ -595,34 +601,34 @@ OWN = "3f62c8ee-7891-4334-a445-20c5813150d0"
 @pytest.mark.parametrize(
     ("wish", "met"),
     [
-        (leader_verdict.Wish(leader=True), True),
-        (leader_verdict.Wish(host="127.0.0.2", port=28081), True),
-        (leader_verdict.Wish(host="127.0.0.3", port=28081), False),
-        (leader_verdict.Wish(host="127.0.0.2", port=28082), False),
-        (leader_verdict.Wish(change_from=OWN), False),
-        (leader_verdict.Wish(change_from=OWN.upper()), False),
-        (leader_verdict.Wish(change_from="http://127.0.0.2:28081/"), False),
-        (leader_verdict.Wish(change_from="127.0.0.2:28081"), False),
-        (leader_verdict.Wish(change_from="0x100002900970001"), False),
-        (leader_verdict.Wish(change_from="00000000-0000-0000-0000-000000000000"), True),
-        (leader_verdict.Wish(change_from="127.0.0.3:28081"), True),
+        (leader_verdict.WaitCondition(leader=True), True),
+        (leader_verdict.WaitCondition(host="127.0.0.2", port=28081), True),
+        (leader_verdict.WaitCondition(host="127.0.0.3", port=28081), False),
+        (leader_verdict.WaitCondition(host="127.0.0.2", port=28082), False),
+        (leader_verdict.WaitCondition(change_from=OWN), False),
+        (leader_verdict.WaitCondition(change_from=OWN.upper()), False),
+        (leader_verdict.WaitCondition(change_from="http://127.0.0.2:28081/"), False),
+        (leader_verdict.WaitCondition(change_from="127.0.0.2:28081"), False),
+        (leader_verdict.WaitCondition(change_from="0x100002900970001"), False),
+        (leader_verdict.WaitCondition(change_from="00000000-0000-0000-0000-000000000000"), True),
+        (leader_verdict.WaitCondition(change_from="127.0.0.3:28081"), True),
     ],
 )
 def test_wishes(wish, met):
     assert znode_data.decode_leader(led().nodes["/flink/demo/" + REST].data).session_id == OWN
-    assert (leader_verdict.unmet(judged(led()), wish, no_names) == []) is met
+    assert (leader_verdict.unmet_conditions(judged(led()), wish, no_names) == []) is met
     assert wish.waits
 
 
 def test_no_leader_meets_no_wish():
     report = judged(Tree({}))
     for wish in (
-        leader_verdict.Wish(leader=True),
-        leader_verdict.Wish(change_from=OWN),
-        leader_verdict.Wish(host="jm1", port=8081),
+        leader_verdict.WaitCondition(leader=True),
+        leader_verdict.WaitCondition(change_from=OWN),
+        leader_verdict.WaitCondition(host="jm1", port=8081),
     ):
-        assert leader_verdict.unmet(report, wish, no_names)
-    assert not leader_verdict.Wish().waits
+        assert leader_verdict.unmet_conditions(report, wish, no_names)
+    assert not leader_verdict.WaitCondition().waits
 
 
 def test_reading_asks_the_leader_of_the_ensemble_first():

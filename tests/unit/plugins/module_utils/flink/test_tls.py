@@ -157,7 +157,7 @@ UNSWITCHED, NO_DOOR = "runs without authentication", "nothing listens"
 
 
 @pytest.mark.parametrize(
-    ("running", "client_auth", "doors", "members", "refused"),
+    ("running", "client_auth", "planned_endpoints", "members", "refused"),
     [
         # Switched before, or nothing that runs.
         ([SWITCHED], "required", SECURE, [OFFERED_MEMBER], []),
@@ -186,7 +186,7 @@ UNSWITCHED, NO_DOOR = "runs without authentication", "nothing listens"
         ([ANONYMOUS, BY_THE_PLAIN_PORT], "required", SECURE, [], []),
     ],
 )
-def test_an_ensemble_is_not_closed_to_processes_that_run(running, client_auth, doors, members, refused):
-    problems = ft.cut_off_problems("jm1", running, client_auth, doors, members)
+def test_an_ensemble_is_not_closed_to_processes_that_run(running, client_auth, planned_endpoints, members, refused):
+    problems = ft.cut_off_problems("jm1", running, client_auth, planned_endpoints, members)
     assert len(problems) == len(refused), problems
     assert all(words in problem for words, problem in zip(refused, problems, strict=True))

@@ -20,11 +20,11 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions 
     Policy,
     Step,
     View,
-    closed,
     next_step,
     plan,
     quorum_tolerates_loss,
     standby_tolerates_loss,
+    stop_refusal,
 )
 
 
@@ -37,7 +37,7 @@ def group(states: str, *, leader: int = 0, running: str = "", observers: int = 0
             id=number,
             state=names[state],
             running="new" if running[number - 1 : number] == "n" else "old",
-            wanted="new",
+            desired="new",
             votes=number <= len(states) - observers,
             leads=number == leader,
             process="" if state == "d" else f"p{number}",
@@ -198,22 +198,22 @@ ALL = {1: "leader", 2: "follower", 3: "follower"}
 def test_the_last_question_before_a_stop(
     modes: dict[int, str], me: int, expected: str, accepts: bool, words: str
 ) -> None:
-    answer = closed(group("rrr"), modes, me, expected, accepts)
+    answer = stop_refusal(group("rrr"), modes, me, expected, accepts)
     assert answer == "" if not words else words in answer
 
 
 def test_an_outage_that_is_accepted_is_borne_on_the_host_too() -> None:
     two = {1: "leader", 2: "follower"}
-    assert "no quorum" in closed(group("rr"), two, 2, "follower", False)
-    assert closed(group("rr"), two, 2, "follower", False, accept_outage=True) == ""
+    assert "no quorum" in stop_refusal(group("rr"), two, 2, "follower", False)
+    assert stop_refusal(group("rr"), two, 2, "follower", False, accept_outage=True) == ""
 
 
 def test_an_observer_that_is_down_does_not_count() -> None:
-    assert closed(group("rrrr", observers=1), ALL, 2, "follower", False) == ""
+    assert stop_refusal(group("rrrr", observers=1), ALL, 2, "follower", False) == ""
 
 
 def test_one_that_is_alone_is_never_in_doubt() -> None:
-    assert closed(group("r"), {1: "standalone"}, 1, "standalone", False) == ""
+    assert stop_refusal(group("r"), {1: "standalone"}, 1, "standalone", False) == ""
 
 
 def test_a_step_goes_into_a_template() -> None:

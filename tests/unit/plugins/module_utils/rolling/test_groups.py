@@ -14,10 +14,10 @@ ALLOWED = {
 }  # fmt: skip
 
 
-def member(number, kind="zookeeper", *, live=True, running="old", wanted="new", asked="", port=2181):
+def member(number, kind="zookeeper", *, live=True, running="old", desired="new", asked="", port=2181):
     return {
         "name": f"h{number}", "host": f"h{number}", "kind": kind, "id": number, "votes": True, "unit": f"{kind}.service",
-        "root": "/etc/x", "ports": [port], "address": f"a{number}", "wanted": wanted, "live": live, "timeout": 60,
+        "root": "/etc/x", "ports": [port], "address": f"a{number}", "desired": desired, "live": live, "timeout": 60,
         "running": running if live else "", "process": f"{number}@1" if live else "", "restart_asked": asked,
     }  # fmt: skip
 

@@ -10,7 +10,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions 
     DONE,
     STOP,
     Policy,
-    closed,
+    stop_refusal,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import to_do, unreached, view
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import Member
@@ -58,7 +58,7 @@ def test_what_is_needed_is_not_done_without(gone: list[str], accepted: list[str]
 def live(number: int) -> dict:
     return {
         "name": f"zk{number}", "host": f"zk{number}", "kind": "zookeeper", "id": number, "votes": True, "ports": [2181],
-        "address": f"zk{number}.test", "live": True, "running": "old", "wanted": "new", "process": f"p{number}",
+        "address": f"zk{number}.test", "live": True, "running": "old", "desired": "new", "process": f"p{number}",
         "restart_asked": "",
     }  # fmt: skip
 
@@ -121,7 +121,7 @@ def test_another_member_that_does_not_serve_still_stops_the_roll() -> None:
 def test_the_host_itself_lets_the_accepted_one_be_down_and_no_other() -> None:
     servers = [Member(number, f"zk{number}.test", 2181, 2888) for number in range(1, 6)]
     modes = {1: "leader", 2: "follower", 3: "follower", 4: "follower"}
-    assert "id 5" in closed(servers, modes, 2, "follower", False)
-    assert closed(servers, modes, 2, "follower", False, accepted=[5]) == ""
+    assert "id 5" in stop_refusal(servers, modes, 2, "follower", False)
+    assert stop_refusal(servers, modes, 2, "follower", False, accepted=[5]) == ""
     del modes[4]
-    assert "id 4" in closed(servers, modes, 2, "follower", False, accepted=[5])
+    assert "id 4" in stop_refusal(servers, modes, 2, "follower", False, accepted=[5])

@@ -57,7 +57,7 @@ def test_with_a_host_it_says_what_the_member_is_to_run(ensemble, host):
     assert plan.problems == ()
     assert sorted(plan.generation.files) == ["logback.xml", "start", "unit", "zoo.cfg"]
     assert plan.generation.links == {"release": "/opt/zookeeper-3.9.5"}
-    assert plan.note.member["wanted"] == plan.generation.digest
+    assert plan.note.member["desired"] == plan.generation.digest
     assert (plan.note.has_data, plan.note.may_vote, plan.note.live) == (False, False, False)
     assert plan.group is None, "nothing is known of the others yet"
 

@@ -35,7 +35,7 @@ def is_open(given: Mapping[str, Any]) -> bool:
     return not (is_loopback(str(given["bind"])) or given["tls"] == "mutual" or given["firewall"] or given["open"])
 
 
-def rest_doors(
+def open_rest(
     host: str, given: Mapping[str, Any], services: Iterable[Mapping[str, Any]], existing: bool
 ) -> dict[str, list[str]]:
     """What is said of REST that is open, on a host with a JobManager: `problems` of a new cluster, `warnings` of one that is there.
