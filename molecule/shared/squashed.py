@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """A directory as an NFS server with root_squash exports it: root is nobody, and all others are who they are.
 
 Stands for such a mount where the machine has no NFS: squashed.py DIRECTORY MOUNTPOINT, by FUSE (Debian's python3-fusepy). Rights

@@ -47,7 +47,7 @@ def collections(tmp_path_factory):
     fake = (Path(__file__).parent / "fake_module.py").read_text()
     modules = tree / "plugins/modules"
     for path in [*modules.glob("[a-z]*.py"), *(modules / f"fake_{name}.py" for name in REPLACED)]:
-        path.write_text(fake.replace("@MODULE@", path.stem) + "\n# WANT_JSON\n")
+        path.write_text("#!/usr/bin/python\n" + fake.replace("@MODULE@", path.stem) + "\n# WANT_JSON\n")
     for path in (tree / "plugins/action").glob("*.py"):
         if path.stem not in STAY:
             path.unlink()  # they send files

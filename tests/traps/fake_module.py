@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Stands in for a module of the collection, on a host that exists only as a file. WANT_JSON: Ansible gives arguments as JSON.
 
 A world is a directory (FAKE_WORLD) with `hosts/<name>.json` (what would be true of that host), `events.json` (what goes

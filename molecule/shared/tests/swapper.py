@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """What a hostile process of a service's user can do among its own files: other things in their place, as fast as it can.
 
 swapper.py SENTINEL DIRECTORY...: in each directory, which is its user's, it swaps the names that host_files and host_state are
@@ -60,7 +59,7 @@ def main():
             make(random.choice((honest, *links, "fifo", "hard link")), other, sentinel)
             swap(f"{directory}/{name}", other)
             # And back, since what is refused at the first look is no race.
-            for _ in range(random.randrange(8)):
+            for _each in range(random.randrange(8)):
                 swap(f"{directory}/{name}", other)
         except OSError:
             pass  # what root does at this moment is in the way
