@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-_COMMON = r"""
+
+class ModuleDocFragment:
+    """`DOCUMENTATION`: what all of them take; `SERVERS`: also for a module that does not derive the servers from its members."""
+
+    DOCUMENTATION = r"""
+options:
   timeout:
     description: Time limit of each single call to a server, in seconds; more than 0.
     type: float
@@ -21,12 +26,7 @@ _COMMON = r"""
     default: /etc/streamquorum/zookeeper-client.json
 """
 
-
-class ModuleDocFragment:
-    """`DOCUMENTATION`: all of them; `FROM_MEMBERS`: for a module that derives the servers from its members."""
-
-    DOCUMENTATION = (
-        r"""
+    SERVERS = r"""
 options:
   servers:
     description: Servers of the ensemble, each as C(host:port) of its client port.
@@ -34,7 +34,3 @@ options:
     elements: str
     required: true
 """
-        + _COMMON
-    )
-
-    FROM_MEMBERS = "options:\n" + _COMMON

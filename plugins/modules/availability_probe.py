@@ -19,7 +19,7 @@ description:
     refused, or not acknowledged within O(session_timeout).
   - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
-extends_documentation_fragment: [streamquorum.ha.zookeeper_connection]
+extends_documentation_fragment: [streamquorum.ha.zookeeper_connection, streamquorum.ha.zookeeper_connection.servers]
 attributes:
   check_mode:
     support: full

@@ -17,7 +17,10 @@ description:
     told to wait for does not come.
   - Reads only. Run it on a host that reaches ZooKeeper and the JobManagers' REST ports.
 author: [StreamQuorum (@streamquorum)]
-extends_documentation_fragment: [streamquorum.ha.zookeeper_connection, streamquorum.ha.attributes.reads]
+extends_documentation_fragment:
+  - streamquorum.ha.zookeeper_connection
+  - streamquorum.ha.zookeeper_connection.servers
+  - streamquorum.ha.attributes.reads
 options:
   cluster_id:
     description: Value of C(high-availability.cluster-id).

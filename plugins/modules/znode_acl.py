@@ -25,6 +25,7 @@ attributes:
     description: Shows the ACLs that differ; of an id of the scheme digest the name only.
 extends_documentation_fragment:
   - streamquorum.ha.zookeeper_connection
+  - streamquorum.ha.zookeeper_connection.servers
 options:
   nodes:
     description: The nodes, in order; where two reach the same one, the later decides.

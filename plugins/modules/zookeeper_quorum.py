@@ -24,7 +24,7 @@ attributes:
     support: full
     description: Nothing is written; the write proof is left out, and RV(write_proof) says so.
 extends_documentation_fragment:
-  - streamquorum.ha.zookeeper_connection.from_members
+  - streamquorum.ha.zookeeper_connection
   - streamquorum.ha.attributes.no_diff
 options:
   members:

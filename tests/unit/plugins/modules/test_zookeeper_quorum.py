@@ -196,7 +196,7 @@ def test_a_proof_that_was_left_out_is_waited_for() -> None:
 def test_the_documentation_has_every_argument_with_its_default_and_every_returned_key() -> None:
     spec = argument_spec()
     documented = yaml.safe_load(zookeeper_quorum.DOCUMENTATION)["options"]
-    documented |= yaml.safe_load(ModuleDocFragment.FROM_MEMBERS)["options"]
+    documented |= yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
     assert set(documented) == set(spec)
     for name, option in documented.items():
         assert option["type"] == spec[name]["type"], name
@@ -207,9 +207,3 @@ def test_the_documentation_has_every_argument_with_its_default_and_every_returne
     assert {name: option["default"] for name, option in thresholds.items()} == THRESHOLDS
     returned = {*one_verdict(Probe("leader", "follower", "follower"), MEMBERS, PARAMS, write=False), "attempts"}
     assert set(yaml.safe_load(zookeeper_quorum.RETURN)) == returned
-
-
-def test_the_fragment_has_the_servers_unless_derived() -> None:
-    whole = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
-    derived = yaml.safe_load(ModuleDocFragment.FROM_MEMBERS)["options"]
-    assert set(whole) - set(derived) == {"servers"}
