@@ -81,7 +81,7 @@ def variables(cls: type[Any], prefix: str = "") -> dict[str, str]:
     return {name: source for name, source in found.items() if source}
 
 
-def typed(cls: type[Made], given: Mapping[str, Any], prefix: str = "", /, **others: Any) -> Made:
+def typed(cls: type[Made], values: Mapping[str, Any], prefix: str = "", /, **others: Any) -> Made:
     """A dataclass of inputs, each field made of its variable (`variables`).
 
     Values are converted as Ansible does when it compares them with a specification: `yes` is true, and `2181` a number. None and
@@ -89,7 +89,7 @@ def typed(cls: type[Made], given: Mapping[str, Any], prefix: str = "", /, **othe
 
     Args:
         cls: a dataclass whose fields are bool, int, str, tuple or Mapping.
-        given: values by name of variable.
+        values: values by name of variable.
         prefix: of the role's variables.
         others: the fields that are no variables.
 
@@ -97,7 +97,7 @@ def typed(cls: type[Made], given: Mapping[str, Any], prefix: str = "", /, **othe
         TypeError: a value is not of its type. The action `role_inputs` has refused it before, in words.
     """
     hints = get_type_hints(cls)
-    fields = {name: _convert(hints[name], given.get(source)) for name, source in variables(cls, prefix).items()}
+    fields = {name: _convert(hints[name], values.get(source)) for name, source in variables(cls, prefix).items()}
     return cls(**fields, **others)
 
 

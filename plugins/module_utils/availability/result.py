@@ -51,7 +51,7 @@ def verified(result: Result, data: bytes | None) -> dict[str, Any]:
         result: a result without a count of missing writes.
         data: the znode's data, after a sync; None where there is no znode.
     """
-    token, _, text = (data or b"").decode("ascii", "replace").partition(" ")
+    token, _space, text = (data or b"").decode("ascii", "replace").partition(" ")
     if data is not None and (token != result["token"] or not text.isdecimal()):
         return dict(result)
     number, last = int(text or 0), int(result["last_number"])

@@ -205,7 +205,7 @@ class Writer:
         except self._errors.NoNodeError:
             self._record.found(0)
             return 0, -1, 0
-        token, _, text = data.decode("ascii", "replace").partition(" ")
+        token, _space, text = data.decode("ascii", "replace").partition(" ")
         if token != self._token:
             raise Fatal(f"something else writes to {self._node}: each probe needs a name of its own")
         number = int(text)
@@ -451,7 +451,7 @@ def main(settings: Mapping[str, Any], secrets: str) -> int:
         closer.start()
         closer.join(limit)
     except Fatal as problem:
-        print(problem, file=sys.stderr)
+        sys.stderr.write(f"{problem}\n")
         save(path, record.result(now(), complete, str(problem)))
         return 1
     return 0

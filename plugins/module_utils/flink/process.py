@@ -163,9 +163,8 @@ def missing_problems(host: str, paths: Iterable[str], state: Mapping[str, Any], 
                 f"install -d -o {user['uid']} -g {user['gid']} -m 0750 {path}"
             )
         elif kind != "directory":
-            problems.append(
-                f"{host}: {path} of flink_ha_read_write_paths is a {kind}. Name a directory{', such as ' + state['paths'][path]['target'] if kind == 'link' else ''}."
-            )
+            such_as = f", such as {state['paths'][path]['target']}" if kind == "link" else ""
+            problems.append(f"{host}: {path} of flink_ha_read_write_paths is a {kind}. Name a directory{such_as}.")
     return problems
 
 

@@ -189,7 +189,7 @@ def apply(entry: Entry) -> None:
     """
     path, state = entry["path"], entry["state"]
     if state == "absent":
-        guarded_paths.visit(path, lambda folder, name: _remove(folder, name))
+        guarded_paths.visit(path, _remove)
         return
     if state == "link":
         target = entry["target"]

@@ -304,7 +304,7 @@ def _received(receiver: int, deadline: float) -> bytes:
     """All that a child wrote until it ended; nothing where it did not end in time."""
     parts: list[bytes] = []
     while True:
-        ready, _, _ = select.select([receiver], [], [], max(0.0, deadline - time.monotonic()))
+        ready, _writable, _failed = select.select([receiver], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return b""
         part = os.read(receiver, 1 << 16)

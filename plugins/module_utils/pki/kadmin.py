@@ -86,7 +86,7 @@ class Kadmin:
                 # The first prompt is the only one that reads it.
                 done = subprocess.run(
                     ["kadmin", "-p", self.principal, *request],
-                    input=self.password + "\n", capture_output=True, text=True, timeout=self.limit, env=environment,
+                    input=self.password + "\n", capture_output=True, text=True, timeout=self.limit, env=environment, check=False,
                 )  # fmt: skip
             except FileNotFoundError as error:
                 raise KadminError("kadmin is missing on the controller. Install krb5-user.") from error

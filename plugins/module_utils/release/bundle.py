@@ -454,7 +454,7 @@ class Bundle:
                     f"Maven did not bring {artifact_id} ({name}). Nothing was put into the bundle."
                 )
             components.append({"coordinates": artifact_id, "file": name, "sha512": archive.sha512_of(jars[name])})
-        extra = [(name, path) for name, path in _walk(os.path.join(files, item["name"]))]
+        extra = list(_walk(os.path.join(files, item["name"])))
         return zookeeper_tree(jars.values(), extra), components, "Maven Central"
 
     def _from_pypi(self, item: Item, python: str, downloads: str, work: str) -> tuple[Tree, list[dict[str, str]], str]:

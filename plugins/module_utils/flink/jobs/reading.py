@@ -78,7 +78,7 @@ def within(seconds: float, calls: Sequence[Callable[[], T]], at_once: int | None
         calls: what is made.
         at_once: how many at most at the same time; None for all.
     """
-    results: list[T | Exception] = [TimeoutError(f"no reply within {seconds:g} s") for _ in calls]
+    results: list[T | Exception] = [TimeoutError(f"no reply within {seconds:g} s") for _each in calls]
     deadline = time.monotonic() + seconds
     left = iter(range(len(calls)))
     guard = threading.Lock()
@@ -95,7 +95,7 @@ def within(seconds: float, calls: Sequence[Callable[[], T]], at_once: int | None
                 results[index] = error
 
     count = len(calls) if at_once is None else min(at_once, len(calls))
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+    threads = [threading.Thread(target=work, daemon=True) for _each in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -203,9 +203,9 @@ class ClusterReader:
         return Cluster(
             overview,
             task_managers,
-            tuple(job for job, _ in jobs),
+            tuple(job for job, _now in jobs),
             tuple(EndedJob(each.id, each.name, each.state, each.ended_at) for each in listed if each.state in ENDED),
-            max((now for _, now in jobs), default=0),
+            max((now for _job, now in jobs), default=0),
             tuple(
                 UnreadJob(each.id, each.name, each.state, cause_of(reply))
                 for each, reply in zip(alive, found, strict=True)
