@@ -120,7 +120,7 @@ def test_the_hooks_before_a_commit_are_the_linters_that_ci_runs():
 
 
 def test_the_fragments_of_the_changelog_are_well_formed():
-    done = subprocess.run(["antsibull-changelog", "lint"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["antsibull-changelog", "lint"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

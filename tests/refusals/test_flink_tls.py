@@ -117,7 +117,7 @@ def test_a_certificate_that_does_not_fit_is_refused(run, flink, tmp_path, names,
 
 def test_a_certificate_of_another_authority_is_refused(run, flink, tmp_path):
     now = datetime.datetime.now(datetime.UTC)
-    (one, _), (_, other) = (
+    (one, _authorities), (_bundle, other) = (
         certificates.Authority(tmp_path / name, name).issue("jm1", "flink", ["jm1.invalid"], 90, 1, now)
         for name in ("one", "other")
     )

@@ -86,9 +86,7 @@ def proofs(world):
 UNREAD = {"complete": False, "reasons": ["jm2 answers 503"], "jobs": []}
 
 
-@pytest.mark.parametrize(
-    ("kind", "done"), [("jobmanager", ["jm1"]), ("taskmanager", []), ("zookeeper", [])], ids=lambda each: str(each)
-)
+@pytest.mark.parametrize(("kind", "done"), [("jobmanager", ["jm1"]), ("taskmanager", []), ("zookeeper", [])], ids=str)
 def test_trap_55_nothing_is_decided_by_jobs_that_were_not_read(cluster, kind, done):
     """A standby bears no job; the leader, a TaskManager with tasks and a member under Flink stay as they are."""
     (cluster.folder / "flink.json").write_text(flink(**UNREAD))

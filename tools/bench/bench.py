@@ -30,17 +30,17 @@ def verdict_ms() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, default=RESULTS / "runs.json", help="file for all values")
     given = parser.parse_args()
     print(f"Booting the lab, then {3 + 3 * REPEAT} runs over SSH (usually 3 minutes) …", flush=True)
     with booted(INVENTORY) as seconds:
         play(INVENTORY, "playbooks/bundle.yml")
         first = play(INVENTORY, "playbooks/site.yml")
-        floor = middle([play(INVENTORY, "tools/bench/floor.yml") for _ in range(REPEAT)])
-        second = middle([play(INVENTORY, "playbooks/site.yml") for _ in range(REPEAT)])
+        floor = middle([play(INVENTORY, "tools/bench/floor.yml") for _each in range(REPEAT)])
+        second = middle([play(INVENTORY, "playbooks/site.yml") for _each in range(REPEAT)])
         check = play(INVENTORY, "playbooks/site.yml", "--check")
-        verdicts = [verdict_ms() for _ in range(REPEAT)]
+        verdicts = [verdict_ms() for _each in range(REPEAT)]
     runs = {"floor": floor, "first": first, "second": second, "check": check}
     print(f"{'run':8} {'wall s':>8} {'x floor':>8}  executions a host")
     for name, run in runs.items():

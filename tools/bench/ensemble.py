@@ -91,6 +91,7 @@ class Member:
             capture_output=True,
             text=True,
             timeout=120,
+            check=False,
         )
         if done.returncode:
             sys.exit(f"{self.name}: {' '.join(command)}: {done.stdout}{done.stderr}")

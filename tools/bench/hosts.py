@@ -59,7 +59,12 @@ def play(inventory: str, *arguments: str) -> Run:
         }
         began = time.monotonic()
         done = subprocess.run(
-            ["ansible-playbook", "-i", inventory, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+            ["ansible-playbook", "-i", inventory, *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         wall = time.monotonic() - began
         events = [json.loads(line) for line in Path(timeline.name).read_text().splitlines()]

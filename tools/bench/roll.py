@@ -191,7 +191,7 @@ def show(figures: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rolls", type=int, default=5, help="rolls, and stops by hand (5)")
     parser.add_argument("--json", type=Path, default=RESULTS / "roll.json", help="file for all values")
     parser.add_argument("--keep", action="store_true", help="take the lab's hosts as they run, and leave them running")

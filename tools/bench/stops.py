@@ -188,7 +188,8 @@ def show(name: str, figures: dict[str, Any]) -> None:
         "stall of a stop": f"median {median(stalls):.0f} ms, 90 % {share(stalls, 0.9):.0f} ms, max {max(stalls):.0f} ms, min {min(stalls):.0f} ms",
         "creates, deletes": f"{kept['creates_acknowledged']}, {kept['deletes_acknowledged']} acknowledged; lost {kept['creates_lost']}, {kept['deletes_lost']}",
         "database": f"{kept['znodes']} znodes, SHA-256 of all data and stats {sorted(set(kept['sha256'].values()))}",
-        "servers' own digests": f"{kept['digests_compared']} compared, {kept['digests_differing']} differ; at {kept['last_zxid']} {sorted(set(map(str, kept['digest_at_last_zxid'].values())))}",
+        "servers' own digests": f"{kept['digests_compared']} compared, {kept['digests_differing']} differ; "
+        f"at {kept['last_zxid']} {sorted(set(map(str, kept['digest_at_last_zxid'].values())))}",
         "digest mismatches": f"{figures['digest_mismatches']} told by the servers (mntr)",
         "client late by itself": f"{probe['longest_late_wake_ms']} ms at most",
         "load of the machine": f"{min(figures['load'])} to {max(figures['load'])}, median {median(figures['load'])}",
@@ -200,7 +201,7 @@ def show(name: str, figures: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--stops", type=int, default=100, help="with the unit's own signal (100, about 8 minutes)")
     parser.add_argument("--sigterm", type=int, default=20, help="with SIGTERM, for comparison (20)")
     parser.add_argument("--json", type=Path, default=RESULTS / "stops.json", help="file for all values")

@@ -92,7 +92,7 @@ def switch_lines() -> Iterator[str]:
 
 def role_lines(role: str) -> Iterator[str]:
     yield f"\n## Role {role}"
-    entry, spec = next(iter(load(role, "meta/argument_specs.yml")["argument_specs"].items()))
+    (entry, spec), *_others = load(role, "meta/argument_specs.yml")["argument_specs"].items()
     where, current = sections(role), None
     for name, option in spec["options"].items():
         if entry != "main" and option.get("required"):  # another role gives it

@@ -32,7 +32,7 @@ def load(inventory: Path) -> Lab:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog=COMMAND, description=(lab.__doc__ or "").split("\n")[0])
+    top = argparse.ArgumentParser(prog=COMMAND, description=(lab.__doc__ or "").partition("\n")[0])
     commands = top.add_subparsers(dest="command", required=True)
 
     def command(name: str, text: str) -> argparse.ArgumentParser:

@@ -177,7 +177,7 @@ def test_why_rewriting_what_is_there_does_not_suffice(job):
         ["ansible", "-i", str(cluster.INVENTORY), MEMBER, "-b", "-m", "streamquorum.ha.znode_acl", "-a", json.dumps(arguments)],
         cwd=cluster.ROOT, check=True, capture_output=True,
     )  # fmt: skip
-    found, _ = cluster.until("a checkpoint is made", lambda: tree().get(f"sasl:{FLINK}:31"), 30)
+    found, _took = cluster.until("a checkpoint is made", lambda: tree().get(f"sasl:{FLINK}:31"), 30)
     assert all("/checkpoints/" in path or "/checkpoint" in path for path in found), found
 
 

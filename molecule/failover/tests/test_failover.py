@@ -68,7 +68,7 @@ def test_the_leading_job_manager_is_killed(job):
         cluster.shell(
             leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
         )
-        _, took = cluster.until(
+        _found, took = cluster.until(
             "another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, SESSION + MARGIN
         )
         cluster.until("the job runs again", lambda: state(job) == "RUNNING", MARGIN)
@@ -89,7 +89,7 @@ def test_the_zookeeper_leader_is_killed(job):
         cluster.until("writes", lambda: len(result["acknowledged"]) > 5, 20)
         acknowledged = len(result["acknowledged"])
         cluster.shell(leader, "systemctl stop --no-block zookeeper; systemctl kill --signal=KILL zookeeper")
-        _, took = cluster.until("another leader", lambda: cluster.zookeeper_leader() != leader, 30)
+        _found, took = cluster.until("another leader", lambda: cluster.zookeeper_leader() != leader, 30)
         cluster.until("writes go on", lambda: len(result["acknowledged"]) > acknowledged + 20, 30)
         cluster.shell(leader, "systemctl start zookeeper")
         cluster.until("all members serve", lambda: all(cluster.mode(host) for host in cluster.group("zookeeper")), 60)

@@ -52,7 +52,7 @@ def safe(job):
             cluster.until("the job runs", lambda: state(job) == "RUNNING", 120)
             assert_nothing_lost(before[0])
             # A JobManager that has just begun to lead gives no metrics yet, and counts from 0.
-            restarts, _ = cluster.until("the job's metrics", lambda: [job_restarts(job)], 60)
+            restarts, _took = cluster.until("the job's metrics", lambda: [job_restarts(job)], 60)
             figures["job_restarts"] = restarts[0] - before[1] if restarts[0] >= before[1] else 1 + restarts[0]
             result["job_restarts"] = figures["job_restarts"]
         cluster.told(what, **figures)

@@ -62,7 +62,10 @@ def test_the_leading_job_manager_hangs(job):
     with cluster.session() as client:
         leader, _port = cluster.flink_leader(client)
         other = [entry for entry in cluster.job_managers() if entry[0] != leader]
-        running = lambda: cluster.rest(*other[0], f"/jobs/{job}")["state"] == "RUNNING"  # noqa: E731
+
+        def running():
+            return cluster.rest(*other[0], f"/jobs/{job}")["state"] == "RUNNING"
+
         with signalled(leader, "flink-jobmanager", "STOP"):
             cluster.until("another leader", lambda: cluster.flink_leader(client)[0] != leader, 60)
             cluster.until("the job runs again", running, HANGS)
@@ -94,7 +97,7 @@ def test_how_long_a_failover_takes(job, timeout, which):
             cluster.shell(
                 leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
             )
-            _, took = cluster.until("another leader", lambda: cluster.flink_leader(client)[0] != leader, HANGS)
+            _found, took = cluster.until("another leader", lambda: cluster.flink_leader(client)[0] != leader, HANGS)
         cluster.until("the job runs again", lambda: state(job) == "RUNNING", HANGS)
         cluster.told(
             f"SIGKILL of the leading JobManager, session timeout {timeout / 1000:g} s ({which})",
@@ -203,7 +206,7 @@ def test_trap_56_a_job_that_checkpoints_every_five_minutes_is_proved_by_a_checkp
         assert code == 0, output
         told = f"job {slow} (count) checkpoints every 300 s: is asked for one after a step"
         assert told in " ".join(output.split()), output
-        assert all(start != before[host][0] for host, (start, _) in started().items())
+        assert all(start != before[host][0] for host, (start, _tasks) in started().items())
         found = checkpoints(slow)
         assert found["latest"]["completed"]["trigger_timestamp"] > restarted_at(slow) > 0
         cluster.told("a roll of the TaskManagers under a job with an interval of 300 s", took_s=took)

@@ -155,7 +155,10 @@ def test_a_task_manager_with_a_foreign_certificate_is_not_registered(foreign):
         cluster.shell(host, f"cat /root/foreign.p12 > {STORES}; systemctl start flink-taskmanager")
         # Java shows none where it has none of the authority that is asked for.
         words = rf"Remote connection to \[/{cluster.address(host)}:\d+\] failed with \S*SSLHandshakeException"
-        refused = lambda: any(logged(each, "flink-jobmanager", words, since) for each in JOB_MANAGERS)  # noqa: E731
+
+        def refused():
+            return any(logged(each, "flink-jobmanager", words, since) for each in JOB_MANAGERS)
+
         cluster.until("a JobManager refuses it", refused, 90, every=1)
         assert cluster.shell(host, "systemctl is-active flink-taskmanager") == "active"
         assert registered() == len(TASK_MANAGERS) - 1
@@ -233,8 +236,11 @@ def test_a_killed_leader_is_followed_by_the_other(job):
     leader = re.search(r"leader https://(\S+?):8081", output).group(1)
     other = next(host for host in JOB_MANAGERS if host != leader)
     cluster.shell(leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager")
-    running = lambda: cluster.rest(other, 8081, f"/jobs/{job}")["state"] == "RUNNING"  # noqa: E731
-    _, took = cluster.until("the job runs again", running, 90)
+
+    def running():
+        return cluster.rest(other, 8081, f"/jobs/{job}")["state"] == "RUNNING"
+
+    _found, took = cluster.until("the job runs again", running, 90)
     cluster.told("SIGKILL of the leading JobManager, by TLS", job_running_again_s=took)
     assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"
     assert_nothing_lost(before)

@@ -183,7 +183,10 @@ def test_closed_no_door_is_open(job):
     assert not any(attacker.doors(MEMBER).values())
     joiner.start(OUTSIDE, MEMBER)
     words = "Learner not trying to authenticate and authentication is required"
-    logs = lambda: [cluster.shell(host, "journalctl -u zookeeper -o cat") for host in HOSTS]  # noqa: E731
+
+    def logs():
+        return [cluster.shell(host, "journalctl -u zookeeper -o cat") for host in HOSTS]
+
     cluster.until("a member refuses it", lambda: any(words in text for text in logs()))
     assert not joiner.joined(OUTSIDE)
     joiner.stop(OUTSIDE)

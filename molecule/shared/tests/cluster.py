@@ -73,6 +73,7 @@ def playbook(*arguments: str, inventory: Path = INVENTORY) -> tuple[int, str]:
         text=True,
         timeout=900,
         env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -92,7 +93,11 @@ def container(host: str) -> str:
 def shell(host: str, command: str) -> str:
     """Runs a command as root past the network, as one would at the machine's console."""
     done = subprocess.run(
-        ["podman", "exec", container(host), "sh", "-c", command], capture_output=True, text=True, timeout=120
+        ["podman", "exec", container(host), "sh", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, f"{host}: {command}: {done.stdout}{done.stderr}"
     return done.stdout.strip()

@@ -87,7 +87,7 @@ def assert_nothing_lost(highest_before):
         pairs = counted()
         return pairs if pairs and max(pairs)[0] > highest_before else []
 
-    pairs, _ = cluster.until("the job prints further numbers", further, 60, every=1)
+    pairs, _took = cluster.until("the job prints further numbers", further, 60, every=1)
     assert all(number == count for number, count in pairs), "the count is not the number: state was lost"
 
 
@@ -98,7 +98,7 @@ def both_answer():
 def job_restarts(job):
     """How often the leading JobManager restarted the job; a new leader counts from 0."""
     # A new leader has no metrics for its first moments.
-    (found,), _ = cluster.until("the metric", lambda: cluster.rest_any(f"/jobs/{job}/metrics?get=numRestarts"), 30)
+    (found,), _took = cluster.until("the metric", lambda: cluster.rest_any(f"/jobs/{job}/metrics?get=numRestarts"), 30)
     return int(found["value"])
 
 

@@ -79,6 +79,7 @@ def python(host, script):
         ["podman", "exec", cluster.container(host), "timeout", "40", "python3", "-c", script],
         capture_output=True,
         text=True,
+        check=False,
     )
     return done.returncode == 0, done.stdout
 
@@ -144,7 +145,7 @@ def attackers():
     """What whoever is not to come in holds, on every host."""
     ca_key = serialization.load_pem_private_key((AUTHORITY / "clients/ca.key").read_bytes(), None)
     ca = x509.load_pem_x509_certificate((AUTHORITY / "clients/ca.pem").read_bytes())
-    foreign_key, key = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+    foreign_key, key = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _each in range(2))
     foreign_name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "foreign")])
     foreign = signed("foreign", foreign_name, foreign_key, foreign_key, 9, authority=True)
     held = {
@@ -361,7 +362,7 @@ def test_a_certificate_comes_from_a_vaulted_file(tmp_path):
 
 def test_another_authority_is_taken_in_steps_without_a_restart(tmp_path):
     """Whoever runs has to trust it before anybody shows a certificate of it."""
-    key, own_key = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+    key, own_key = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _each in range(2))
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the next authority")])
     ca = (
         signed("the next authority", name, key, key, 9, authority=True)

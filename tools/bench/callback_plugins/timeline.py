@@ -51,7 +51,7 @@ class CallbackModule(CallbackBase):
         ActionBase._execute_module = timed
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        path, _, line = (task.get_path() or "").rpartition(":")
+        path, _colon, line = (task.get_path() or "").rpartition(":")
         path = os.path.relpath(path, os.getcwd()) if path else ""
         note(kind="task", name=task.get_name().rpartition(" : ")[2], path=path, line=line, action=str(task.action))
 

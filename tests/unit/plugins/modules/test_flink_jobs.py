@@ -105,7 +105,10 @@ def test_checkpoints_are_asked_for_while_they_are_waited_for():
     told, clock = [], Clock()
     wish = waiting.WaitCondition(checkpoints_since=WHOLE.cluster.clock_ms)
     readings = [WHOLE, WHOLE, AGAIN]
-    nudge = lambda reading, wish: told.append(reading)  # noqa: E731
+
+    def nudge(reading, _wish):
+        told.append(reading)
+
     found = module.JobsWatch(lambda: readings.pop(0), wish, 10, 0.5, clock, clock.sleep, nudge).run()
     assert found == AGAIN
     assert told == [WHOLE, WHOLE]

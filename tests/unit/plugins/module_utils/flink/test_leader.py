@@ -187,9 +187,9 @@ def test_hostile_data(data, why):
 
 def test_garbage_never_raises_anything_else():
     source = random.Random(1)
-    for _ in range(3000):
+    for _each in range(3000):
         data = bytearray(DATA)
-        for _ in range(source.randint(1, 4)):
+        for _each in range(source.randint(1, 4)):
             data[source.randrange(len(data))] = source.randrange(256)
         try:
             znode_data.decode_leader(bytes(data))

@@ -141,7 +141,10 @@ def test_a_secret_of_a_file_stays_on_the_host():
     assert host_state.without_secrets(text, []) == text
 
 
-LIMITS = "Limit                     Soft Limit           Hard Limit           Units\nMax open files            1024                 20000                files\n"
+LIMITS = (
+    "Limit                     Soft Limit           Hard Limit           Units\n"
+    "Max open files            1024                 20000                files\n"
+)
 
 
 @pytest.mark.parametrize(

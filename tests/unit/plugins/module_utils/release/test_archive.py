@@ -21,7 +21,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive im
 
 SUM, OTHER = "a" * 128, "b" * 128
 RELEASE = Release("zookeeper", "3.9.5", SUM)
-GROUPED = "apache.tar.gz: " + "\n               ".join(" ".join(["AAAAAAAA"] * 8) for _ in range(2))
+GROUPED = "apache.tar.gz: " + "\n               ".join(" ".join(["AAAAAAAA"] * 8) for _each in range(2))
 
 
 def member(name, content=b"", mode=0o644, kind=tarfile.REGTYPE, link=""):
@@ -48,10 +48,8 @@ def good(tmp_path):
     )
 
 
-@contextlib.contextmanager
 def no_url(url):
     raise SourceError("no network in this test")
-    yield
 
 
 def params(dest, sources, sha512, **more):

@@ -7,8 +7,8 @@ import io
 import json
 import os
 import tarfile
-import xml.etree.ElementTree as ElementTree
 import zipfile
+from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive, bundle
@@ -150,10 +150,8 @@ class Registry:
         return 0, ""
 
 
-@contextlib.contextmanager
 def unreachable(url):
     raise archive.SourceError("cannot be reached")
-    yield
 
 
 class Apache:

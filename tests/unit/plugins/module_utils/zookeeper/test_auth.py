@@ -212,7 +212,7 @@ def test_digest_sections_hold_the_users_and_nobody_elses():
 
 
 def test_a_javas_client_on_a_members_host_is_the_member_or_a_user():
-    (kerberos,) = auth.client_sections(wanted(), "", "").values()
+    (kerberos,) = list(auth.client_sections(wanted(), "", "").values())
     assert 'principal="zookeeper/n1.x.test@X.TEST"' in kerberos
     assert auth.client_sections(wanted(client="none"), "", "") == {}
     assert auth.jaas_text(auth.client_sections(wanted(mechanism="digest"), "streamquorum", "other")) == (

@@ -99,7 +99,7 @@ def test_what_is_no_answer_raises_and_closes(
 
 
 def test_a_server_that_drips_bytes_does_not_prolong_the_limit() -> None:
-    wire = Wire((b"x" for _ in range(1000)), seconds_each=1.0)
+    wire = Wire((b"x" for _each in range(1000)), seconds_each=1.0)
     with pytest.raises(CallTimedOut):
         ask(wire, SERVER, "srvr", wire.clock)
     assert wire.now <= Wire.timeout
@@ -242,9 +242,9 @@ def test_numbers_of_mntr(text: str, value: float | str) -> None:
 def test_random_bytes_raise_nothing_but_reply_errors(word: str, parse: Callable[[str], object]) -> None:
     chance = random.Random(7)
     whole = bytearray(recorded(f"3.9.5/written/3.{word}").encode())
-    for _ in range(300):
+    for _each in range(300):
         damaged = bytearray(whole)
-        for _ in range(chance.randrange(1, 20)):
+        for _each in range(chance.randrange(1, 20)):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         with suppress(ReplyError):
             parse(check(word, damaged.decode("utf-8", "replace")))

@@ -200,8 +200,7 @@ def test_a_write_that_one_server_does_not_show() -> None:
 def test_trap_10_two_leaders_are_lost_even_if_a_write_was_accepted() -> None:
     members, observed = ensemble("3.9.5/written")
     observed = {
-        i: replace(seen, srvr=replace(observed[i].srvr, mode="leader")) if i < 3 else seen
-        for i, seen in observed.items()
+        i: replace(seen, srvr=replace(seen.srvr, mode="leader")) if i < 3 else seen for i, seen in observed.items()
     }  # type: ignore[type-var]
     verdict = judge(members, observed, proof=Proof(accepted=True))
     assert (verdict.verdict, verdict.leader) == (LOST, None)
