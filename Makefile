@@ -86,6 +86,19 @@ unit: setup ## Pure logic, on replies recorded from real servers
 contract: setup ## Data agrees with data; real playbook runs refuse wrong inventories, and write the recorded bytes
 	@pytest tests/contract tests/refusals tests/traps tests/golden
 
+# Beside the release that requirements.txt pins. They need Python 3.12: uv takes one of this machine, or fetches one; a path serves too.
+CORES := 2.20 2.21
+CORES_PYTHON ?= 3.12
+.PHONY: ansible-cores
+ansible-cores: unit contract $(CORES:%=core-%) ## The same as unit and contract with each release of ansible-core that we support
+
+.PHONY: $(CORES:%=core-%)
+$(CORES:%=core-%): core-%: setup
+	@uv venv --quiet --clear --python $(CORES_PYTHON) build/cores/$*
+	@uv pip install --quiet --python build/cores/$* --override <(echo "ansible-core==$*.*") -r requirements-dev.txt
+	@PATH=$(CURDIR)/build/cores/$*/bin:$$PATH VIRTUAL_ENV=$(CURDIR)/build/cores/$* \
+		pytest tests/unit tests/contract tests/refusals tests/traps tests/golden
+
 # A folder of its own, because ansible-test wants .../ansible_collections/NAMESPACE/NAME; a repository of its own, because this one
 # ignores build/. It is also the home that ansible-test keeps its environments in, and the user's stays as it is.
 SANITY := $(CURDIR)/build/sanity

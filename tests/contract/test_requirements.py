@@ -25,6 +25,6 @@ def test_every_package_of_the_lock_has_a_hash():
 
 
 def test_setup_installs_from_the_lock_alone():
-    assert re.findall(r"pip install (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE) == [
+    assert re.findall(r"python -m pip install (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE) == [
         "--quiet --disable-pip-version-check --require-hashes -r requirements.lock"
     ]
