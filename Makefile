@@ -149,6 +149,10 @@ bench: lab-requirements setup ## Cost of a first, a second and a --check run, th
 bench-stops: lab-requirements setup ## Proof that ZooKeeper's stop is safe: 100 leader stops under writes (about 12 minutes)
 	@python3 tools/bench/stops.py
 
+.PHONY: bench-scale
+bench-scale: setup ## What a second run costs the controller with 7, 50 and 200 hosts, which are files (about 10 minutes)
+	@python3 tools/bench/scale.py
+
 .PHONY: lock
 lock: setup ## Write requirements.lock from requirements-dev.txt: all that is installed, with its hashes
 	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements-dev.txt --output-file requirements.lock

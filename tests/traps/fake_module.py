@@ -7,6 +7,7 @@ wrong, and when) and `log.jsonl` (each call, in the order of their ends). The co
 from __future__ import annotations
 
 import fcntl
+import hmac
 import json
 import os
 import signal
@@ -80,7 +81,7 @@ def host_state(me, given, _check):
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]
         },
         "unread": {},
-        "standing": {},
+        "standing": standing(me, given),
         "memory": {"swap_mb": 0, "swappiness": 60, "huge_pages": "madvise"},
         "certificates": dict.fromkeys(given.get("certificates", []), ""),
         "open_files": me.get("open_files", 1048576),
@@ -89,6 +90,20 @@ def host_state(me, given, _check):
             {"address": "", "port": port, "pid": 1, "unit": unit} for unit, port in services.items() if me["live"] and port
         ],
     }  # fmt: skip
+
+
+def standing(me, given):
+    """What stands at the paths of a host's `entries`, where a world says that they were written."""
+    key = (given.get("standing") or {}).get("key", "").encode()
+    found = {}
+    for entry in me.get("entries", []):
+        entry = {"state": "file", "target": "", "owner": "root", "group": "root", "mode": "0644"} | entry
+        content = entry.get("secret_content", entry.get("content", ""))
+        found[entry["path"]] = {
+            "kind": entry["state"], "digest": hmac.new(key, content.encode(), "sha256").hexdigest(), "settings": {},
+            **{name: entry[name] for name in ("owner", "group", "mode", "target")},
+        }  # fmt: skip
+    return found
 
 
 def host_files(me, given, check):

@@ -139,27 +139,35 @@ class World:
         self.know()
         return self.run("phases/roll.yml", "-e", "rolling_kind=zookeeper", *arguments)
 
-    def _start(self, playbook: str, *arguments: str) -> subprocess.Popen:
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a run in this world has in its environment."""
+        return {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_SSH_RETRIES": "0",
+            "FAKE_WORLD": str(self.folder),
+            "PWD": str(self.folder),
+        }
+
+    def prepare(self) -> Path:
+        """Writes what a run reads; gives the inventory's file."""
         (self.folder / "events.json").write_text(json.dumps(self.events))
         inventory = self.folder / "inventory.json"
         inventory.write_text(json.dumps(self.inventory))
+        return inventory
+
+    def _start(self, playbook: str, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [ANSIBLE_PLAYBOOK, "-i", str(inventory), f"playbooks/{playbook}", *arguments],
+            [ANSIBLE_PLAYBOOK, "-i", str(self.prepare()), f"playbooks/{playbook}", *arguments],
             cwd=self.tree,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            env=os.environ
-            | {
-                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-                "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_SSH_RETRIES": "0",
-                "FAKE_WORLD": str(self.folder),
-                "PWD": str(self.folder),
-            },
+            env=os.environ | self.environment,
         )
 
     def run(self, playbook: str, *arguments: str) -> tuple[int, str]:

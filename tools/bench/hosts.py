@@ -7,11 +7,12 @@ import contextlib
 import itertools
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of ansible-playbook: wall time in seconds, and what happened in it, in order."""
+    """A run of ansible-playbook: wall time and CPU time of it and its children in seconds, and what happened in it, in order."""
 
     wall: float
+    cpu: float
     output: str
     tasks: list[Task] = field(default_factory=list)
     #: at (unix time of the end), host, module, seconds
@@ -48,25 +50,42 @@ class Run:
         return dict(collections.Counter(each["host"] for each in self.modules))
 
 
-def play(inventory: str, *arguments: str) -> Run:
-    """Runs ansible-playbook; the benchmark ends where it fails."""
+def cpu() -> float:
+    """CPU seconds, user and system, of all children that have ended so far, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def play(inventory: str, *arguments: str, folder: Path = ROOT, environment: Mapping[str, str] | None = None) -> Run:
+    """Runs ansible-playbook; the benchmark ends where it fails.
+
+    Args:
+        inventory: its path.
+        arguments: the playbook, and options.
+        folder: to run it in.
+        environment: what is said there beside what ours says.
+    """
     with tempfile.NamedTemporaryFile() as timeline:
-        environment = os.environ | {
-            "SQ_TIMELINE": timeline.name,
-            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tools/bench/callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "timeline",
-            "ANSIBLE_NOCOLOR": "1",
-        }
-        began = time.monotonic()
+        settings = (
+            os.environ
+            | (environment or {})
+            | {
+                "SQ_TIMELINE": timeline.name,
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tools/bench/callback_plugins"),
+                "ANSIBLE_CALLBACKS_ENABLED": "timeline",
+                "ANSIBLE_NOCOLOR": "1",
+            }
+        )
+        began, used = time.monotonic(), cpu()
         done = subprocess.run(
             ["ansible-playbook", "-i", inventory, *arguments],
-            cwd=ROOT,
-            env=environment,
+            cwd=folder,
+            env=settings,
             capture_output=True,
             text=True,
             check=False,
         )
-        wall = time.monotonic() - began
+        wall, used = time.monotonic() - began, cpu() - used
         events = [json.loads(line) for line in Path(timeline.name).read_text().splitlines()]
     if done.returncode:
         sys.exit(f"{' '.join(arguments)} failed:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
@@ -76,7 +95,7 @@ def play(inventory: str, *arguments: str) -> Run:
         for this, following in itertools.pairwise(marks)
     ]
     modules = [event for event in events if event["kind"] == "module"]
-    return Run(round(wall, 2), done.stdout, tasks, modules)
+    return Run(round(wall, 2), round(used, 2), done.stdout, tasks, modules)
 
 
 def lab(inventory: str, verb: str, *arguments: str) -> float:
