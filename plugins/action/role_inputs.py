@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import validate_argument_spec
 
 
@@ -17,7 +18,8 @@ class ActionModule(validate_argument_spec.ActionModule):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         role = Path(self._task.args["role_path"])
-        specs = self._loader.load_from_file(str(role / "meta/argument_specs.yml"))["argument_specs"]
+        # Not by the loader, which keeps the place of each value, and copies all of it.
+        specs = yaml_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
         self._task.args = {"argument_spec": specs["main"]["options"]}
         try:
             result: dict[str, Any] = super().run(tmp, variables)
