@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
@@ -52,8 +53,25 @@ def values(wanted: Iterable[str], templar: Templar, known: Mapping[str, Any]) ->
         templar: of the action.
         known: all variables of the host, as the action got them.
     """
-    found: dict[str, Any] = plain(templar.template({name: known[name] for name in wanted if name in known}))
-    return found
+    texts = {name: _text(known[name]) for name in wanted if name in known}
+    templates = {name: known[name] for name, text in texts.items() if text is None or TEMPLATE.search(text)}
+    found: dict[str, Any] = plain(templar.template(templates)) if templates else {}
+    return {name: found[name] if name in found else json.loads(str(text)) for name, text in texts.items()}
+
+
+#: What a text has that Ansible may take for a template.
+TEMPLATE = re.compile(r"{[{%#]|#jinja2:")
+
+
+def _text(value: Any) -> str | None:
+    """A value as JSON; None where it is none of JSON's types, such as a vaulted text.
+
+    Most of what a plan reads is tables, in which there is nothing to template. Templated all the same, they are copied item by item.
+    """
+    try:
+        return json.dumps(value)
+    except TypeError:
+        return None
 
 
 def plain(value: Any) -> Any:
