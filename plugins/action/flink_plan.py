@@ -27,9 +27,9 @@ class ActionModule(ActionBase):
         seen = variables["hostvars"][name]
         inputs = Inputs.of(name, found, role_inputs.plain({key: seen[key] for key in SEEN if key in seen}))
         tables = Tables.of(found, role_path)
-        host = HostState.of(args["host"]) if args.get("host") else None
-        published = args.get("published") or {}
+        host = HostState.of(variables[args["host"]]) if "host" in args else None
+        published = variables[args["published"]] if "published" in args else {}
         source = release_source.of_role("flink", found, published.get("sums"), published.get("reason", ""))
         key = args.get("key") or token_hex(16)
-        made = plan(inputs, tables, Peers.of(args["peers"]), source, key, host, args.get("stores"))
+        made = plan(inputs, tables, Peers.of(variables[args["peers"]]), source, key, host, args.get("stores"))
         return result | {"changed": False, **role_inputs.plain(asdict(made))}

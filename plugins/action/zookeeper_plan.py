@@ -26,8 +26,8 @@ class ActionModule(ActionBase):
         names = role_inputs.of_role(role_path)
         found = role_inputs.values([*names, *Inputs.variables()], self._templar, variables)
         inputs, tables = Inputs.of(str(variables["inventory_hostname"]), found), Tables.of(found, role_path)
-        published = args.get("published") or {}
+        published = variables[args["published"]] if "published" in args else {}
         source = release_source.of_role("zookeeper", found, published.get("sums"), published.get("reason", ""))
-        host = HostState.of(args["host"]) if args.get("host") else None
-        made = plan(inputs, tables, Peers.of(args["peers"]), source, args.get("key") or token_hex(16), host)
+        host = HostState.of(variables[args["host"]]) if "host" in args else None
+        made = plan(inputs, tables, Peers.of(variables[args["peers"]]), source, args.get("key") or token_hex(16), host)
         return result | {"changed": False, **role_inputs.plain(asdict(made))}

@@ -23,15 +23,15 @@ attributes:
     description: Changes nothing.
 options:
   peers:
-    description: What M(streamquorum.ha.flink_peers) gave.
-    type: dict
+    description: Name of the variable that holds what M(streamquorum.ha.flink_peers) gave.
+    type: str
     required: true
   host:
-    description: What M(streamquorum.ha.host_state) gave, asked for RV(reads); left out before.
-    type: dict
+    description: Name of the variable that holds what M(streamquorum.ha.host_state) gave, asked for RV(reads); left out before.
+    type: str
   published:
-    description: What M(streamquorum.ha.published_sum) gave, with the host.
-    type: dict
+    description: Name of the variable that holds what M(streamquorum.ha.published_sum) gave, with the host.
+    type: str
   key:
     description: The key of the digests that the host was asked with; one is made where it is left out.
     type: str
@@ -43,7 +43,7 @@ options:
 EXAMPLES = r"""
 - name: Plan from the inventory
   streamquorum.ha.flink_plan:
-    peers: "{{ __flink_ha_peers }}"
+    peers: __flink_ha_peers
   register: __flink_ha_asked
   no_log: true
 """

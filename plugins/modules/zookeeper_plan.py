@@ -23,15 +23,15 @@ attributes:
     description: Changes nothing.
 options:
   peers:
-    description: What M(streamquorum.ha.zookeeper_peers) gave.
-    type: dict
+    description: Name of the variable that holds what M(streamquorum.ha.zookeeper_peers) gave.
+    type: str
     required: true
   host:
-    description: What M(streamquorum.ha.host_state) gave, asked for RV(reads); left out before.
-    type: dict
+    description: Name of the variable that holds what M(streamquorum.ha.host_state) gave, asked for RV(reads); left out before.
+    type: str
   published:
-    description: What M(streamquorum.ha.published_sum) gave, with the host.
-    type: dict
+    description: Name of the variable that holds what M(streamquorum.ha.published_sum) gave, with the host.
+    type: str
   key:
     description: The key of the digests that the host was asked with; one is made where it is left out.
     type: str
@@ -40,7 +40,7 @@ options:
 EXAMPLES = r"""
 - name: Plan from the inventory
   streamquorum.ha.zookeeper_plan:
-    peers: "{{ __zookeeper_peers }}"
+    peers: __zookeeper_peers
   register: __zookeeper_asked
   no_log: true
 """
