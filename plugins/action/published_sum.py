@@ -22,7 +22,10 @@ class ActionModule(ActionBase):
         prefix = release_source.PREFIXES[name]
         names = [f"{prefix}_{each}" for each in ("version", "releases", "install_method", *release_source.INPUTS)]
         given = role_inputs.values(names, self._templar, variables)
-        states = [variables["hostvars"][host].get(self._task.args["state"]) for host in variables["ansible_play_hosts"]]
+        states = [
+            role_inputs.registered(variables["hostvars"], host, self._task.args["state"])
+            for host in variables["ansible_play_hosts"]
+        ]
         try:
             sums, told = self._sums(name, given, _markers(states), published_sums.record_path(variables))
         except ReleaseError as error:

@@ -74,6 +74,20 @@ def _text(value: Any) -> str | None:
         return None
 
 
+def registered(hostvars: Mapping[str, Mapping[str, Any]], host: str, name: str) -> Any:
+    """What a task of this run registered for a host; None for nothing.
+
+    Not by `hostvars[host]`: it has no templates, and would be copied item by item all the same.
+
+    Args:
+        hostvars: Ansible's, or a mapping.
+        host: one of the inventory.
+        name: of the variable.
+    """
+    raw = getattr(hostvars, "raw_get", hostvars.get)
+    return (raw(host) or {}).get(name)
+
+
 def plain(value: Any) -> Any:
     """A value without what Ansible notes of its origin, in the types of JSON."""
     return json.loads(json.dumps(value, default=str))

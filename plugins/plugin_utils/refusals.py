@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import registered
+
 
 def refusals(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], name: str) -> list[str]:
     """The problems of all plans of a run.
@@ -17,10 +19,11 @@ def refusals(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], na
     Returns:
         Each problem once, in the order of the hosts. One that not all hosts have begins with the names of those that do.
     """
-    judged = [host for host in hosts if name in hostvars[host]]
+    plans = {host: registered(hostvars, host, name) for host in hosts}
+    judged = [host for host, plan in plans.items() if plan is not None]
     concerned: dict[str, list[str]] = {}
     for host in judged:
-        for problem in hostvars[host][name]["problems"]:
+        for problem in plans[host]["problems"]:
             concerned.setdefault(str(problem), []).append(host)
     return [_told(problem, found, judged) for problem, found in concerned.items()]
 

@@ -20,7 +20,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config i
     zookeeper_connect_string,
     zookeeper_members,
 )
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain, unique
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain, registered, unique
 
 HostVars = Mapping[str, Mapping[str, Any]]
 Settings = Mapping[str, str]
@@ -197,12 +197,12 @@ def gather(
     """
     managing, working, members = (list(groups.get(name, ())) for name in (JOB_MANAGERS, TASK_MANAGERS, ZOOKEEPER))
     hosts = list(dict.fromkeys([*managing, *working]))
+    plans = {host: registered(hostvars, host, noted) or {} for host in hosts} if noted else {}
     # Each look at a host gathers all of its variables anew.
     hostvars = {host: hostvars[host] for host in dict.fromkeys([*hosts, *members])}
     ids = {
         host: _path(plain(hostvars[host].get("flink_ha_cluster_id", defaults["flink_ha_cluster_id"]))) for host in hosts
     }
-    plans = {host: hostvars[host].get(noted) or {} for host in hosts} if noted else {}
     clusters = {}
     for name in dict.fromkeys(ids.values()):
         leaders, workers = ([host for host in group if ids[host] == name] for group in (managing, working))

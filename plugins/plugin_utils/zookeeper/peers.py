@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import PARTICIPANT, zookeeper_members
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain, registered
 
 HostVars = Mapping[str, Mapping[str, Any]]
 PRESENT = "present"
@@ -119,7 +119,7 @@ def gather(
     """
     hosts = list(groups.get("zookeeper", ()))
     clients = dict.fromkeys([*groups.get("flink_jobmanager", ()), *groups.get("flink_taskmanager", ())])
-    plans = {host: (hostvars[host].get(noted) or {}) for host in hosts} if noted else {}
+    plans = {host: registered(hostvars, host, noted) or {} for host in hosts} if noted else {}
     return Peers(
         members=tuple(Member(**each) for each in plain(zookeeper_members(hostvars, hosts))),
         hosts=tuple(hosts),
