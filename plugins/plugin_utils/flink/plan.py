@@ -81,8 +81,9 @@ class Install:
 
 @dataclass(frozen=True)
 class Configure:
-    """What has to be done before and after the files are written."""
+    """What has to be done before and after the files are written. Where nothing is, the tasks of it are not even looked at."""
 
+    needed: bool
     #: Whether anything on the host differs from what is to be written.
     write: bool
     tls: bool
@@ -226,6 +227,7 @@ def plan(
     if cluster.group is None:
         return judged
     written = entries(inputs, tables, peers, cluster.group, host, planned, stores or {})
+    configure = _configure(inputs, tables, cluster, host, written, planned, key)
     told = judgement.group_problems(inputs, peers, cluster.group, host, planned)
     return replace(
         judged,
@@ -234,7 +236,7 @@ def plan(
         entries=written,
         steps=Steps(
             install=_install(inputs, tables, cluster, host, source),
-            configure=_configure(inputs, tables, cluster, host, written, key),
+            configure=configure,
             services=tuple(rules.steps(planned)),
             prove=_prove(inputs, cluster),
             acls=_acls(inputs, peers, cluster.group),
@@ -321,13 +323,24 @@ def _install(inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState, 
 
 
 def _configure(
-    inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState, written: Entries, key: str
+    inputs: Inputs,
+    tables: Tables,
+    cluster: Cluster,
+    host: HostState,
+    written: Entries,
+    planned: Sequence[Service],
+    key: str,
 ) -> Configure:
+    # Certificates are made beside this plan, and compared by `host_files`.
+    write = inputs.tls or bool(differing([*written.first, *written.then], host.standing, key))
+    rules_plan = firewall_plan(inputs, tables, cluster, host)
+    # A keytab is proved with each run.
+    needed = write or inputs.kerberos or rules_plan.unload or bool(rules_plan.load)
     return Configure(
-        # Certificates are made beside this plan, and compared by `host_files`.
-        write=inputs.tls or bool(differing([*written.first, *written.then], host.standing, key)),
+        needed=needed or any(service["needs_reload"] for service in planned),
+        write=write,
         tls=inputs.tls,
-        firewall=firewall_plan(inputs, tables, cluster, host),
+        firewall=rules_plan,
     )
 
 
