@@ -32,4 +32,7 @@ class ActionModule(ActionBase):
         source = release_source.of_role("flink", found, published.get("sums"), published.get("reason", ""))
         key = args.get("key") or token_hex(16)
         made = plan(inputs, tables, Peers.of(variables[args["peers"]]), source, key, host, args.get("stores"))
-        return result | {"changed": False, **role_inputs.plain(asdict(made))}
+        told = role_inputs.plain(asdict(made))
+        # Its texts stand in the entries as well, and no task asks for them here.
+        del told["generations"]
+        return result | {"changed": False, **told}

@@ -30,4 +30,7 @@ class ActionModule(ActionBase):
         source = release_source.of_role("zookeeper", found, published.get("sums"), published.get("reason", ""))
         host = HostState.of(variables[args["host"]]) if "host" in args else None
         made = plan(inputs, tables, Peers.of(variables[args["peers"]]), source, args.get("key") or token_hex(16), host)
-        return result | {"changed": False, **role_inputs.plain(asdict(made))}
+        told = role_inputs.plain(asdict(made))
+        # Its texts stand in the entries as well, and no task asks for them here.
+        del told["generation"]
+        return result | {"changed": False, **told}

@@ -102,10 +102,6 @@ note:
   description: What the others have to know of this host - has_flink, services, rest, principals, tolerates and members.
   type: dict
   returned: with the host, where it is not refused
-generations:
-  description: By service, files and links that it is to run with. Secret.
-  type: dict
-  returned: with the host, where it is not refused
 entries:
   description: Entries of M(streamquorum.ha.host_files) - first, then (after those of the certificates) and after (a roll). Secret.
   type: dict

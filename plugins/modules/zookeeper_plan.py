@@ -90,10 +90,6 @@ live_config:
   description: Configuration of the member that runs; empty where none does.
   type: str
   returned: always
-generation:
-  description: Files and links that the member is to run with. Secret.
-  type: dict
-  returned: with the host, where it is not refused
 entries:
   description: Entries of M(streamquorum.ha.host_files) - first, then (after those of the certificates) and record. Secret.
   type: dict

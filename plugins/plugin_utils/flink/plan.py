@@ -233,7 +233,8 @@ def plan(
         judged,
         problems=tuple(told),
         cautions=tuple(judgement.open_rest(inputs, peers, cluster.group)["warnings"]),
-        entries=written,
+        # Texts that nobody writes are not carried through the run: each process of it is made with those of all hosts.
+        entries=written if configure.write else replace(written, first=(), then=()),
         steps=Steps(
             install=_install(inputs, tables, cluster, host, source),
             configure=configure,
