@@ -50,3 +50,41 @@ def test_a_secret_is_in_no_text_of_the_object():
 def test_names_come_from_the_specification():
     text = "argument_specs:\n  main:\n    options:\n      a: {type: int}\n      b: {type: str}\n  more: {}\n"
     assert inputs.names(text) == ["a", "b"]
+
+
+class Templar:
+    """Answers to whatever it is asked, and notes it."""
+
+    def template(self, variable):
+        self.asked = variable
+        return dict.fromkeys(variable, "templated")
+
+
+def test_only_what_may_have_a_template_is_templated():
+    templar, vaulted = Templar(), object()
+    known = {
+        "table": [{"key": "a"}],
+        "path": ["{{ other }}/x"],
+        "block": "{% if a %}",
+        "jinja": "#jinja2: a",
+        "secret": vaulted,
+    }
+    found = inputs.values(["table", "path", "block", "jinja", "secret", "missing"], templar, known)
+    assert templar.asked == {name: known[name] for name in ("path", "block", "jinja", "secret")}
+    assert found == dict.fromkeys(("path", "block", "jinja", "secret"), "templated") | {"table": [{"key": "a"}]}
+
+
+class HostVars(dict):
+    """As Ansible's, which templates what is looked up."""
+
+    def raw_get(self, host):
+        return self[host]
+
+    def get(self, host, default=None):
+        raise AssertionError("looked up")
+
+
+def test_what_was_registered_is_read_as_it_is():
+    assert inputs.registered(HostVars(tm1={"plan": 1}), "tm1", "plan") == 1
+    assert inputs.registered({"tm1": {"plan": 1}}, "tm1", "other") is None
+    assert inputs.registered({}, "tm1", "plan") is None
