@@ -256,7 +256,7 @@ def test_trap_36_an_unreachable_host_is_passed_over_only_where_its_answer_is_not
 
 #: What the condition of a task that runs once may ask: the same on every host of the play.
 SAME_EVERYWHERE = {
-    "ansible_check_mode", "__flink_ha_serving", "__flink_ha_starting", "__flink_ha_to_roll", "__zookeeper_any_live",
+    "ansible_check_mode", "__flink_ha_starting", "__zookeeper_any_live",
     "__zookeeper_all_live", "__zookeeper_to_roll",
     # Inputs of a whole ensemble or cluster, and what is derived from the facts of all its hosts.
     "zookeeper_acls", "length", "__zookeeper_settled", "__zookeeper_loses_identities", "zookeeper_noted", "is", "defined",
@@ -267,7 +267,9 @@ SAME_EVERYWHERE = {
     "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__zookeeper_locked_problems",
     "flink_ha_zookeeper_auth", "flink_ha_kerberos_contexts", "kerberos",
     # Gathered once for all hosts.
-    "__flink_ha_peers", "tls", "__zookeeper_refusals", "__flink_ha_refusals",
+    "__flink_ha_peers", "tls",
+    # A cluster, of a loop over all of them.
+    "item", "serving", "__zookeeper_refusals", "__flink_ha_refusals",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 #: Columns of a line on the screen: 100 less what Ansible puts before a message.
@@ -11,9 +12,11 @@ WIDTH = 92
 #: Longest name of a job in the table; status_json has it whole.
 NAME = 24
 
-#: Where the roles note the answers of the verification modules, and the addresses of a cluster's TaskManagers.
-QUORUM, LEADER, JOBS, WORKERS = "zookeeper_verdict", "flink_ha_leader", "flink_ha_jobs", "flink_ha_workers"
+#: Where the roles note the answers of the verification modules; of Flink a loop's, one for each cluster.
+QUORUM, LEADER, JOBS = "zookeeper_verdict", "flink_ha_leader", "flink_ha_jobs"
 
+#: What Ansible adds to an answer.
+INTERNAL = ("invocation", "changed", "failed", "item", "ansible_loop_var", "attempts")
 NOT_ASKED = ["Flink: not asked"]
 
 #: What `answers` gives.
@@ -33,12 +36,18 @@ def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> 
         given = hostvars[host]
         if "verdict" in (given.get(QUORUM) or {}):
             found["zookeeper"] = found["zookeeper"] or given[QUORUM]
-        if "verdict" in (given.get(LEADER) or {}):
-            jobs = given.get(JOBS) or {}
-            found["clusters"].append(
-                {"flink": given[LEADER], "jobs": jobs if "jobs" in jobs else {}, "workers": given.get(WORKERS) or []}
-            )
+        found["clusters"] = found["clusters"] or _clusters(given.get(LEADER) or {}, given.get(JOBS) or {})
     return found
+
+
+def _clusters(leaders: Mapping[str, Any], jobs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    nothing: dict[str, Any] = {}
+    replies = zip_longest(leaders.get("results", []), jobs.get("results", []), fillvalue=nothing)
+    return [
+        {"flink": leader, "jobs": each if "jobs" in each else {}, "workers": each.get("item", {}).get("workers", [])}
+        for leader, each in replies
+        if "verdict" in leader
+    ]
 
 
 def leaders(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> str:
@@ -123,7 +132,7 @@ def summary(found: Found) -> dict[str, Any]:
 
 
 def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in answer.items() if key not in ("invocation", "changed", "failed")}
+    return {key: value for key, value in answer.items() if key not in INTERNAL}
 
 
 def ensemble_text(answer: Mapping[str, Any]) -> str:

@@ -256,6 +256,9 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> 
         "kazoo_path": tables.client_library,
         "timeout": inputs.start_timeout,
         "query_host": cluster.query_host,
+        # Addresses of JobManagers that are not waited for.
+        "unreached": list(cluster.unreached_addresses),
+        "serving": bool(cluster.group and cluster.group.serving),
     }
 
 

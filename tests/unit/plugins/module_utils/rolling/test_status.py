@@ -24,7 +24,10 @@ ANSWER = {
 
 
 def lines(jobs, workers=("TM1", "tm2")):
-    asked = {"flink_ha_leader": flink(rest("jm1")), "flink_ha_jobs": jobs, "flink_ha_workers": list(workers)}
+    asked = {
+        "flink_ha_leader": {"results": [flink(rest("jm1"))]},
+        "flink_ha_jobs": {"results": [jobs | {"item": {"workers": list(workers)}}]},
+    }
     found = status.answers({"jm1": {}, "jm2": asked}, ["jm1", "jm2"])
     return [" ".join(line.split()) for line in status.status_text(found).splitlines()]
 
@@ -136,7 +139,7 @@ def test_trap_59_without_a_standby_job_manager_nothing_is_well(answer, told):
     hostvars = {
         "zk1": {"zookeeper_verdict": {"verdict": "healthy", "servers": [], "leader": None, "write_proof": "not_asked",
                                         "serving_voters": 3, "voters": 3, "fault_tolerance_left": 1}},
-        "jm1": {"flink_ha_leader": answer, "flink_ha_jobs": ANSWER | {"complete": True}},
+        "jm1": {"flink_ha_leader": {"results": [answer]}, "flink_ha_jobs": {"results": [ANSWER | {"complete": True}]}},
     }  # fmt: skip
     found = status.answers(hostvars, hostvars)
 
