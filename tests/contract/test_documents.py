@@ -141,7 +141,7 @@ def test_nothing_names_a_machine_or_a_registry():
 
 
 def test_a_role_takes_no_default_of_an_input_outside_defaults():
-    for path in [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "roles").glob("*/vars/main/texts.yml")]:
+    for path in [*(ROOT / "roles").glob("*/tasks/**/*.yml"), *(ROOT / "roles").glob("*/vars/main/texts.yml")]:
         assert not re.search(r"(?<!_)\b(?:zookeeper|flink_ha)_[a-z_]+ *\| *default\(", path.read_text()), path
 
 

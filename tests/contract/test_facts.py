@@ -42,9 +42,9 @@ def test_no_role_reads_a_name_that_another_keeps_to_itself(role):
 
 def test_the_facts_of_the_table_are_those_that_the_roles_set():
     given = set()
-    for path in (ROOT / "roles").glob("*/tasks/*.yml"):
+    for path in (ROOT / "roles").glob("*/tasks/**/*.yml"):
         text = path.read_text()
-        prefix = path.parts[-3]
+        prefix = path.relative_to(ROOT / "roles").parts[0]
         given |= set(re.findall(rf"^ +register: ({prefix}_\w+)$", text, re.MULTILINE))
         for block in re.findall(r"(?m)^( +)ansible\.builtin\.set_fact:\n((?:\1  .*\n?)+)", text):
             given |= set(re.findall(rf"(?m)^{block[0]}  ({prefix}_\w+):", block[1]))

@@ -50,7 +50,7 @@ def test_every_entry_point_is_a_task_file_and_is_included_without_its_extension(
     """`tasks_from: x.yml` silently skips the specs; `tasks_from: x` does not."""
     for entry in specs(role):
         assert (ROOT / "roles" / role / "tasks" / f"{entry}.yml").exists()
-    for path in [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]:
+    for path in [*(ROOT / "roles").glob("*/tasks/**/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]:
         assert ".yml" not in "".join(line for line in path.read_text().splitlines() if "tasks_from:" in line)
 
 

@@ -207,7 +207,7 @@ def leader_znode(_me, given, _check):
     return reply
 
 
-def flink_jobs(_me, given, _check):
+def flink_job_info(_me, given, _check):
     known = flink()
     workers = [
         {"id": each["process"], "host": f"{each['name']}.invalid", "port": 6122, "slots": 2, "free_slots": 1}

@@ -80,7 +80,7 @@ def steps(world):
 
 def proofs(world):
     """Arguments of the waits for a checkpoint."""
-    return [call["args"] for call in world.calls("flink_jobs") if call["args"].get("wait_for_checkpoints_since")]
+    return [call["args"] for call in world.calls("flink_job_info") if call["args"].get("wait_for_checkpoints_since")]
 
 
 UNREAD = {"complete": False, "reasons": ["jm2 answers 503"], "jobs": []}
@@ -137,7 +137,9 @@ def test_trap_57_what_did_not_run_before_a_step_is_not_asked_to_run_after_it(clu
     assert code == 0, output
     assert f"job {SICK} (count) is RESTARTING: it is not asked to run after a step" in output
     waits = [
-        call["args"]["wait_for_job_ids"] for call in cluster.calls("flink_jobs") if "wait_for_job_ids" in call["args"]
+        call["args"]["wait_for_job_ids"]
+        for call in cluster.calls("flink_job_info")
+        if "wait_for_job_ids" in call["args"]
     ]
     assert waits
     assert all(each == [COUNT] for each in waits)
@@ -204,7 +206,9 @@ def test_a_failure_rate_is_given_its_time(cluster):
     (cluster.folder / "flink.json").write_text(flink(jobs=[just]))
     code, output = rolled(cluster, "taskmanager")
     assert code == 0, output
-    waits = [call["args"]["wait_for_calm"] for call in cluster.calls("flink_jobs") if call["args"].get("wait_for_calm")]
+    waits = [
+        call["args"]["wait_for_calm"] for call in cluster.calls("flink_job_info") if call["args"].get("wait_for_calm")
+    ]
     assert waits == [{COUNT: 60_001}]
     assert cluster.stepped() == ["tm1", "tm2", "tm3"]
     assert "60 s pass between two of its restarts" in output

@@ -14,9 +14,14 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import dec
 from traps.world import ROOT
 
 PLAYBOOKS = [*sorted((ROOT / "playbooks").glob("*.yml")), *sorted((ROOT / "playbooks/phases").glob("*.yml"))]
-TASK_FILES = [*sorted((ROOT / "roles").glob("*/tasks/*.yml")), *sorted((ROOT / "playbooks/tasks").glob("*.yml"))]
+TASK_FILES = [*sorted((ROOT / "roles").glob("*/tasks/**/*.yml")), *sorted((ROOT / "playbooks/tasks").glob("*.yml"))]
 SECTIONS = ("block", "rescue", "always")
 PLAY_SECTIONS = ("pre_tasks", "tasks", "post_tasks", "roles", "handlers")
+
+
+def role_of(path: Path) -> str:
+    """The role, or the folder of the playbooks, that a file of tasks is of."""
+    return path.relative_to(ROOT).parts[-path.parts[::-1].index("tasks") - 2]
 
 
 def load(path: Path) -> list[dict[str, Any]]:
@@ -48,7 +53,7 @@ def tasks() -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
     """Every task of the tree, with a name for messages and the conditions around it."""
     for path in TASK_FILES:
         for task, outer in walk(load(path)):
-            yield f"{path.parent.parent.name}/{path.name}: {task.get('name')}", task, outer
+            yield f"{role_of(path)}/{path.name}: {task.get('name')}", task, outer
     for name, play in plays():
         for section in PLAY_SECTIONS:
             for task, outer in walk(play.get(section, [])):
@@ -105,7 +110,7 @@ def test_trap_03_a_rescue_ends_in_a_failure():
     found = set()
     for path in TASK_FILES:
         for task, _outer in walk(load(path)):
-            name = f"{path.parent.parent.name}/{path.name}: {task.get('name')}"
+            name = f"{role_of(path)}/{path.name}: {task.get('name')}"
             if "rescue" in task and name not in DECIDED_LATER:
                 assert "ansible.builtin.fail" in last_of(task["rescue"], path.parent), name
             found |= {name} if "rescue" in task else set()
@@ -280,7 +285,7 @@ def run_once() -> Iterator[Any]:
         given = task.get("ansible.builtin.include_tasks") or task.get("ansible.builtin.import_tasks")
         file = given.get("file") if isinstance(given, dict) else given
         if file:
-            includes.setdefault(f"{name.split('/')[0]}/{file}", []).extend([*conditions(task), *outer])
+            includes.setdefault(f"{name.split('/')[0]}/{Path(file).name}", []).extend([*conditions(task), *outer])
     for name, task, outer in tasks():
         if task.get("run_once"):
             file = name.split(":")[0]

@@ -396,7 +396,7 @@ def line(chosen: Step) -> str:
 
 
 def _flink(kind: str, reply: Reply) -> Reply:
-    """What `flink_jobs` said in this reply; nothing for the ensemble."""
+    """What `flink_job_info` said in this reply; nothing for the ensemble."""
     found: Reply = reply["flink"] if kind == "jobmanager" else reply if kind == "taskmanager" else {}
     return found
 

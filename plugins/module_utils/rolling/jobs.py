@@ -47,7 +47,7 @@ def asked_jobs(flink: Reply, run: Mapping[str, Any]) -> dict[str, list[str]]:
     """What is asked of jobs after the next step: of what did not run before it, nothing.
 
     Args:
-        flink: reply of `flink_jobs` before the step.
+        flink: reply of `flink_job_info` before the step.
         run: `ran`, the ids of those that an earlier step of this run was asked for.
     """
     ended = {job["id"] for job in flink["ended_jobs"]}
@@ -78,7 +78,7 @@ def checkpoint_wait(flink: Reply, ids: Collection[str], run: Mapping[str, Any]) 
     """Seconds that a checkpoint of each of these jobs is waited for: their interval, up to what the operator allows.
 
     Args:
-        flink: reply of `flink_jobs`.
+        flink: reply of `flink_job_info`.
         ids: of the jobs.
         run: `start_timeout` (seconds in which all must serve) and `checkpoint_wait` (seconds more, at most).
     """

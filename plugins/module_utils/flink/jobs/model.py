@@ -69,7 +69,7 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Job:
-    """One job that has not ended. See RETURN of the module flink_jobs."""
+    """One job that has not ended. See RETURN of the module flink_job_info."""
 
     id: str
     name: str

@@ -39,7 +39,7 @@ def verdict(*servers, leader=1, differences=()):
 
 
 def flink_reply(*jobs, workers=(), complete=True, version="2.3.0"):
-    """What flink_jobs says."""
+    """What flink_job_info says."""
     return {
         "reachable": True, "complete": complete, "reasons": [] if complete else ["a1 answers 503"], "jobs": list(jobs),
         "unread_jobs": [], "ended_jobs": [], "task_managers": list(workers), "job_managers": [], "flink_version": version,

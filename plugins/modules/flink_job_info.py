@@ -1,10 +1,10 @@
 #!/usr/bin/python
-"""flink_jobs: what a rolling restart of Flink must know of its TaskManagers and jobs, read over REST."""
+"""flink_job_info: what a rolling restart of Flink must know of its TaskManagers and jobs, read over REST."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: flink_jobs
+module: flink_job_info
 short_description: TaskManagers, slots and jobs of a Flink cluster, and whether they are whole again
 version_added: 0.1.0
 description:
@@ -147,14 +147,14 @@ options:
 
 EXAMPLES = r"""
 - name: Read what runs
-  streamquorum.ha.flink_jobs:
+  streamquorum.ha.flink_job_info:
     job_managers:
       - {address: jm1.example.org, rest_port: 8081}
       - {address: jm2.example.org, rest_port: 8081}
   register: __flink_ha_before
 
 - name: After it was stopped, read the clock
-  streamquorum.ha.flink_jobs:
+  streamquorum.ha.flink_job_info:
     job_managers:
       - {address: jm1.example.org, rest_port: 8081}
       - {address: jm2.example.org, rest_port: 8081}
@@ -162,7 +162,7 @@ EXAMPLES = r"""
   register: __flink_ha_stopped
 
 - name: After it was started, wait until everything is whole again
-  streamquorum.ha.flink_jobs:
+  streamquorum.ha.flink_job_info:
     job_managers:
       - {address: jm1.example.org, rest_port: 8081}
       - {address: jm2.example.org, rest_port: 8081}
@@ -530,7 +530,7 @@ def main() -> None:
         condition = condition_from(params)
         access = RestAccess.load(params["rest_access_path"])
     except ValueError as error:
-        module.fail_json(msg=f"flink_jobs cannot start: {error}")
+        module.fail_json(msg=f"flink_job_info cannot start: {error}")
     reader = ClusterReader(params["rest_timeout"], access.get)
     trigger = CheckpointTrigger(access.trigger_checkpoint, access.get, params["rest_timeout"])
     reading = JobsWatch(

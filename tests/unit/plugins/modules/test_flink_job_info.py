@@ -1,4 +1,4 @@
-"""flink_jobs: how it waits, counts restarts and reports."""
+"""flink_job_info: how it waits, counts restarts and reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import JobManager
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import model, waiting
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jobs import reading as jobs_reading
-from ansible_collections.streamquorum.ha.plugins.modules import flink_jobs as module
+from ansible_collections.streamquorum.ha.plugins.modules import flink_job_info as module
 
 RECORDED = json.loads((Path(__file__).parents[3] / "fixtures" / "flink" / "rest" / "jobs-2.3.0.json").read_text())
 IDS = RECORDED["jobs"]
