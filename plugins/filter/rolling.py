@@ -15,7 +15,6 @@ class FilterModule:
             "diagnostic_files": diagnostics.files,
             "flink_disruptions": jobs.flink_disruptions,
             "flink_without_suspend_tolerance": jobs.without_suspend_tolerance,
-            "job_managers_serve": groups.managers_serve,
             "jobs_left": jobs.jobs_left,
             "journal_tail": diagnostics.journal_tail,
             "lease_refusal": lease.refusal,

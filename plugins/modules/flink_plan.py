@@ -107,7 +107,7 @@ entries:
   type: dict
   returned: with what was noted of all hosts
 steps:
-  description: What the role's tasks ask for - install, configure, services, prove, acls and unreached.
+  description: What the role's tasks ask for - install, configure, services, prove and acls.
   type: dict
   returned: with what was noted of all hosts
 """

@@ -92,6 +92,13 @@ options:
       - The session id is the safest, since a JobManager that leads again has a new one.
     type: str
     default: ""
+  wait_for_job_managers:
+    description:
+      - Wait until these JobManagers serve REST, each given as C(host:port) as in O(job_managers), and all that serve are in the election.
+      - The leader is there first; one that stands by serves some seconds after its start.
+    type: list
+    elements: str
+    default: []
   wait_timeout:
     description: How long to wait at most, in seconds.
     type: float
@@ -413,6 +420,7 @@ def main() -> None:
             "wait_for": {"type": "str", "choices": ["none", "leader"], "default": "none"},
             "wait_for_leader": {"type": "str", "default": ""},
             "wait_for_change_from": {"type": "str", "default": ""},
+            "wait_for_job_managers": {"type": "list", "elements": "str", "default": []},
             "wait_timeout": {"type": "float", "default": 60.0},
             "poll_interval": {"type": "float", "default": 0.5},
         },
@@ -439,6 +447,7 @@ def main() -> None:
             host=target.host if target else "",
             port=target.port if target else 0,
             change_from=params["wait_for_change_from"],
+            serving=tuple(str(Server.parse(each)) for each in params["wait_for_job_managers"]),
         )
     except ValueError as error:
         module.fail_json(msg=f"leader_znode cannot start: {error}")

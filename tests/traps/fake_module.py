@@ -204,6 +204,10 @@ def leader_znode(_me, given, _check):
     }  # fmt: skip
     if given.get("wait_for") == "leader" and registered < given.get("task_managers", 0):
         reply |= {"failed": True, "msg": "TaskManagers are missing"}
+    served = {f"{answer['address']}:{answer['rest_port']}" for answer in rest if answer["status"] == 200}
+    missing = [each for each in given.get("wait_for_job_managers", []) if each not in served]
+    if missing:
+        reply |= {"failed": True, "msg": f"JobManager {missing[0]} does not serve"}
     return reply
 
 

@@ -54,7 +54,7 @@ def title(kind: str) -> str:
 
 def endpoint(member: Described) -> str:
     """host:port under which others know it."""
-    return f"{member['address']}:{member['ports'][0]}"
+    return endpoints.endpoint(member["address"], member["ports"][0])
 
 
 def client_endpoint(member: Mapping[str, Any]) -> str:
@@ -169,20 +169,6 @@ def _managers_tolerance(members: Sequence[Described], reply: Reply) -> rolling.T
         return rolling.standby_tolerates_loss(seen, down) or (costs(reply["flink"]) if set(leads) & set(down) else "")
 
     return tolerates_loss
-
-
-def managers_serve(reply: Reply, members: Sequence[Described]) -> bool:
-    """Whether these JobManagers answer, with a leader behind them, and whoever answers is in the election.
-
-    Others that fell meanwhile are no fault of the step.
-
-    Args:
-        reply: of `leader_znode`.
-        members: those that were changed.
-    """
-    ready = _managers_ready(members, reply)
-    answering = sum(answer["status"] == 200 for answer in reply["rest"])
-    return len(ready) == len(members) and reply["contenders"] >= answering
 
 
 def unserved(

@@ -16,6 +16,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.core.members impor
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import exposure
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import endpoint
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options import OptionError
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import Service
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths
@@ -129,8 +130,6 @@ class Steps:
     services: tuple[Service, ...] = ()
     prove: Prove | None = None
     acls: Acls | None = None
-    #: Addresses of JobManagers that are not waited for.
-    unreached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,6 @@ def plan(
             services=tuple(rules.steps(planned)),
             prove=_prove(inputs, cluster),
             acls=_acls(inputs, peers, cluster.group),
-            unreached=cluster.unreached_addresses,
         ),
     )
 
@@ -256,8 +254,12 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> 
         "kazoo_path": tables.client_library,
         "timeout": inputs.start_timeout,
         "query_host": cluster.query_host,
-        # Addresses of JobManagers that are not waited for.
-        "unreached": list(cluster.unreached_addresses),
+        # host:port of the JobManagers that are waited for.
+        "awaited": [
+            endpoint(each["address"], each["rest_port"])
+            for each in cluster.job_managers
+            if each["address"] not in cluster.unreached_addresses
+        ],
         "serving": bool(cluster.group and cluster.group.serving),
     }
 

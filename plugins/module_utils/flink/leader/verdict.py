@@ -368,17 +368,19 @@ class WaitCondition:
         leader: a consistent leader that is one of the expected JobManagers.
         host, port: this one by REST address; no host does not ask.
         change_from: a leader other than this one, given by session id, address, `host:port` or owner.
+        serving: JobManagers, by REST address, that serve, and are in the election with all others that serve.
     """
 
     leader: bool = False
     host: str = ""
     port: int = 0
     change_from: str = ""
+    serving: tuple[str, ...] = ()
 
     @property
     def waits(self) -> bool:
         """Whether anything is asked for."""
-        return self.leader or bool(self.host) or bool(self.change_from)
+        return self.leader or bool(self.host) or bool(self.change_from) or bool(self.serving)
 
 
 def unmet_conditions(report: Report, condition: WaitCondition, resolve: Resolve) -> list[str]:
@@ -393,6 +395,17 @@ def unmet_conditions(report: Report, condition: WaitCondition, resolve: Resolve)
     names = {leader.session_id, leader.address, leader.owner, endpoint(leader.host, leader.port)}
     if condition.change_from and condition.change_from.lower().rstrip("/") in {name.lower() for name in names if name}:
         missing.append(f"the leader is still {leader.address} (session id {leader.session_id})")
+    answers = {endpoint(each["address"], each["rest_port"]): each["status"] for each in report.rest}
+    missing += [
+        f"JobManager {each} does not serve: its REST "
+        + (f"answers {answers[each]}" if answers.get(each) else "does not answer")
+        for each in condition.serving
+        if answers.get(each) != 200
+    ]
+    # One that is cut off from the ensemble goes on with REST for a while.
+    serving = sum(status == 200 for status in answers.values())
+    if condition.serving and report.contenders < serving:
+        missing.append(f"{report.contenders} of {serving} JobManagers that serve are in the election")
     if not report.enough_task_managers:
         missing.append(f"{report.task_managers or 0} of {report.task_managers_expected} TaskManagers are registered")
     return missing

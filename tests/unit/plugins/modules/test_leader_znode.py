@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -285,3 +285,47 @@ def test_bad_arguments(run, params, word):
     result = run(LED, **params)
     assert result["failed"]
     assert word in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "contenders", "awaited", "told"),
+    [
+        ((200, 200), 2, [ONE], ""),
+        ((503, 200), 2, [ONE], "JobManager 127.0.0.2:28081 does not serve: its REST answers 503"),
+        ((0, 200), 2, [ONE], "JobManager 127.0.0.2:28081 does not serve: its REST does not answer"),
+        # It answers, and is not in the election.
+        ((200, 200), 1, [ONE], "1 of 2 JobManagers that serve are in the election"),
+        # The other one is not its fault.
+        ((200, 0), 1, [ONE], ""),
+        ((200, 0), 2, [ONE, TWO], "JobManager 127.0.0.3:28081 does not serve: its REST does not answer"),
+    ],
+)
+def test_trap_58_a_job_manager_serves_by_itself(statuses, contenders, awaited, told):
+    rest = [
+        {"address": each.address, "rest_port": each.rest_port, "status": status}
+        for each, status in zip((ONE, TWO), statuses, strict=True)
+    ]
+    report = watch(Ensemble(LED), Clock()).run()
+    report = replace(report, rest=rest, contenders=contenders)
+    condition = verdict.WaitCondition(serving=tuple(str(each) for each in awaited))
+    assert condition.waits
+    assert verdict.unmet_conditions(report, condition, lambda host: set()) == ([told] if told else [])
+
+
+def test_waits_for_a_job_manager_that_serves_later():
+    clock = Clock()
+    statuses = iter([flink_rest.Answer(503), flink_rest.Answer(0), GOOD])
+    found = module.LeaderWatch(
+        Ensemble(LED).connect,
+        lambda bases, with_rpc: [GOOD, next(statuses)],
+        lambda host: set(),
+        "/flink/demo",
+        verdict.Expectation(job_managers=(ONE, TWO)),
+        verdict.WaitCondition(serving=(str(ONE), str(TWO))),
+        10.0,
+        0.5,
+        clock,
+        clock.sleep,
+    ).run()
+    assert [each["status"] for each in found.rest] == [200, 200]
+    assert clock.now == 1.0

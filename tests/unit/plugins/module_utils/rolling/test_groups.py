@@ -346,19 +346,6 @@ def test_trap_57_a_job_that_does_not_run_has_no_budget_that_a_step_could_use_up(
     assert workers_step(poor | {"running": False, "state": "RESTARTING"})["kind"] == "change"
 
 
-def test_trap_58_a_job_manager_serves_by_itself():
-    managers = [member(number, "jobmanager", port=8081) for number in (1, 2)]
-
-    def reply(first, second, contenders):
-        rest = [{"address": f"a{i}", "rest_port": 8081, "status": status} for i, status in ((1, first), (2, second))]
-        return {"contenders": contenders, "rest": rest}
-
-    assert groups.managers_serve(reply(200, 200, 2), managers[:1])
-    assert not groups.managers_serve(reply(503, 200, 2), managers[:1])
-    assert not groups.managers_serve(reply(200, 200, 1), managers[:1]), "it answers, and is not in the election"
-    assert groups.managers_serve(reply(200, 0, 1), managers[:1]), "the other one is not its fault"
-
-
 def test_trap_58_only_what_does_not_register_is_switched_back():
     results = [{"item": each} for each in WORKERS[:2]]
     fresh = [worker(1, 2) | {"id": "w1-new"}, worker(2, 2)]

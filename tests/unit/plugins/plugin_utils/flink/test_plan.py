@@ -363,7 +363,7 @@ def test_nobody_is_waited_for_that_the_run_goes_on_without(cluster, host):
     some = cluster()
     some.unreached = ["jm2", "tm1"]
     plan = some.together(jm1=host("live"))["jm1"]
-    assert (plan.cluster["task_managers"], plan.steps.unreached) == (1, ("jm2.invalid",))
+    assert (plan.cluster["task_managers"], plan.cluster["awaited"]) == (1, ["jm1.invalid:8081"])
     assert plan.workers == ("jm1.invalid", "tm1.invalid")
     assert not some.peers().clusters["/orders"].group.all_read
 
