@@ -11,7 +11,7 @@ description:
   - Restarts one service with one of its staged generations, and waits until it listens. A generation whose process
     ends, or does not listen in time, is switched back to the one that served before.
   - Nothing is touched when another process runs than the one that was decided on (RV(outcome=moved)), when the
-    ensemble would not bear it at this moment (RV(outcome=closed)), or when this run does not hold this host's lease (a
+    ensemble would not tolerate it at this moment (RV(outcome=closed)), or when this run does not hold this host's lease (a
     failure).
   - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]

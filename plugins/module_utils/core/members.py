@@ -23,5 +23,5 @@ def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) ->
 
 
 def restart_file(unit: str) -> str:
-    """Where the operator's wish to restart a unit's process is noted: it ends with that process, or with the host's boot."""
+    """Where the operator's request to restart a unit's process is noted: it ends with that process, or with the host's boot."""
     return f"/run/streamquorum/{unit}.restart"

@@ -214,7 +214,7 @@ def _identity_problems(given: Mapping[str, Any]) -> list[str]:
         host, _colon, port = server.strip().rpartition(":")
         if not host or not port.isdigit():
             problems.append(
-                f"flink_ha_zookeeper_quorum has {server!r}, which is no host:port. A path in ZooKeeper belongs into "
+                f"flink_ha_zookeeper_quorum has {server!r}, which is no host:port. A path in ZooKeeper belongs in "
                 "flink_ha_zookeeper_path_root."
             )
     return problems

@@ -60,7 +60,7 @@ class Member:
         return self.running != self.desired or (self.restart_asked != "" and self.restart_asked == self.process)
 
 
-#: Says why a group does not bear it that the members with these ids are down; empty where it does.
+#: Says why a group does not tolerate that the members with these ids are down; empty where it does.
 ToleratesLoss = Callable[[Sequence[Member], Collection[int]], str]
 
 
@@ -87,7 +87,7 @@ class Policy:
     Attributes:
         tolerates_loss: whether the group tolerates the loss of some members.
         accept_members_down: change a ready member although others do not serve, as long as the group tolerates it.
-        accept_outage: change a member although the group does not bear it (a group of one).
+        accept_outage: change a member although the group does not tolerate its loss (a group of one).
         accept_unhealthy: restart members that run while none serves.
         batch: how many ready members one step may change; more than one only where the group has no leader.
     """
@@ -182,7 +182,7 @@ def _obstacle(view: View, policy: Policy) -> str:
     if cut_off and not policy.accept_members_down:
         return (
             f"the host of {_names(cut_off)} cannot be reached. Mend it, or go on without it with "
-            "rolling_accept_members_down=true, as long as the others bear it"
+            "rolling_accept_members_down=true, as long as the others tolerate that"
         )
     return ""
 
@@ -245,14 +245,14 @@ def _change(view: View, policy: Policy) -> Step:
         return Step(
             STOP,
             reason=f"{member.name} serves, and is touched only while all others do: {_names(missing)} not. Mend them, or "
-            "go on with rolling_accept_members_down=true, as long as the others bear it",
+            "go on with rolling_accept_members_down=true, as long as the others tolerate that",
         )
     chosen = pending[: 1 if view.has_leader else policy.batch]
     refusal = policy.tolerates_loss(view.members, down | _ids(chosen))
     if refusal and not policy.accept_outage:
         return Step(
             STOP,
-            reason=f"{_names(_named(chosen))} cannot be restarted: {refusal}. Where that is to be borne: "
+            reason=f"{_names(_named(chosen))} cannot be restarted: {refusal}. Where that is accepted: "
             "rolling_accept_outage=true",
         )
     return Step(CHANGE, _named(chosen), _why(member))

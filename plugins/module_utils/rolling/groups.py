@@ -101,7 +101,7 @@ def unreached(members: Sequence[Mapping[str, Any]], hosts: Collection[str]) -> l
 
 
 def forced(members: Sequence[Described], force: bool) -> list[dict[str, Any]]:
-    """The members, with a restart asked for of every process, unless an earlier wish is not fulfilled everywhere yet."""
+    """The members, with a restart asked for of every process, unless an earlier request is not carried out everywhere yet."""
     unfinished = any(asked_for(member) for member in members)
     return [
         {**member, "restart_asked": member["process"]} if force and not unfinished else dict(member)
