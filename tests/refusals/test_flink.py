@@ -47,6 +47,10 @@ CASES = {
         {"zookeeper_sync_limit": 5},
         ["flink_ha_zookeeper_session_timeout is 8000 ms", "unnoticed for 10000 ms", "Lower zookeeper_sync_limit"],
     ),
+    "no slot, and no parallelism": (
+        {"flink_ha_taskmanager_slots": 0, "flink_ha_parallelism": -1},
+        ["flink_ha_taskmanager_slots is 0. Set it to 1 or more.", "flink_ha_parallelism is -1. Set it to 1 or more."],
+    ),
     "two services on one port": (
         {"flink_ha_blob_port": 8081},
         ["port 8081 is wanted by flink_ha_rest_port and by flink_ha_blob_port"],

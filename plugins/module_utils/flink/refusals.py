@@ -84,6 +84,15 @@ def _session_problems(timeout: int, silence: int) -> list[str]:
     ]
 
 
+def amount_problems(amounts: Mapping[str, int]) -> list[str]:
+    """Refuses amounts of which Flink needs one at least: its processes would end at their start.
+
+    Args:
+        amounts: by name of the variable.
+    """
+    return [f"{name} is {value}. Set it to 1 or more." for name, value in amounts.items() if value < 1]
+
+
 def upgrade_problems(
     running: str, host: str, wanted: str, pairs: Sequence[Mapping[str, str]], upgrade: bool, across_minor: bool
 ) -> list[str]:

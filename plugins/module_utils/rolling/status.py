@@ -30,19 +30,26 @@ def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> 
         zookeeper: the answer of `zookeeper_quorum`; empty where it was not asked.
         clusters: of each Flink cluster that was asked, flink (answer of `leader_znode`), jobs (answer of `flink_job_info`; empty where
             it was not asked) and workers (addresses of its TaskManagers in the inventory).
+        unasked: why others could not be asked, each in a sentence.
     """
-    found: dict[str, Any] = {"zookeeper": {}, "clusters": []}
+    found: dict[str, Any] = {"zookeeper": {}, "clusters": [], "unasked": []}
     for host in hosts:
         given = hostvars[host]
         if "verdict" in (given.get(QUORUM) or {}):
             found["zookeeper"] = found["zookeeper"] or given[QUORUM]
-        found["clusters"] = found["clusters"] or _clusters(given.get(LEADER) or {}, given.get(JOBS) or {})
+        leaders = (given.get(LEADER) or {}).get("results", [])
+        found["clusters"] = found["clusters"] or _clusters(leaders, (given.get(JOBS) or {}).get("results", []))
+        found["unasked"] = found["unasked"] or [
+            f"Flink {each['item']['id']}: {each.get('msg') or 'who leads could not be asked'}"
+            for each in leaders
+            if "verdict" not in each and "item" in each and not each.get("skipped")
+        ]
     return found
 
 
-def _clusters(leaders: Mapping[str, Any], jobs: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _clusters(leaders: Sequence[Mapping[str, Any]], jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     nothing: dict[str, Any] = {}
-    replies = zip_longest(leaders.get("results", []), jobs.get("results", []), fillvalue=nothing)
+    replies = zip_longest(leaders, jobs, fillvalue=nothing)
     return [
         {"flink": leader, "jobs": each if "jobs" in each else {}, "workers": each.get("item", {}).get("workers", [])}
         for leader, each in replies
@@ -89,9 +96,13 @@ def _cluster(answer: Mapping[str, Any], found: Found) -> str:
 def healthy(found: Found) -> bool:
     """Whether the ensemble is healthy, and each Flink cluster that was asked is led as expected, with every JobManager in its place
     and every job read."""
-    return found["zookeeper"].get("verdict") == "healthy" and all(
-        each["flink"]["satisfied"] and not missing_job_managers(each["flink"]) and not _unread(each["jobs"])
-        for each in found["clusters"]
+    return (
+        found["zookeeper"].get("verdict") == "healthy"
+        and not found["unasked"]
+        and all(
+            each["flink"]["satisfied"] and not missing_job_managers(each["flink"]) and not _unread(each["jobs"])
+            for each in found["clusters"]
+        )
     )
 
 
@@ -137,7 +148,7 @@ def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def ensemble_text(answer: Mapping[str, Any]) -> str:
     """The ensemble alone, in the lines of `status_text`."""
-    return status_text({"zookeeper": answer, "clusters": []})
+    return status_text({"zookeeper": answer, "clusters": [], "unasked": []})
 
 
 def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str] = ()) -> str:
@@ -149,7 +160,7 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
         hints: sentences.
     """
     quorum, clusters = found["zookeeper"], found["clusters"]
-    wrong = [*(f"{host} cannot be reached over SSH" for host in unreached), *_reasons(quorum)]
+    wrong = [*(f"{host} cannot be reached over SSH" for host in unreached), *_reasons(quorum), *found["unasked"]]
     for each in clusters:
         told = [*missing_job_managers(each["flink"]), *_reasons(each["flink"]), *_unread(each["jobs"])]
         wrong += [reason if len(clusters) == 1 else f"{_cluster(each['flink'], found)}: {reason}" for reason in told]

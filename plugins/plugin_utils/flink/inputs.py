@@ -80,6 +80,8 @@ class Inputs:
     rest_networks: tuple[str, ...]
     rest_open: bool
     web_submit: bool
+    taskmanager_slots: int
+    parallelism: int
     zookeeper_quorum: str
     zookeeper_path_root: str
     zookeeper_session_timeout: int

@@ -56,6 +56,9 @@ def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str
     """
     return [
         *refusals.flink_problems(_judged(inputs, tables, peers), {inputs.host: inputs.seen}),
+        *refusals.amount_problems(
+            {"flink_ha_taskmanager_slots": inputs.taskmanager_slots, "flink_ha_parallelism": inputs.parallelism}
+        ),
         *_alone_problems(inputs, peers),
         *_kerberos_problems(inputs, peers),
         *_tls_problems(inputs, peers),

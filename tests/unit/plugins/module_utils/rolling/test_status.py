@@ -69,7 +69,7 @@ def test_without_jobs_or_an_answer_there_is_no_table():
     assert "job name state restarts checkpoint" not in lines(ANSWER | {"jobs": []})
     assert "TaskManager slots free" not in lines(ANSWER | {"reachable": False})
     assert "TaskManager slots free" not in lines({})
-    assert status.status_text({"zookeeper": {}, "clusters": []}).splitlines()[-1] == "Flink: not asked"
+    assert status.status_text({"zookeeper": {}, "clusters": [], "unasked": []}).splitlines()[-1] == "Flink: not asked"
 
 
 def test_trap_55_jobs_that_were_not_read_are_not_well():
@@ -93,6 +93,7 @@ def cluster(leader, jobs, workers=()):
     """What `answers` gives of a healthy ensemble with one cluster."""
     return {
         "zookeeper": {"verdict": "healthy"},
+        "unasked": [],
         "clusters": [{"flink": leader, "jobs": jobs, "workers": list(workers)}],
     }
 
@@ -153,6 +154,19 @@ def test_what_leads_without_enough_task_managers_is_not_well():
     assert status.healthy(cluster(leader, ANSWER | {"complete": True})) is False
 
 
+def test_a_cluster_that_could_not_be_asked_is_told_and_is_not_well():
+    """Beside what is known of the ensemble, which tells why."""
+    failed = {"failed": True, "msg": "ZooKeeper cannot be asked who leads /flink/lab", "item": {"id": "/lab"}}
+    hostvars = {
+        "zk1": {"zookeeper_verdict": {"verdict": "healthy"}},
+        "jm1": {"flink_ha_leader": {"results": [failed]}, "flink_ha_jobs": {"results": [ANSWER | {"complete": True}]}},
+    }
+    found = status.answers(hostvars, hostvars)
+    assert status.healthy(found) is False
+    text = status.status_text(found | {"zookeeper": {}})
+    assert wrong(text) == ["Flink /lab: ZooKeeper cannot be asked who leads /flink/lab"]
+
+
 def test_clusters_of_one_inventory_are_told_apart():
     well = {
         "flink": flink(rest("jm1")) | {"cluster_path": "/flink/orders"},
@@ -164,7 +178,7 @@ def test_clusters_of_one_inventory_are_told_apart():
         "jobs": ANSWER | {"complete": True},
         "workers": [],
     }
-    found = {"zookeeper": {"verdict": "healthy"}, "clusters": [well, ill]}
+    found = {"zookeeper": {"verdict": "healthy"}, "clusters": [well, ill], "unasked": []}
     assert status.healthy(found) is False
     assert status.healthy(found | {"clusters": [well, well]}) is True
     text = status.status_text(found | {"zookeeper": {}})
