@@ -48,7 +48,9 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars) -> list[str]:
         problems.append(
             "The group flink_jobmanager has no host: nobody would lead. Put at least two there, so that one may be lost."
         )
-    problems += _limit_problems(given) + _session_problems(given["session_timeout"], given["ensemble_silence"])
+    problems += _job_manager_limit_problems(given) + _session_problems(
+        given["session_timeout"], given["ensemble_silence"]
+    )
     problems += _identity_problems(given) + storage_problems(given) + _service_problems(given, hostvars)
     release = next((item for item in given["releases"] if item["version"] == given["flink_ha_version"]), None)
     if release:
@@ -229,7 +231,7 @@ def _identity_problems(given: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _limit_problems(given: Mapping[str, Any]) -> list[str]:
+def _job_manager_limit_problems(given: Mapping[str, Any]) -> list[str]:
     managers, played = set(given["groups"]["flink_jobmanager"]), set(given["play_hosts"])
     # TaskManagers may be limited: that is how one is added.
     if not managers & played or managers <= played:
@@ -286,7 +288,8 @@ def _value_problems(given: Mapping[str, Any], config_file: str) -> list[str]:
 
 
 def host_problems(given: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
-    """Why this host is refused by what was read on it; empty when it is not. For an inventory without `flink_problems`.
+    """Why this host is refused by what was read on it; empty when it is not. For an inventory that
+    `flink_problems` has not refused.
 
     Args:
         given: host, release (its entry), java (what `java_plan` gave), services (of this host), addresses (of all hosts),

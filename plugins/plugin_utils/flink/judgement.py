@@ -26,7 +26,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import uniq
 
 #: MB that an unpacked release needs.
 RELEASE_MB = 1000
-#: Inputs that the rules take under their own names.
+#: Inputs that `flink_problems` takes under their own names, as they were given.
 JUDGED = (
     "flink_ha_version",
     "flink_ha_cluster_id",
@@ -190,7 +190,7 @@ def host_problems(
         *_upgrade_problems(inputs, tables, peers, host, source),
         *refusals.place_problems(inputs.host, settings(host), inputs.cluster_id, inputs.zookeeper_path_root),
         *_acl_problems(inputs, peers),
-        *_limit_problems(inputs, peers, host),
+        *_firewall_limit_problems(inputs, peers, host),
         *process.missing_problems(inputs.host, inputs.read_write_paths, host.answer, user),
         *log_access.problems(inputs.host, inputs.log_group, "flink_ha_log_group", host.answer),
     ]
@@ -230,7 +230,7 @@ def _acl_problems(inputs: Inputs, peers: Peers) -> list[str]:
     return acls.acl_problems(peers.ensemble.acl_paths, identity.acl_entries(inputs, peers))
 
 
-def _limit_problems(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
+def _firewall_limit_problems(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
     if not inputs.firewall:
         return []
     reached = [each for each in peers.cluster_of(inputs.host).hosts if each not in peers.unreached]
