@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,17 @@ def test_a_majority_is_counted_in_one_place():
 )
 def test_no_file_is_too_long_to_be_read(path):
     assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_what_is_derived_is_derived_in_python():
+    """A filter is a call written in YAML, and a variable that is derived is derived again at each use."""
+    names = [
+        name
+        for path in sorted((PLUGINS / "filter").glob("*.py"))
+        for name in re.findall(r'"(\w+)": ', path.read_text().split("def filters")[1])
+    ]
+    assert len(names) == len(set(names)) <= 20, names
+    for role in ("zookeeper", "flink_ha", "rolling"):
+        texts = [path.read_text() for path in (ROOT / "roles" / role / "vars/main").glob("*.yml")]
+        lazy = [name for text in texts for name in re.findall(r"(?m)^(__\w+):(?=.*\{\{| *>-)", text)]
+        assert len(lazy) <= 25, lazy
