@@ -45,6 +45,23 @@ def test_status_shows_both(tmp_path):
     ]
 
 
+def test_neither_cluster_notices_a_roll_of_the_ensemble(tmp_path):
+    before = running()
+    code, output = cluster.playbook(
+        "playbooks/rolling_restart.yml",
+        *("-e", "rolling_restart_target=zookeeper", "-e", "rolling_restart_force=true"),
+        *("-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}"),
+    )
+    assert code == 0, output
+    (path,) = tmp_path.glob("*/availability.json")
+    seen = json.loads(path.read_text())
+    assert (seen["probe"]["problems"], seen["flink"]) == ([], [])
+    assert len(seen["probe"]["leader_changes"]) == 2, "the leaders of both are watched"
+    after = running()
+    assert after["zookeeper"] != before["zookeeper"]
+    assert (after["orders"], after["bills"]) == (before["orders"], before["bills"])
+
+
 def test_a_change_of_one_cluster_rolls_that_one_alone(tmp_path):
     """With the client that writes throughout, which watches the leader of the cluster that is rolled."""
     before = running()
@@ -63,20 +80,3 @@ def test_a_change_of_one_cluster_rolls_that_one_alone(tmp_path):
     assert (after["orders"], after["zookeeper"]) == (before["orders"], before["zookeeper"])
     for path in evidence.glob("*/availability.json"):
         assert json.loads(path.read_text())["probe"]["problems"] == []
-
-
-def test_neither_cluster_notices_a_roll_of_the_ensemble(tmp_path):
-    before = running()
-    code, output = cluster.playbook(
-        "playbooks/rolling_restart.yml",
-        *("-e", "rolling_restart_target=zookeeper", "-e", "rolling_restart_force=true"),
-        *("-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}"),
-    )
-    assert code == 0, output
-    (path,) = tmp_path.glob("*/availability.json")
-    seen = json.loads(path.read_text())
-    assert (seen["probe"]["problems"], seen["flink"]) == ([], [])
-    assert len(seen["probe"]["leader_changes"]) == 2, "the leaders of both are watched"
-    after = running()
-    assert after["zookeeper"] != before["zookeeper"]
-    assert (after["orders"], after["bills"]) == (before["orders"], before["bills"])
