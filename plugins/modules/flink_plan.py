@@ -14,13 +14,7 @@ description:
   - Runs on the controller; the host is not asked. A refusal is in RV(problems), and no failure. The result holds secrets.
   - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [streamquorum.ha.attributes.reads]
 options:
   peers:
     description: Name of the variable that holds what M(streamquorum.ha.flink_peers) gave.

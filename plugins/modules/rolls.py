@@ -14,13 +14,7 @@ description:
     group.
   - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [streamquorum.ha.attributes.reads]
 options:
   kind:
     description: What is rolled.

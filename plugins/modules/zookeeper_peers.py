@@ -13,13 +13,7 @@ description:
   - Runs on the controller; no host is asked. For the role C(zookeeper), whose variables it reads.
   - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+extends_documentation_fragment: [streamquorum.ha.attributes.reads]
 options:
   noted:
     description: Name of the variable that holds the plan of each member (M(streamquorum.ha.zookeeper_plan)); empty before there is one.

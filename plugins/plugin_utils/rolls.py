@@ -13,6 +13,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.core.members impor
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import groups as rolling
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import Described
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import zookeeper_members
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import registered
 
 HostVars = Mapping[str, Mapping[str, Any]]
 Groups = Mapping[str, Sequence[str]]
@@ -85,14 +86,18 @@ def rolls(
     return [run.flink(cluster, several=len(run.clusters) > 1) for cluster in run.clusters]
 
 
+def _noted(hostvars: HostVars, host: str, name: str) -> Mapping[str, Any]:
+    """A fact that a role left for others; empty where it did not."""
+    found: Mapping[str, Any] = registered(hostvars, host, name) or {}
+    return found
+
+
 class _Run:
     def __init__(
         self, kind: str, hostvars: HostVars, inventory: Groups, unreached: Collection[str], force: bool
     ) -> None:
-        # Each look at a host gathers all of its variables anew.
-        names = dict.fromkeys(host for group in HOSTS.values() for host in inventory.get(group, ()))
-        self.hostvars = {host: hostvars[host] for host in names}
-        self.kind, self.inventory, self.unreached, self.force = kind, inventory, unreached, force
+        self.hostvars, self.inventory = hostvars, inventory
+        self.kind, self.unreached, self.force = kind, unreached, force
         self.members = self._reached(ZOOKEEPER)
         self.voters = list(inventory.get(HOSTS[ZOOKEEPER]) or inventory.get(HOSTS[JOB_MANAGER], ()))
         self.clusters = self._clusters()
@@ -103,18 +108,14 @@ class _Run:
     def unread(self) -> list[str]:
         members = self.members if self.kind == ZOOKEEPER else []
         flink = [*self._reached(JOB_MANAGER), *self._reached(TASK_MANAGER)]
-        unread = [host for host in members if not self._noted(host, ZOOKEEPER_NOTED)]
-        return list(dict.fromkeys(unread + [host for host in flink if not self._noted(host, FLINK_NOTED)]))
-
-    def _noted(self, host: str, name: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.hostvars[host].get(name) or {}
-        return found
+        unread = [host for host in members if not _noted(self.hostvars, host, ZOOKEEPER_NOTED)]
+        return list(dict.fromkeys(unread + [host for host in flink if not _noted(self.hostvars, host, FLINK_NOTED)]))
 
     def _clusters(self) -> list[dict[str, Any]]:
         """The clusters of the inventory, each with the hosts of it that were read."""
         found: dict[str, dict[str, Any]] = {}
         for host in dict.fromkeys([*self._reached(JOB_MANAGER), *self._reached(TASK_MANAGER)]):
-            noted = self._noted(host, FLINK_NOTED)
+            noted = _noted(self.hostvars, host, FLINK_NOTED)
             if noted:
                 # /orders and orders are one path in ZooKeeper.
                 name = noted["cluster"]["cluster_id"].strip("/")
@@ -124,11 +125,11 @@ class _Run:
         return list(found.values())
 
     def _ensemble(self) -> Mapping[str, Any]:
-        known = [self._noted(host, ZOOKEEPER_NOTED) for host in self.members]
+        known = [_noted(self.hostvars, host, ZOOKEEPER_NOTED) for host in self.members]
         return next((noted["ensemble"] for noted in known if noted), {})
 
     def ensemble(self) -> Roll:
-        found = [self._noted(host, ZOOKEEPER_NOTED)["member"] for host in self.members]
+        found = [_noted(self.hostvars, host, ZOOKEEPER_NOTED)["member"] for host in self.members]
         return self._roll(
             label=self.kind,
             found=found,
@@ -143,7 +144,7 @@ class _Run:
 
     def flink(self, cluster: Mapping[str, Any], several: bool) -> Roll:
         hosts = [host for host in self._reached(self.kind) if host in cluster["tolerates"]]
-        members = [each for host in hosts for each in self._noted(host, FLINK_NOTED)["members"]]
+        members = [each for host in hosts for each in _noted(self.hostvars, host, FLINK_NOTED)["members"]]
         return self._roll(
             label=self.kind + (f" of {cluster['name']}" if several else ""),
             found=[each for each in members if each["kind"] == self.kind],
@@ -212,13 +213,13 @@ def pending(
         rolled: kinds that this run has rolled.
         kinds: those that are asked about.
     """
-    ensemble_lives = any(each.get(ZOOKEEPER_NOTED, {}).get("member", {}).get("live") for each in hostvars.values())
+    ensemble_lives = any(_noted(hostvars, host, ZOOKEEPER_NOTED).get("member", {}).get("live") for host in hostvars)
     found = []
     for host in hosts:
-        given = hostvars[host]
-        own = [member for member in given.get(FLINK_NOTED, {}).get("members", []) if member["live"]]
-        if ZOOKEEPER_NOTED in given and ensemble_lives and not given.get("zookeeper_started", {}).get("changed"):
-            own.insert(0, given[ZOOKEEPER_NOTED]["member"])
+        own = [member for member in _noted(hostvars, host, FLINK_NOTED).get("members", []) if member["live"]]
+        member = _noted(hostvars, host, ZOOKEEPER_NOTED).get("member")
+        if member and ensemble_lives and not _noted(hostvars, host, "zookeeper_started").get("changed"):
+            own.insert(0, member)
         found += [
             f"{host}: {member['unit']}: {member['running'] or 'nothing of ours'} -> {member['desired']}"
             for member in own

@@ -214,8 +214,9 @@ def test_a_failure_rate_is_given_its_time(cluster):
     assert "60 s pass between two of its restarts" in output
 
 
-def test_clusters_of_one_inventory_are_rolled_and_asked_each_by_itself(cluster):
-    """What leads in one says nothing of another, and a process of one is no standby in another."""
+@pytest.fixture
+def two_clusters(cluster):
+    """The same hosts as two clusters: jm1 with tm1 and tm2, and jm2 with tm3."""
     for group, name in (("flink_jobmanager", "jm2"), ("flink_taskmanager", "tm3")):
         noted = cluster.inventory["all"]["children"][group]["hosts"][name]["flink_ha_noted"]
         noted["cluster"] |= {"cluster_id": "/other", "query_host": "jm2"}
@@ -224,19 +225,33 @@ def test_clusters_of_one_inventory_are_rolled_and_asked_each_by_itself(cluster):
         noted = cluster.inventory["all"]["children"][group]["hosts"][name]["flink_ha_noted"]
         noted["cluster"]["job_managers"] = [{"address": "jm1.invalid", "rest_port": 8081}]
     (cluster.folder / "flink.json").write_text(flink(leads=["jm1", "jm2"]))
-    code, output = rolled(cluster, "jobmanager")
+    return cluster
+
+
+def test_clusters_of_one_inventory_are_rolled_and_asked_each_by_itself(two_clusters):
+    """What leads in one says nothing of another, and a process of one is no standby in another."""
+    code, output = rolled(two_clusters, "jobmanager")
     assert code != 0, output
     assert "no other JobManager stands by" in output
-    assert cluster.stepped() == []
-    code, output = rolled(cluster, "jobmanager", "-e", "rolling_accept_outage=true")
+    assert two_clusters.stepped() == []
+    code, output = rolled(two_clusters, "jobmanager", "-e", "rolling_accept_outage=true")
     assert code == 0, output
-    assert cluster.stepped() == ["jm1", "jm2"]
+    assert two_clusters.stepped() == ["jm1", "jm2"]
     for label, name in (("test", "jm1"), ("other", "jm2")):
         assert f"jobmanager of {label}: 1. change {name}" in output
-    asked = {(call["host"], call["args"]["cluster_id"]) for call in cluster.calls("leader_znode")}
+    asked = {(call["host"], call["args"]["cluster_id"]) for call in two_clusters.calls("leader_znode")}
     assert asked == {("jm1", "/test"), ("jm2", "/other")}
-    cluster.forget()
-    code, output = rolled(cluster, "zookeeper")
+    two_clusters.forget()
+    code, output = rolled(two_clusters, "zookeeper")
     assert code == 0, output
-    asked = {(call["host"], call["args"]["cluster_id"]) for call in cluster.calls("leader_znode")}
+    asked = {(call["host"], call["args"]["cluster_id"]) for call in two_clusters.calls("leader_znode")}
     assert asked == {("jm1", "/test"), ("jm2", "/other")}, "both must not notice it"
+
+
+def test_trap_03_where_one_cluster_stops_no_other_is_touched(two_clusters):
+    """Nobody knows yet whether what is rolled out is to blame."""
+    two_clusters.event("after", "service_step", "tm1", set={"tm1": {"serves": False}})
+    code, output = rolled(two_clusters, "taskmanager")
+    assert code != 0, output
+    assert {host for host, _back in steps(two_clusters)} == {"tm1"}
+    assert "taskmanager of other: 1." not in output
