@@ -41,10 +41,8 @@ class ActionModule(ActionBase):
         run = {name: given[name] for name in PROGRESS} | {"start_timeout": roll["cluster"].get("timeout", 0)}
         seen = (members, roll["kind"], given["reply"], run, given["allowed"])
         step = groups.step(*seen)
-        # Those that the run goes on without are asked last.
-        voters = sorted(roll["voters"], key=lambda host: host not in roll["voters_reached"])
         own = [target["host"] for target in step["targets"]]
-        asked = lease.asked_first(voters, own)
+        asked = lease.asked_first(roll["voters"], own, set(roll["voters"]) - set(roll["voters_reached"]))
         return result | {
             "changed": False,
             **step,

@@ -53,6 +53,7 @@ def test_trap_69_a_run_goes_on_without_a_host_that_is_named_and_leaves_it_alone(
     assert world.stepped() == ["zk1", "zk4", "zk5", "zk3"]
     assert "left as they are: zk2" in output
     assert {call["host"] for call in world.calls()} == {"zk1", "zk3", "zk4", "zk5"}
+    assert "localhost -> zk2" not in output, "the others suffice for the lock"
     # What the others run still has the dead one: it is a member.
     assert all("server.2=zk2.invalid:" in config for config in configurations(world))
     guards = [call["args"]["guard"] for call in world.calls("service_step")]

@@ -52,7 +52,7 @@ def won(granted: Collection[str], voters: Collection[str]) -> bool:
     return len(set(granted) & set(voters)) >= majority(len(set(voters)))
 
 
-def asked_first(voters: Sequence[str], own: Collection[str]) -> list[str]:
+def asked_first(voters: Sequence[str], own: Collection[str], unreached: Collection[str] = ()) -> list[str]:
     """Whom to ask for a renewal: with the hosts of the step just a majority, so that a healthy run costs no more executions.
 
     The others are asked only where these do not suffice: one that is down takes nothing from a majority that is held.
@@ -60,8 +60,9 @@ def asked_first(voters: Sequence[str], own: Collection[str]) -> list[str]:
     Args:
         voters: hosts of the voters, in the inventory's order.
         own: hosts of the step, which renew their own lease in it.
+        unreached: hosts that the run goes on without; they come last.
     """
-    others = [host for host in voters if host not in own]
+    others = sorted((host for host in voters if host not in own), key=lambda host: host in unreached)
     missing = majority(len(voters)) - (len(voters) - len(others))
     return others[: max(0, missing)]
 

@@ -389,8 +389,9 @@ def test_the_module_from_start_to_end(monkeypatch, capsys, host):
     assert (host.root / "streamquorum/probe/t/writer.py").read_text() == Path(aw.__file__).read_text()
     assert (host.root / "streamquorum/probe/t/record.py").read_text() == Path(probe_record.__file__).read_text()
     host.at_stop = COMPLETE
-    steps = [{"member": "zk1", "began": 1000.0, "ended": 1001.0}]
-    collected = call(monkeypatch, capsys, host, state="collected", steps=steps)
+    # As told by a clock that is 50 s behind the host's.
+    steps = [{"member": "zk1", "began": 950.0, "ended": 951.0}]
+    collected = call(monkeypatch, capsys, host, state="collected", steps=steps, clock_ahead=50.0)
     assert collected["problems"] == []
     assert collected["members"]["zk1"]["writes"] == 5
     assert collected["report"][0].startswith("availability: 5 writes")

@@ -261,6 +261,13 @@ def test_a_wait_that_fails_says_what_is_missing(run):
     assert "not one of the expected JobManagers" in result["msg"]
 
 
+def test_a_job_manager_that_is_not_asked_about_does_not_serve(run):
+    awaited = {"wait_for_job_managers": ["127.0.0.9:28081"], "wait_timeout": 0.02, "poll_interval": 0.01}
+    assert "JobManager 127.0.0.9:28081 does not serve" in run(LED, job_managers=OURS, **awaited)["msg"]
+    awaited["wait_for_job_managers"] = ["127.0.0.2:28081"]
+    assert run(LED, job_managers=OURS, **awaited)["satisfied"]
+
+
 def test_no_ensemble(run):
     result = run(errors.ConnectionFailed("127.0.0.1:2181: Connection refused"))
     assert result["failed"]

@@ -69,6 +69,8 @@ def test_one_cluster_is_called_by_its_kind(hosts):
 
 
 def test_all_clusters_that_run_are_watched_while_the_ensemble_is_rolled(hosts):
+    (only,) = rolls("zookeeper", hosts, GROUPS, [])
+    assert [each["name"] for each in only.watched] == ["orders", "bills"]
     hosts["b1"]["flink_ha_noted"]["members"][0]["live"] = False
     (only,) = rolls("zookeeper", hosts, GROUPS, [])
     assert [(each["name"], each["tolerates"]) for each in only.watched] == [

@@ -139,6 +139,11 @@ def test_a_renewal_asks_just_a_majority_first(voters: list[str], own: list[str],
     assert asked_first(voters, own) == first
 
 
+def test_who_cannot_be_reached_is_asked_last() -> None:
+    assert asked_first(VOTERS, ["z1"], ["z2"]) == ["z3", "z4"]
+    assert asked_first(["z1", "z2", "z3"], ["z1"], ["z2", "z3"]) == ["z2"]
+
+
 def given(host: str) -> dict[str, Any]:
     return {"item": host, "granted": True, "told": ""}
 

@@ -38,6 +38,7 @@ class Cluster:
         self.hostvars = {name: {"flink_ha_address": f"{name}.invalid"} for name in ("jm1", "jm2", "tm1")}
         self.hostvars |= {f"zk{n}": {"zookeeper_id": n, "zookeeper_address": f"zk{n}.invalid"} for n in (3, 1, 2)}
         self.unreached, self.play_hosts, self.plans = [], ["jm1", "jm2", "tm1", "zk1", "zk2", "zk3"], {}
+        self.active_hosts = self.play_hosts
 
     def seen(self) -> dict[str, dict]:
         """Variables of all hosts, as each reads those of the others."""
@@ -46,7 +47,13 @@ class Cluster:
     def peers(self):
         plans = {name: own | {"made": self.plans.get(name, {})} for name, own in self.seen().items()}
         return gather(
-            plans, self.groups, self.unreached, self.play_hosts, self.play_hosts, DEFAULTS, "made" if self.plans else ""
+            plans,
+            self.groups,
+            self.unreached,
+            self.play_hosts,
+            self.active_hosts,
+            DEFAULTS,
+            "made" if self.plans else "",
         )
 
     def given(self, host="jm1") -> dict:

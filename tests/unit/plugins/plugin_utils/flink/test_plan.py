@@ -203,6 +203,17 @@ def test_a_first_start_stages_switches_and_starts(cluster, host):
     assert entry(plans["tm1"], "conf/flink-conf.yaml")["state"] == "absent"
 
 
+def test_who_asks_about_a_cluster_has_not_failed(cluster):
+    """A JobManager's host if there is one, in the order of the inventory."""
+    some = cluster()
+    asking = []
+    for active in (["tm1", "jm1", "jm2"], ["tm1", "jm1"], ["tm1"], []):
+        some.active_hosts = active
+        (found,) = some.peers().clusters.values()
+        asking.append(found.query_host)
+    assert asking == ["jm2", "jm1", "tm1", ""]
+
+
 def test_what_is_true_of_the_cluster_is_told_once_for_all(cluster, host):
     some = cluster()
     some.together(**everywhere(host))
