@@ -12,6 +12,8 @@ export VIRTUAL_ENV := $(VENV)
 # Silences molecule's wish for extensions/molecule; the scenarios stand in molecule/.
 export MOLECULE_GLOB := $(CURDIR)/molecule/*/molecule.yml
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Molecule breaks what a test says at the width of the terminal, or at 80.
+export COLUMNS ?= 160
 LAB := $(PYTHON) tools/lab
 LAB_INVENTORY := inventory/lab
 SCENARIOS := $(sort $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
@@ -37,7 +39,10 @@ demo-down: ## Remove all of the demo: hosts, network, volumes and host images
 
 .PHONY: test
 test: lab-requirements setup ## Everything that CI runs, two parts side by side (JOBS=1: one after another)
-	@$(MAKE) --jobs=$(JOBS) --output-sync=target lint unit simulation contract molecule
+	@mkdir -p build
+	@$(MAKE) --jobs=$(JOBS) --output-sync=target lint unit simulation contract molecule 2>&1 | tee build/test.log || \
+		{ echo "What failed, of all parts:"; grep -E '(^|m) ?E   ' build/test.log | head -60; \
+		sed -n '/short test summary info/,/ in [0-9.]*s/p' build/test.log; exit 1; }
 
 .PHONY: setup
 setup: $(VENV)/.requirements .ansible/collections/ansible_collections/streamquorum/ha ## Make the virtual environment and link the checkout as a collection

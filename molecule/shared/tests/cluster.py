@@ -6,6 +6,7 @@ Nothing here uses the code under test: words, znodes and REST are read by kazoo 
 from __future__ import annotations
 
 import functools
+import http.client
 import json
 import os
 import socket
@@ -20,12 +21,27 @@ from pathlib import Path
 from typing import Any
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError
 
 ROOT = Path(__file__).parents[3]
 #: What a scenario measured, a row a measurement; shown at the end of its run.
 MEASURED: list[dict[str, Any]] = []
 #: How REST is opened where it speaks TLS; a scenario sets it. Hosts are reached by their addresses, so it compares no names.
 REST_TLS: ssl.SSLContext | None = None
+#: How many times longer than a quiet machine a busy one is waited for.
+PATIENCE = 4
+#: What a cluster that is not there yet answers with.
+NOT_YET = (
+    OSError,
+    AssertionError,
+    LookupError,
+    ValueError,
+    http.client.HTTPException,
+    subprocess.SubprocessError,
+    KazooException,
+    KazooTimeoutError,
+)
 INVENTORY = ROOT / "molecule" / os.environ.get("MOLECULE_SCENARIO_NAME", "default") / "inventory"
 
 
@@ -104,13 +120,21 @@ def shell(host: str, command: str) -> str:
 
 
 def until(what: str, condition: Callable[[], Any], seconds: float = 60, every: float = 0.1) -> tuple[Any, float]:
-    """Waits for a condition: (its value, seconds taken)."""
+    """Waits for a condition: (its value, seconds taken).
+
+    Args:
+        what: the condition in words.
+        condition: gives its value once it is true; who cannot be asked yet is asked again.
+        seconds: how long a quiet machine may need; a busy one is waited for longer, since a test asserts no times.
+        every: seconds between two looks.
+    """
+    seconds *= PATIENCE
     began = time.monotonic()
     value, error = None, None
     while time.monotonic() - began < seconds:
         try:
             value, error = condition(), None
-        except (OSError, AssertionError, LookupError, ValueError) as raised:
+        except NOT_YET as raised:
             value, error = None, raised
         if value:
             return value, time.monotonic() - began
@@ -161,7 +185,7 @@ def session(*hosts: str, timeout: float = 10) -> Iterator[KazooClient]:
     """A session with one of the given members, or of all."""
     members = hosts or tuple(group("zookeeper"))
     client = KazooClient(",".join(f"{address(host)}:{client_port(host)}" for host in members), timeout=timeout)
-    client.start(timeout=30)
+    client.start(timeout=30 * PATIENCE)
     try:
         yield client
     finally:
@@ -204,8 +228,6 @@ def flink_leader(client: KazooClient) -> tuple[str, int]:
     host = group("flink_jobmanager")[0]
     root, cluster = variable(host, "flink_ha_zookeeper_path_root", "/flink"), variable(host, "flink_ha_cluster_id", "")
     node = f"{root}/{cluster.strip('/')}/leader/rest_server/connection_info"
-    if not client.exists(node):
-        raise LookupError("no leader")
     data, _stat = client.get(node)
     start = data.index(b"http://") + len(b"http://")
     length = int.from_bytes(data[start - len(b"http://") - 2 : start - len(b"http://")], "big")
