@@ -49,19 +49,19 @@ def cluster(world):
             hosts[name] = world.inventory["all"]["children"]["zookeeper"]["hosts"].pop(name)
             hosts[name] |= {
                 "flink_ha_noted": {
-                  "tolerates": True,
-                  "members": [
-                    {
-                        "name": name, "host": name, "kind": kind, "id": number, "votes": True, "unit": f"flink-{kind}.service",
-                        "root": "/etc/flink", "ports": [port], "timeout": 5, "address": f"{name}.invalid", "desired": NEW,
-                        "live": True, "running": "0" * 16, "process": f"{name}.0", "restart_asked": "",
-                    }
-                ],
-                  "cluster": {
-                    "servers": [], "cluster_id": "/test", "path_root": "/flink", "task_managers": 3, "timeout": 5,
-                    "kazoo_path": "/nowhere.zip",
-                    "job_managers": [{"address": f"jm{each}.invalid", "rest_port": 8081} for each in (1, 2)], "query_host": "jm1",
-                  },
+                    "tolerates": True,
+                    "members": [
+                        {
+                            "name": name, "host": name, "kind": kind, "id": number, "votes": True, "unit": f"flink-{kind}.service",
+                            "root": "/etc/flink", "ports": [port], "timeout": 5, "address": f"{name}.invalid", "desired": NEW,
+                            "live": True, "running": "0" * 16, "process": f"{name}.0", "restart_asked": "",
+                        }
+                    ],
+                    "cluster": {
+                        "servers": [], "cluster_id": "/test", "path_root": "/flink", "task_managers": 3, "timeout": 5,
+                        "kazoo_path": "/nowhere.zip", "query_host": "jm1",
+                        "job_managers": [{"address": f"jm{each}.invalid", "rest_port": 8081} for each in (1, 2)],
+                    },
                 },
             }  # fmt: skip
         world.inventory["all"]["children"][group] = {"hosts": hosts}

@@ -122,15 +122,15 @@ class World:
         for each in members:
             self.inventory["all"]["children"]["zookeeper"]["hosts"][each["name"]] |= {
                 "zookeeper_noted": {
-                  "member": {
-                    "name": each["name"], "host": each["name"], "kind": "zookeeper", "id": each["id"], "votes": True,
-                    "unit": "zookeeper.service", "root": "/etc/zookeeper", "ports": [2181], "timeout": 5,
-                    "address": f"{each['name']}.invalid", "desired": desired, "live": each["live"],
-                    "running": each["generation"], "process": each["process"], "restart_asked": each["restart"].strip(),
-                },
-                  "ensemble": {
-                    "members": ends, "standalone": False, "kazoo_path": "/nowhere.zip", "timeout": 5,
-                  },
+                    "member": {
+                        "name": each["name"], "host": each["name"], "kind": "zookeeper", "id": each["id"], "votes": True,
+                        "unit": "zookeeper.service", "root": "/etc/zookeeper", "ports": [2181], "timeout": 5,
+                        "address": f"{each['name']}.invalid", "desired": desired, "live": each["live"],
+                        "running": each["generation"], "process": each["process"], "restart_asked": each["restart"].strip(),
+                    },
+                    "ensemble": {
+                        "members": ends, "standalone": False, "kazoo_path": "/nowhere.zip", "timeout": 5,
+                    },
                 },
             }  # fmt: skip
 

@@ -121,7 +121,7 @@ def measured(folder: Path, collections: Path, size: int, repeat: int) -> dict[st
     world = fresh(folder, collections, size)
     settle(world, size)
     # In turn: what else the machine does hits both.
-    runs = [(run(world, "floor.yml"), run(world, "site.yml")) for _ in range(repeat)]
+    runs = [(run(world, "floor.yml"), run(world, "site.yml")) for _each in range(repeat)]
     if done := {call["module"] for call in world.calls()} - READING:
         sys.exit(f"The second run over {size} hosts had something to do: {', '.join(sorted(done))}")
     return {"floor": [floor for floor, _site in runs], "site": [site for _floor, site in runs]}
@@ -151,7 +151,7 @@ def figures(runs: Mapping[int, Mapping[str, Sequence[Run]]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, default=RESULTS / "scale.json", help="file for all values")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each; the median is told")
     given = parser.parse_args()

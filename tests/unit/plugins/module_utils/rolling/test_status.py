@@ -139,7 +139,7 @@ def flink(*answers, contenders=2, satisfied=True):
 def test_trap_59_without_a_standby_job_manager_nothing_is_well(answer, told):
     hostvars = {
         "zk1": {"zookeeper_verdict": {"verdict": "healthy", "servers": [], "leader": None, "write_proof": "not_asked",
-                                        "serving_voters": 3, "voters": 3, "fault_tolerance_left": 1}},
+                                      "serving_voters": 3, "voters": 3, "fault_tolerance_left": 1}},
         "jm1": {"flink_ha_leader": {"results": [answer]}, "flink_ha_jobs": {"results": [ANSWER | {"complete": True}]}},
     }  # fmt: skip
     found = status.answers(hostvars, hostvars)
