@@ -98,7 +98,7 @@ def entries(
 
 
 def written_paths(inputs: Inputs, tables: Tables, services: Sequence[rules.Service]) -> list[str]:
-    """Paths of the entries, but for those of generations. One that is missing here is written in every run.
+    """Paths of the entries, but for those of generations. One that is missing here differs in every run.
 
     The storage is missing on purpose: a run that only looks, or stops the cluster, must not wait for a file system that is gone.
     """

@@ -337,8 +337,12 @@ def _configure(
     planned: Sequence[Service],
     key: str,
 ) -> Configure:
+    every = [*written.first, *written.then]
+    # The storage is not read (`written_paths`): it is seen to with whatever else is written, and before something starts.
+    known = [entry for entry in every if entry["path"] not in inputs.storage_paths]
+    unseen = len(known) < len(every) and any(service["start"] for service in planned)
     # Certificates are made beside this plan, and compared by `host_files`.
-    write = inputs.tls or bool(differing([*written.first, *written.then], host.standing, key))
+    write = inputs.tls or unseen or bool(differing(known, host.standing, key))
     rules_plan = firewall_plan(inputs, tables, cluster, host)
     # A keytab is proved with each run.
     needed = write or inputs.kerberos or rules_plan.unload or bool(rules_plan.load)

@@ -52,8 +52,9 @@ class Install:
 
 @dataclass(frozen=True)
 class Configure:
-    """What has to be done before and after the files are written; most ensembles need none of it."""
+    """What has to be done before and after the files are written. Where nothing is, the tasks of it are not even looked at."""
 
+    needed: bool
     prepare: bool
     #: Whether anything on the host differs from what is to be written.
     write: bool
@@ -325,10 +326,13 @@ def _install(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[st
 
 def _configure(inputs: Inputs, tables: Tables, host: HostState, written: Entries, key: str) -> Configure:
     found = firewall_plan(inputs, tables, host)
+    prepare = inputs.kerberos or inputs.tls or found.unload
+    # Certificates are made after this plan, and compared by `host_files`.
+    write = inputs.tls or bool(differing([*written.first, *written.then], host.standing, key))
     return Configure(
-        prepare=inputs.kerberos or inputs.tls or found.unload,
-        # Certificates are made after this plan, and compared by `host_files`.
-        write=inputs.tls or bool(differing([*written.first, *written.then], host.standing, key)),
+        needed=prepare or write or bool(found.load) or bool(host.units[tables.unit]["needs_reload"]),
+        prepare=prepare,
+        write=write,
         tls=inputs.tls,
         firewall=found,
     )
