@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.controller_file import controller_file
 
 MODULE = "streamquorum.ha.release"
 
@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         self, args: Mapping[str, Any], asked: Mapping[str, Any], variables: dict[str, Any]
     ) -> dict[str, Any]:
         source, remaining, failures = asked["transfer"], asked["remaining"], list(asked["failures"])
-        path = self._controller_file(source)
+        path = controller_file(source, self._find_needle)
         if path is None:
             failures.append(f"{source}: is not a file on the controller")
             if not remaining:
@@ -67,20 +67,10 @@ class ActionModule(ActionBase):
         for source in args["sources"]:
             if archive.is_url(source):
                 continue
-            path = self._controller_file(source)
+            path = controller_file(source, self._find_needle)
             if path is None:
                 missing.append(f"{source}: is not a file on the controller")
             else:
                 archive.check_sum(archive.sha512_of(path), sha512, source)
         if len(missing) == len(args["sources"]):
             raise archive.nowhere(archive.Release(args["name"], str(args["version"]), sha512), missing)
-
-    def _controller_file(self, source: str) -> str | None:
-        """The file of a source; a relative path is looked up as everywhere in a role (files/, then the playbook)."""
-        path = os.path.expanduser(archive.controller_path(source))
-        if not os.path.isabs(path):
-            try:
-                path = self._find_needle("files", path)
-            except AnsibleError:
-                return None
-        return path if os.path.isfile(path) else None

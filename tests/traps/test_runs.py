@@ -418,7 +418,7 @@ def with_flink(world, **variables):
     world.inventory["all"]["children"] |= {"flink_jobmanager": {"hosts": hosts}, "flink_taskmanager": {"hosts": hosts}}
     world.inventory["all"]["vars"] |= {
         "flink_ha_cluster_id": "/test", "flink_ha_storage_dir": "s3://bucket/flink", "flink_ha_java_home": "/opt/java",
-        "flink_ha_archive_sha512": "0" * 128, "flink_ha_bundle_dir": "/nowhere",
+        "flink_ha_archive_url": "https://repo.invalid/flink.tgz", "flink_ha_archive_sha512": "0" * 128, "flink_ha_bundle_dir": "/nowhere",
     } | variables  # fmt: skip
 
 

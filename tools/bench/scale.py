@@ -49,6 +49,7 @@ VARIABLES = {
     "flink_ha_java_home": "/opt/java",
     "flink_ha_cluster_id": "/scale",
     "flink_ha_storage_dir": "hdfs://nameservice/flink",
+    "flink_ha_archive_url": "https://repo.invalid/flink.tgz",
     "flink_ha_rest_open": True,
 }
 #: Modules that change nothing.

@@ -29,6 +29,14 @@ def release(inputs: Inputs, tables: Tables) -> Mapping[str, Any]:
     return next(each for each in tables.releases if each["version"] == inputs.version)
 
 
+def classes(inputs: Inputs) -> dict[str, str]:
+    """Variables by which Flink's scripts find classes that the release does not bring."""
+    given = {"HADOOP_CLASSPATH": inputs.hadoop_classpath, "HADOOP_CONF_DIR": inputs.hadoop_conf_dir}
+    if inputs.jar_set:
+        given |= {"FLINK_LIB_DIR": f"{inputs.jar_set}/lib", "FLINK_PLUGINS_DIR": f"{inputs.jar_set}/plugins"}
+    return {name: value for name, value in given.items() if value}
+
+
 def java(inputs: Inputs, tables: Tables, host: HostState) -> dict[str, Any]:
     """Which Java runs Flink: {home, major, package, installed}."""
     return java_plan(host.answer, inputs.java_home, tables.platforms)

@@ -19,6 +19,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import (
     CLIENT,
+    classes,
     config_text,
     configuration,
     holds_secrets,
@@ -167,6 +168,7 @@ def _client(inputs: Inputs, tables: Tables, peers: Peers, host: HostState, store
                 group=inputs.group,
                 user=inputs.user,
                 java_home=java(inputs, tables, host)["home"],
+                classes=classes(inputs),
                 command=f"{inputs.install_root}/flink/bin/flink",
             ),
             "mode": "0755",

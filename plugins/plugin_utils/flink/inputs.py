@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jars import Jar, jars, set_name
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
 
@@ -62,6 +63,10 @@ class Inputs:
     storage_shared: bool
     checkpoint_dir: str
     savepoint_dir: str
+    plugins: tuple[Mapping[str, Any], ...]
+    libraries: tuple[Mapping[str, Any], ...]
+    hadoop_classpath: str
+    hadoop_conf_dir: str
     version: str
     upgrade: bool
     upgrade_across_minor: bool
@@ -179,6 +184,16 @@ class Inputs:
     def marker(self) -> str:
         """Says which release is installed."""
         return f"{self.release_dir}/.streamquorum-release"
+
+    @property
+    def jars(self) -> list[Jar]:
+        """Plugins and libraries beside those of the release."""
+        return jars(self.plugins, self.libraries, self.version)
+
+    @property
+    def jar_set(self) -> str:
+        """The directory that holds them; empty for none."""
+        return f"{self.install_root}/{set_name(self.jars, self.version)}" if self.plugins or self.libraries else ""
 
     @property
     def conf_dir(self) -> str:

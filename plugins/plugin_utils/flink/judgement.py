@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import acls, exposure, process, refusals, storage
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import (
+    acls,
+    exposure,
+    jars,
+    process,
+    refusals,
+    storage,
+)
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import Service
@@ -62,6 +69,7 @@ def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str
         *_alone_problems(inputs, peers),
         *_kerberos_problems(inputs, peers),
         *_tls_problems(inputs, peers),
+        *_jar_problems(inputs),
         *_process_problems(inputs),
         *_firewall_problems(inputs, peers),
     ]
@@ -148,6 +156,20 @@ def _tls_problems(inputs: Inputs, peers: Peers) -> list[str]:
     return flink_tls.tls_problems(wanted, ensemble)
 
 
+def _jar_problems(inputs: Inputs) -> list[str]:
+    uris = {
+        "flink_ha_storage_dir": inputs.storage_dir,
+        "flink_ha_checkpoint_dir": inputs.checkpoint_dir,
+        "flink_ha_savepoint_dir": inputs.savepoint_dir,
+    }
+    own_archive = bool(inputs.archive_file or inputs.archive_url)
+    hadoop, names = inputs.hadoop_classpath, inputs.environment
+    return [
+        *jars.problems(inputs.plugins, inputs.libraries, hadoop, inputs.hadoop_conf_dir, names),
+        *jars.storage_problems(uris, inputs.plugins, hadoop, names, own_archive),
+    ]
+
+
 def _process_problems(inputs: Inputs) -> list[str]:
     closed = {inputs.config_dir: "flink_ha_config_dir", inputs.release_dir: "the release"}
     return [
@@ -191,6 +213,7 @@ def host_problems(
         *refusals.place_problems(inputs.host, settings(host), inputs.cluster_id, inputs.zookeeper_path_root),
         *_acl_problems(inputs, peers),
         *_firewall_limit_problems(inputs, peers, host),
+        *jars.host_problems(inputs.host, inputs.hadoop_classpath, inputs.hadoop_conf_dir, host.paths, host.matches),
         *process.missing_problems(inputs.host, inputs.read_write_paths, host.answer, user),
         *log_access.problems(inputs.host, inputs.log_group, "flink_ha_log_group", host.answer),
     ]

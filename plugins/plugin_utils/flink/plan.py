@@ -8,12 +8,12 @@ is not known yet is empty.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import link_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import restart_file
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import exposure
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import exposure, jars
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import endpoint
@@ -74,10 +74,13 @@ class Install:
     kerberos: bool
     firewall: bool
     release: bool
+    jars: bool
     client_library: bool
     java_plan: Mapping[str, Any]
     #: Arguments of the module `release`.
     archive: Mapping[str, Any]
+    #: Arguments of the module `jar_set`.
+    jar_set: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,7 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> 
 def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Service], key: str) -> dict[str, Any]:
     units = rules.possible_units(services)
     roots = [flink_services.root(inputs, service) for service in services]
+    hadoop = [jars.directory(part) for part in jars.classpath(inputs.hadoop_classpath)]
     return {
         "java_home": inputs.java_home,
         "units": [*units, firewall.FLINK.unit],
@@ -285,7 +289,11 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             tables.kinit,
             firewall.NFT,
             *inputs.read_write_paths,
+            *hadoop,
+            *([inputs.hadoop_conf_dir] if inputs.hadoop_conf_dir else []),
+            *([f"{inputs.jar_set}/{jars.MARKER}"] if inputs.jar_set else []),
         ],
+        "matches": dict.fromkeys(hadoop, jars.CLASSES.pattern),
         "standing": {
             "key": key,
             "paths": written_paths(inputs, tables, services),
@@ -316,6 +324,7 @@ def _install(inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState, 
         "kerberos": inputs.kerberos and not host.exists(tables.kinit),
         "firewall": firewall_plan(inputs, tables, cluster, host).install,
         "release": not judgement.is_installed(inputs, host, source),
+        "jars": bool(inputs.jar_set) and not host.exists(f"{inputs.jar_set}/{jars.MARKER}"),
         "client_library": not host.exists(tables.client_library),
     }
     archive = {
@@ -325,7 +334,12 @@ def _install(inputs: Inputs, tables: Tables, cluster: Cluster, host: HostState, 
         "sources": source["sources"],
         "sha512": source["sha512"],
     }
-    return Install(needed=any(missing.values()), java_plan=java_plan, archive=archive, **missing)
+    jar_set = {
+        "dest": inputs.jar_set,
+        "release_dir": inputs.release_dir,
+        "jars": [asdict(each) for each in inputs.jars],
+    }
+    return Install(needed=any(missing.values()), java_plan=java_plan, archive=archive, jar_set=jar_set, **missing)
 
 
 def _configure(

@@ -7,6 +7,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink import proce
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import open_files
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import (
+    classes,
     config_text,
     configuration,
     java,
@@ -83,6 +84,7 @@ def _start(inputs: Inputs, tables: Tables, host: HostState) -> str:
         tmp_dirs=inputs.tmp_dirs,
         leftovers=process.leftovers(inputs.config_extra),
         environment=bool(inputs.environment),
+        classes=classes(inputs),
         log_dir=inputs.log_dir,
         java_home=plan["home"],
         # For the shell of the script, which knows directory and service.

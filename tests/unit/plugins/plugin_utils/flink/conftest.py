@@ -30,6 +30,7 @@ class Cluster:
         self.variables = {
             "flink_ha_cluster_id": "/orders",
             "flink_ha_storage_dir": "hdfs://nameservice/flink",
+            "flink_ha_archive_url": "https://repo.invalid/flink.tgz",
             "flink_ha_rest_open": True,
             "flink_ha_archive_sha512": "0" * 128,
             "flink_ha_bundle_dir": "",

@@ -445,6 +445,61 @@ def test_a_storage_that_is_mounted_is_seen_to_with_other_files_and_before_a_star
     assert planned(after(first, stopped)).steps.configure.write, "nothing runs, so it is about to start"
 
 
+JARS = {
+    "flink_ha_plugins": [{"name": "s3-fs-hadoop"}],
+    "flink_ha_hadoop_classpath": "/opt/hadoop/*:/etc/extra.jar",
+    "flink_ha_hadoop_conf_dir": "/etc/hadoop",
+}
+
+
+def with_hadoop(state, marker=""):
+    there = {path: {"exists": True} for path in ("/opt/hadoop", "/etc/extra.jar", "/etc/hadoop")}
+    return {
+        **state,
+        "paths": state["paths"] | there | ({marker: {"exists": True}} if marker else {}),
+        "matches": {"/opt/hadoop": ["hadoop-client-api-3.4.2.jar"], "/etc/extra.jar": []},
+    }
+
+
+def test_jars_are_a_part_of_the_generation_and_installed_once(cluster, host):
+    some = cluster(**JARS)
+    asked = some.plan()
+    (marker,) = [path for path in asked.reads["paths"] if path.endswith("/.streamquorum-jars")]
+    jar_set = marker.rpartition("/")[0]
+    assert {"/opt/hadoop", "/etc/extra.jar", "/etc/hadoop"} <= set(asked.reads["paths"])
+    assert set(asked.reads["matches"]) == {"/opt/hadoop", "/etc/extra.jar"}
+    state = with_hadoop(host("fresh"), marker)
+    state["paths"][marker] = {"exists": False}
+    plan = some.together(jm1=state)["jm1"]
+    assert plan.problems == ()
+    assert plan.steps.install.jars
+    assert plan.steps.install.jar_set["dest"] == jar_set
+    assert not some.together(jm1=with_hadoop(state, marker))["jm1"].steps.install.jars
+    told = [
+        "export HADOOP_CLASSPATH='/opt/hadoop/*:/etc/extra.jar'",
+        "export HADOOP_CONF_DIR=/etc/hadoop",
+        f"export FLINK_LIB_DIR={jar_set}/lib",
+        f"export FLINK_PLUGINS_DIR={jar_set}/plugins",
+    ]
+    for generation in plan.generations.values():
+        assert set(told) <= set(generation.text("start").splitlines())
+    assert set(told) <= set(entry(plan, "/usr/local/bin/flink")["content"].splitlines())
+
+
+def test_trap_71_a_host_without_hadoops_client_is_refused(cluster, host):
+    some = cluster(**JARS | {"flink_ha_plugins": []})
+    state = with_hadoop(host("fresh"))
+    state["paths"]["/opt/hadoop"] = {"exists": False}
+    assert "jm1: /opt/hadoop of flink_ha_hadoop_classpath is not there" in "\n".join(some.plan(state).problems)
+
+
+def test_trap_71_a_storage_without_its_file_system_is_refused(cluster):
+    told = "\n".join(cluster(flink_ha_archive_url="").plan().problems)
+    assert "Set flink_ha_hadoop_classpath" in told
+    told = "\n".join(cluster(flink_ha_libraries=[{"jar": "/x.jar"}]).plan().problems)
+    assert "flink_ha_libraries: /x.jar has no sha512" in told
+
+
 def test_without_a_sum_only_what_is_installed_goes_on(cluster, host):
     without = cluster(flink_ha_archive_sha512="")
     state = host("fresh")

@@ -1,0 +1,122 @@
+"""Jars beside a release, as inputs name them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import jars
+
+SUM = "ab" * 64
+SHIPPED = {"name": "s3-fs-hadoop"}
+OWN = {"name": "s3", "jar": "https://repo.example/flink-s3-fs-hadoop-2.3.0.jar", "sha512": SUM}
+LIBRARY = {"jar": "/srv/jars/connector-1.2.jar", "sha512": SUM.upper()}
+
+
+def problems(plugins=(), libraries=(), classpath="", conf_dir="", environment=()):
+    return jars.problems(plugins, libraries, classpath, conf_dir, environment)
+
+
+def test_what_inputs_name():
+    assert jars.jars([SHIPPED, OWN], [LIBRARY], "2.3.0") == [
+        jars.Jar("flink-s3-fs-hadoop-2.3.0.jar", "", "", "s3-fs-hadoop"),
+        jars.Jar("flink-s3-fs-hadoop-2.3.0.jar", OWN["jar"], SUM, "s3"),
+        jars.Jar("connector-1.2.jar", LIBRARY["jar"], SUM),
+    ]
+
+
+def test_a_set_has_one_name_however_it_is_written_down():
+    both = jars.jars([SHIPPED], [LIBRARY], "2.3.0")
+    name = jars.set_name(both, "2.3.0")
+    assert name.startswith("flink-2.3.0-jars-")
+    assert jars.set_name(both[::-1], "2.3.0") == name
+    moved = jars.jars([SHIPPED], [{**LIBRARY, "jar": "https://repo.example/connector-1.2.jar"}], "2.3.0")
+    assert jars.set_name(moved, "2.3.0") == name, "the same jar, from elsewhere"
+    other = jars.jars([SHIPPED], [{**LIBRARY, "sha512": "cd" * 64}], "2.3.0")
+    assert len({name, jars.set_name(other, "2.3.0"), jars.set_name(both, "2.2.1")}) == 3
+
+
+def test_good_inputs_are_not_refused():
+    assert (
+        problems([SHIPPED, OWN], [LIBRARY], "/opt/hadoop/*:/opt/one.jar:/etc/hadoop", "/etc/hadoop", ["AWS_REGION"])
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"plugins": [{"name": "../lib"}]}, "has the name '../lib'"),
+        ({"plugins": [{"jar": "/x.jar", "sha512": SUM}]}, "has the name ''"),
+        ({"plugins": [SHIPPED, SHIPPED]}, "has s3-fs-hadoop twice"),
+        ({"plugins": [{"name": "a", "sha512": SUM}]}, "flink_ha_plugins: a: an entry has no jar"),
+        ({"plugins": [{"name": "a", "jar": "/a.jar"}]}, "flink_ha_plugins: a: /a.jar has no sha512"),
+        ({"plugins": [{"name": "a", "jar": "/a.jar", "sha512": "12"}]}, "flink_ha_plugins: a: /a.jar: "),
+        ({"plugins": [{"name": "a", "jar": "/a.zip", "sha512": SUM}]}, "names no file that ends with .jar"),
+        ({"plugins": [{"name": "a", "jar": "https://u:canary@h/a.jar", "sha512": SUM}]}, "https://***@h/a.jar holds a password"),
+        ({"libraries": [{"sha512": SUM}]}, "flink_ha_libraries: an entry has no jar"),
+        ({"libraries": [LIBRARY, {**LIBRARY, "jar": "/elsewhere/connector-1.2.jar"}]}, "has connector-1.2.jar twice"),
+        ({"libraries": [{"jar": "/flink-dist-2.3.0.jar", "sha512": SUM}]}, "is Flink itself"),
+        ({"classpath": "opt/hadoop/*"}, "flink_ha_hadoop_classpath has opt/hadoop/*"),
+        ({"classpath": "/opt/*/lib"}, "flink_ha_hadoop_classpath has /opt/*/lib"),
+        ({"classpath": "/home/me/*"}, "lies in /home"),
+        ({"conf_dir": "/root/hadoop"}, "lies in /root"),
+        ({"classpath": "/opt/h/*", "environment": ["HADOOP_CLASSPATH"]}, "flink_ha_hadoop_classpath sets it too"),
+        ({"conf_dir": "/etc/hadoop", "environment": ["HADOOP_CONF_DIR"]}, "flink_ha_hadoop_conf_dir sets it too"),
+        ({"libraries": [LIBRARY], "environment": ["FLINK_PLUGINS_DIR"]}, "flink_ha_plugins sets it too"),
+    ],
+)  # fmt: skip
+def test_bad_inputs_are_refused_and_no_password_is_shown(given, told):
+    (found,) = problems(**given)
+    assert told in found
+    assert "canary" not in found
+
+
+def storage(uri, plugins=(), classpath="", environment=(), own_archive=False):
+    return jars.storage_problems({"flink_ha_storage_dir": uri}, plugins, classpath, environment, own_archive)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"uri": "file:///mnt/flink"},
+        {"uri": "hdfs://ns1/flink", "classpath": "/opt/hadoop/*"},
+        {"uri": "hdfs://ns1/flink", "environment": ["HADOOP_CLASSPATH"]},
+        {"uri": "hdfs://ns1/flink", "own_archive": True},
+        {"uri": "s3://bucket/flink", "plugins": [{"name": "s3-fs-presto"}]},
+        {"uri": "s3a://bucket/flink", "plugins": [OWN]},
+        {"uri": "s3a://bucket/flink", "classpath": "/opt/hadoop/*"},
+        {"uri": "abfss://flink@account.dfs.core.windows.net/x", "plugins": [{"name": "azure-fs-hadoop"}]},
+        {"uri": "gs://bucket/flink", "environment": ["FLINK_PLUGINS_DIR"]},
+    ],
+)
+def test_a_storage_that_something_brings_is_not_refused(given):
+    assert storage(**given) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"uri": "hdfs://ns1/flink"}, "Set flink_ha_hadoop_classpath"),
+        ({"uri": "hdfs://ns1/flink", "plugins": [SHIPPED]}, "Set flink_ha_hadoop_classpath"),
+        ({"uri": "s3://bucket/flink"}, "flink_ha_plugins to [{name: s3-fs-hadoop}]"),
+        ({"uri": "s3p://bucket/flink", "plugins": [SHIPPED]}, "flink_ha_plugins to [{name: s3-fs-presto}]"),
+        ({"uri": "s3://KEY:canary@bucket/flink", "plugins": [SHIPPED]}, "has keys in it"),
+    ],
+)
+def test_trap_71_a_storage_that_nothing_brings_is_refused_with_the_input_that_does(given, told):
+    (found,) = storage(**given)
+    assert told in found
+    assert "canary" not in found
+
+
+def test_trap_71_a_host_has_one_release_of_hadoops_classes():
+    paths = {"/opt/hadoop": {"exists": True}, "/etc/hadoop": {"exists": True}}
+
+    def told(*names, classpath="/opt/hadoop/*"):
+        return jars.host_problems("jm1", classpath, "/etc/hadoop", paths, {"/opt/hadoop": names})
+
+    assert told("hadoop-client-api-3.4.2.jar", "hadoop-common-3.4.2.jar", "guava-27.0-jre.jar") == []
+    (found,) = told("hadoop-client-api-3.4.2.jar", "flink-shaded-hadoop-2-uber-2.8.3-10.0.jar")
+    assert "two releases of Hadoop, flink-shaded-hadoop-2-uber-2.8.3-10.0.jar and hadoop-client-api-3.4.2.jar" in found
+    paths["/etc/hadoop"] = {"exists": False}
+    (found,) = told()
+    assert found.startswith("jm1: /etc/hadoop of flink_ha_hadoop_conf_dir is not there.")
