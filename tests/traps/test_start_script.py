@@ -38,6 +38,7 @@ class Service:
                 tmp_dirs=self.tmp_dirs,
                 log_dir="/var/log/flink",
                 environment=bool(environment),
+                classes={"HADOOP_CLASSPATH": "/opt/hadoop client/*"},
                 java_home="/opt/java",
                 java_options=java_logs.options(17, "$FLINK_LOG_DIR", "flink-$service", 50, 5, True),
                 leftovers=flink_process.leftovers(extra or {}),
@@ -137,5 +138,6 @@ def test_trap_68_the_working_directory_of_a_process_that_comes_back_under_its_na
 def test_the_process_gets_its_environment_and_the_start_script_has_the_last_word(service):
     found = service("flink-jobmanager@2", environment={"A": "b 'c'", "FLINK_IDENT_STRING": "x"}).start()
     assert found["A"] == "b 'c'"
+    assert found["HADOOP_CLASSPATH"] == "/opt/hadoop client/*", "for Java, and not for the shell"
     assert (found["FLINK_IDENT_STRING"], found["JAVA_HOME"]) == ("jobmanager@2", "/opt/java")
     assert found["JVM_ARGS"].split() == java_logs.options(17, "/var/log/flink", "flink-jobmanager@2", 50, 5, True)
