@@ -291,3 +291,22 @@ def test_a_host_on_which_nothing_differs_is_not_written_to(ensemble, host, after
     other = ensemble(**given, zookeeper_max_client_cnxns=100)
     changed = other.together(**{name: after(first[name], states[name]) for name in NAMES})
     assert all(plan.steps.configure.write for plan in changed.values())
+
+
+def test_what_a_killed_run_wrote_and_nobody_loaded_is_finished_by_the_next(ensemble, host, after):
+    """Nothing differs on the host by then, so nothing is written: what is missing is that systemd and the firewall know."""
+
+    def needed(three, **unit):
+        states = {name: host("fresh") for name in NAMES}
+        first = three.together(**states)
+        again = {name: after(first[name], states[name]) for name in NAMES}
+        for state in again.values():
+            state["units"] = {name: {**each, **unit} for name, each in state["units"].items()}
+        plans = three.together(**again).values()
+        assert not any(plan.steps.configure.write for plan in plans)
+        return {plan.steps.configure.needed for plan in plans}
+
+    assert needed(ensemble()) == {False}
+    assert needed(ensemble(), needs_reload=True) == {True}
+    # The rules stand there, and are not loaded.
+    assert needed(ensemble(zookeeper_firewall=True)) == {True}
