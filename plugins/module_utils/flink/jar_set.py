@@ -62,10 +62,10 @@ class JarSet:
             for jar in jars:
                 self._place(jar, release_dir, tree, transferred)
             with open(os.path.join(tree, MARKER), "w", encoding="utf-8") as handle:
+                os.fchmod(handle.fileno(), 0o644)
                 handle.write(
                     json.dumps([asdict(jar) | {"source": archive.redacted(jar.source)} for jar in jars]) + "\n"
                 )
-            _open_to_all(tree)
             archive.settle(tree)
             # Another run may have finished between the first look and the lock.
             if not self.is_there(dest):
@@ -98,21 +98,14 @@ class JarSet:
             shutil.copyfile(transferred[jar.sha512], path)
         if jar.source:
             archive.check_sum(archive.sha512_of(path), jar.sha512, jar.source)
+            # Whatever the umask is: the service's user reads here.
+            os.chmod(path, 0o644)
 
 
 def _link_all(source: str, directory: str) -> None:
     os.mkdir(directory)
     for name in sorted(os.listdir(source)):
         os.symlink(os.path.join(source, name), os.path.join(directory, name))
-
-
-def _open_to_all(tree: str) -> None:
-    """Whatever the umask is: the service's user reads here."""
-    for folder, _folders, names in os.walk(tree):
-        os.chmod(folder, 0o755)
-        for path in (os.path.join(folder, name) for name in names):
-            if not os.path.islink(path):
-                os.chmod(path, 0o644)
 
 
 def ensure(made: JarSet, params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:

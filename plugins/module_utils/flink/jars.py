@@ -12,7 +12,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ MARKER = ".streamquorum-jars"
 ENVIRONMENT = {
     "HADOOP_CLASSPATH": "flink_ha_hadoop_classpath",
     "HADOOP_CONF_DIR": "flink_ha_hadoop_conf_dir",
-    "FLINK_PLUGINS_DIR": "flink_ha_plugins",
+    "FLINK_PLUGINS_DIR": "flink_ha_plugins or flink_ha_libraries",
 }
 #: Hadoop's own classes, as the jars of a classpath name them: the part that is compared, and its release.
 CLASSES = re.compile(
@@ -116,7 +116,7 @@ def problems(
     libraries: Sequence[Mapping[str, Any]],
     hadoop_classpath: str,
     hadoop_conf_dir: str,
-    environment: Iterable[str],
+    environment: Collection[str],
 ) -> list[str]:
     """Why the inputs are refused, by the inventory alone.
 
@@ -140,11 +140,10 @@ def problems(
         "HADOOP_CONF_DIR": hadoop_conf_dir,
         "FLINK_PLUGINS_DIR": plugins or libraries,
     }
-    names = set(environment)
     told += [
         f"flink_ha_environment has {name}, and {variable} sets it too. Keep one of the two."
         for name, variable in ENVIRONMENT.items()
-        if name in names and given[name]
+        if name in environment and given[name]
     ]
     return told
 
@@ -218,7 +217,7 @@ def storage_problems(
     uris: Mapping[str, str],
     plugins: Sequence[Mapping[str, Any]],
     hadoop_classpath: str,
-    environment: Iterable[str],
+    environment: Collection[str],
     own_archive: bool,
 ) -> list[str]:
     """Refuses storage of which Flink has no file system, and keys of one in its URI.
@@ -230,8 +229,9 @@ def storage_problems(
         environment: names in flink_ha_environment.
         own_archive: whether the operator gives the archive, in which the jars may be already.
     """
-    has_hadoop = bool(hadoop_classpath) or not {"HADOOP_CLASSPATH", "HADOOP_HOME"}.isdisjoint(environment)
-    has_own = own_archive or "FLINK_PLUGINS_DIR" in set(environment)
+    # HADOOP_HOME brings a configuration only (bin/config.sh).
+    has_hadoop = bool(hadoop_classpath) or "HADOOP_CLASSPATH" in environment
+    has_own = own_archive or "FLINK_PLUGINS_DIR" in environment
     names = " ".join(f"{each.get('name', '')} {_file_name(str(each.get('jar') or ''))}" for each in plugins)
     told = []
     for variable, uri in uris.items():

@@ -61,7 +61,7 @@ def test_good_inputs_are_not_refused():
         ({"conf_dir": "/root/hadoop"}, "lies in /root"),
         ({"classpath": "/opt/h/*", "environment": ["HADOOP_CLASSPATH"]}, "flink_ha_hadoop_classpath sets it too"),
         ({"conf_dir": "/etc/hadoop", "environment": ["HADOOP_CONF_DIR"]}, "flink_ha_hadoop_conf_dir sets it too"),
-        ({"libraries": [LIBRARY], "environment": ["FLINK_PLUGINS_DIR"]}, "flink_ha_plugins sets it too"),
+        ({"libraries": [LIBRARY], "environment": ["FLINK_PLUGINS_DIR"]}, "FLINK_PLUGINS_DIR, and flink_ha_plugins or flink_ha_libraries sets it too"),
     ],
 )  # fmt: skip
 def test_bad_inputs_are_refused_and_no_password_is_shown(given, told):
@@ -97,6 +97,7 @@ def test_a_storage_that_something_brings_is_not_refused(given):
     [
         ({"uri": "hdfs://ns1/flink"}, "Set flink_ha_hadoop_classpath"),
         ({"uri": "hdfs://ns1/flink", "plugins": [SHIPPED]}, "Set flink_ha_hadoop_classpath"),
+        ({"uri": "hdfs://ns1/flink", "environment": ["HADOOP_HOME"]}, "Set flink_ha_hadoop_classpath"),
         ({"uri": "s3://bucket/flink"}, "flink_ha_plugins to [{name: s3-fs-hadoop}]"),
         ({"uri": "s3p://bucket/flink", "plugins": [SHIPPED]}, "flink_ha_plugins to [{name: s3-fs-presto}]"),
         ({"uri": "s3://KEY:canary@bucket/flink", "plugins": [SHIPPED]}, "has keys in it"),
