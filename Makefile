@@ -167,6 +167,11 @@ execution-environment: setup ## Write what an image of the controller is built o
 	@ansible-galaxy collection build --force --output-path build
 	@ansible-builder create --file execution-environment.yml --context build/execution-environment
 
+# Any release serves: only what all of them have is used.
+.PHONY: storage-proof
+storage-proof: setup ## Build the jar that proves a storage, with javac and the release that FLINK names (make storage-proof FLINK=/opt/flink-2.3.0)
+	@python3 tools/storage_proof.py $(FLINK)/lib
+
 .PHONY: docs
 docs: setup ## Write docs/variables.md from the roles' own argument_specs
 	@python3 tools/docs/variables.py > docs/variables.md

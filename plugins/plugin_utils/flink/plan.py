@@ -19,12 +19,12 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls a
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import endpoint
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options import OptionError
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import Service
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths, storage_path
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import differing
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity, judgement
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import java
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import classes, java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.entries import (
     Entries,
     entries,
@@ -44,6 +44,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone.g
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 
 #: What is read of the configuration of each service that was installed before: the rest of the file may hold secrets.
 SETTINGS = (
@@ -96,7 +97,7 @@ class Configure:
 
 @dataclass(frozen=True)
 class Prove:
-    """How a storage that lies under a local path is proved to be one and the same everywhere, before anything starts."""
+    """How a storage is proved to be one and the same everywhere, before anything starts."""
 
     #: The host that writes there; the others read.
     writer: str
@@ -104,6 +105,13 @@ class Prove:
     files: tuple[str, ...]
     #: What ZooKeeper points into.
     kept_in: tuple[str, ...]
+    #: Directories that only Flink's own file system reaches, and what it is to be started with.
+    uris: tuple[str, ...]
+    generation: str
+    release_dir: str
+    environment: Mapping[str, str]
+    #: Whether it is to be proved in this run: something starts, or is to be restarted.
+    uris_due: bool
 
 
 @dataclass(frozen=True)
@@ -241,7 +249,7 @@ def plan(
             install=_install(inputs, tables, cluster, host, source),
             configure=configure,
             services=tuple(rules.steps(planned)),
-            prove=_prove(inputs, cluster),
+            prove=_prove(inputs, tables, cluster, cluster.group, host, planned),
             acls=_acls(inputs, peers, cluster.group),
         ),
     )
@@ -368,13 +376,30 @@ def _configure(
     )
 
 
-def _prove(inputs: Inputs, cluster: Cluster) -> Prove:
+def _prove(
+    inputs: Inputs, tables: Tables, cluster: Cluster, group: Group, host: HostState, planned: Sequence[Service]
+) -> Prove:
     paths = inputs.storage_paths
+    uris = [
+        uri
+        for uri in unique([inputs.storage_dir, inputs.checkpoint_dir, inputs.savepoint_dir])
+        if not storage_path(uri)
+    ]
+    first = planned[0]
     return Prove(
         writer=cluster.storage_writer,
         paths=tuple(paths),
         files=tuple(f"{path}/.streamquorum-proof" for path in paths),
         kept_in=tuple(local_paths([inputs.storage_dir])),
+        uris=tuple(uris),
+        generation=f"{first['root']}/generations/{first['digest']}",
+        release_dir=inputs.release_dir,
+        environment={
+            "JAVA_HOME": java(inputs, tables, host)["home"],
+            "FLINK_LOG_DIR": inputs.log_dir,
+            **classes(inputs),
+        },
+        uris_due=bool(uris) and (group.starting or group.to_roll),
     )
 
 

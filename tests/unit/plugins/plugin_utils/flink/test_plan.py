@@ -491,6 +491,25 @@ def test_jars_are_a_part_of_the_generation_and_installed_once(cluster, host):
     assert set(told) <= set(entry(plan, "/usr/local/bin/flink")["content"].splitlines())
 
 
+def test_a_storage_that_is_no_directory_is_proved_before_something_starts_or_is_restarted(cluster, host, after):
+    some = cluster(flink_ha_savepoint_dir="s3://bucket/savepoints", flink_ha_checkpoint_dir="file:///srv/flink")
+    fresh = some.together(jm1=host("fresh"))["jm1"].steps.prove
+    assert fresh.uris == ("hdfs://nameservice/flink", "s3://bucket/savepoints")
+    assert fresh.paths == ("/srv/flink",)
+    assert fresh.uris_due
+    (digest,) = {
+        each.digest
+        for name, each in some.together(jm1=host("fresh"))["jm1"].generations.items()
+        if name == "flink-jobmanager"
+    }
+    assert fresh.generation == f"/etc/flink/flink-jobmanager/generations/{digest}"
+    assert set(fresh.environment) == {"JAVA_HOME", "FLINK_LOG_DIR"}
+    # What runs is of another generation, so a roll follows.
+    assert some.together(jm1=host("live"))["jm1"].steps.prove.uris_due
+    local = cluster(flink_ha_storage_dir="file:///srv/flink", flink_ha_storage_shared=True)
+    assert not local.together(jm1=host("fresh"))["jm1"].steps.prove.uris_due
+
+
 def test_trap_71_a_host_without_hadoops_client_is_refused(cluster, host):
     some = cluster(**JARS | {"flink_ha_plugins": []})
     state = with_hadoop(host("fresh"))

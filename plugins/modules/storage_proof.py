@@ -1,0 +1,118 @@
+#!/usr/bin/python
+"""storage_proof: the storage is reached through Flink's own file system."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: storage_proof
+short_description: Prove a storage through Flink's own file system
+version_added: 0.1.0
+description:
+  - Writes, reads or removes a file in each directory, with the configuration, the plugins, the classes of Hadoop and the keytab of a
+    generation, as the user of its processes. So what is proved is what a process of Flink would find.
+  - The jar that does it stands in the role C(flink_ha), beside its source. It is sent for the time of the task, and nothing is left.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
+author: [StreamQuorum (@streamquorum)]
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is written then, and so nothing is proved.
+  diff_mode:
+    support: none
+    description: What is written is removed again.
+options:
+  verb:
+    description: C(write) writes a file and reads it back, C(read) reads what another host wrote, C(remove) removes it.
+    type: str
+    choices: [write, read, remove]
+    required: true
+  name:
+    description: Name of the file.
+    type: str
+    required: true
+  uris:
+    description: Directories, as Flink's configuration names them.
+    type: list
+    elements: str
+    required: true
+  text:
+    description: What another host wrote, for C(read).
+    type: str
+    default: ""
+  generation:
+    description: Directory of the generation.
+    type: path
+    required: true
+  release_dir:
+    description: Directory of the release.
+    type: path
+    required: true
+  user:
+    description: Name of the services' user.
+    type: str
+    required: true
+  environment:
+    description: Variables that the start script sets beside those of the generation's own file.
+    type: dict
+    default: {}
+  timeout:
+    description: Seconds to wait for all directories together.
+    type: int
+    default: 180
+  jar:
+    description: Path of the proof on the host. Set by the action plugin.
+    type: path
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Write a file into the storage
+  streamquorum.ha.storage_proof:
+    verb: write
+    name: .streamquorum-proof-jm1
+    uris: [hdfs://nameservice/flink]
+    generation: /etc/flink/flink-jobmanager/current
+    release_dir: /opt/flink-2.3.0
+    user: flink
+    environment: {JAVA_HOME: /usr/lib/jvm/default-java, HADOOP_CLASSPATH: "/opt/hadoop-client/*"}
+"""
+
+RETURN = r"""
+text:
+  description: What was written.
+  type: str
+  returned: success
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage_proof import StorageError, prove
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "verb": {"type": "str", "choices": ["write", "read", "remove"], "required": True},
+            "name": {"type": "str", "required": True},
+            "uris": {"type": "list", "elements": "str", "required": True},
+            "text": {"type": "str", "default": ""},
+            "generation": {"type": "path", "required": True},
+            "release_dir": {"type": "path", "required": True},
+            "user": {"type": "str", "required": True},
+            "environment": {"type": "dict", "default": {}},
+            "timeout": {"type": "int", "default": 180},
+            "jar": {"type": "path", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, text="")
+    try:
+        module.exit_json(changed=False, text=prove(module.params))
+    except StorageError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"The proof of the storage could not be started: {error}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.util.UUID;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.GlobalConfiguration;
+import org.apache.flink.core.fs.FSDataOutputStream;
+import org.apache.flink.core.fs.FileSystem;
+import org.apache.flink.core.fs.Path;
+import org.apache.flink.core.plugin.PluginUtils;
+import org.apache.flink.runtime.security.SecurityConfiguration;
+import org.apache.flink.runtime.security.SecurityUtils;
+
+/**
+ * Proves storage as Flink itself reaches it: its configuration, plugins, classes of Hadoop and Kerberos, as the user of its processes.
+ *
+ * <pre>
+ * write NAME URI...       a file with this name in each directory, read back; prints what was written
+ * read NAME TEXT URI...   the file is there, with this text
+ * remove NAME URI...      it is gone
+ * </pre>
+ *
+ * Uses only what every release from 1.13 to 2.3 has. Exit code 1, and the reason on standard error, where it is not as it should be.
+ */
+public class StorageProof {
+    public static void main(String[] arguments) throws Exception {
+        Configuration configuration = GlobalConfiguration.loadConfiguration();
+        FileSystem.initialize(configuration, PluginUtils.createPluginManagerFromRootFolder(configuration));
+        SecurityUtils.install(new SecurityConfiguration(configuration));
+        System.exit(SecurityUtils.getInstalledContext().runSecured(() -> run(arguments)));
+    }
+
+    private static int run(String[] arguments) {
+        String verb = arguments[0];
+        String text = verb.equals("read") ? arguments[2] : UUID.randomUUID().toString();
+        for (int each = verb.equals("read") ? 3 : 2; each < arguments.length; each++) {
+            Path file = new Path(arguments[each], arguments[1]);
+            try {
+                FileSystem system = file.getFileSystem();
+                if (verb.equals("remove")) {
+                    system.delete(file, false);
+                    continue;
+                }
+                if (verb.equals("write")) {
+                    system.mkdirs(file.getParent());
+                    write(system, file, text);
+                }
+                String found = read(system, file);
+                if (!text.equals(found)) {
+                    System.err.println(file + " holds something else than what was written there");
+                    return 1;
+                }
+            } catch (Exception | LinkageError problem) {
+                // The whole chain: what a file system says itself is often the last.
+                StringBuilder told = new StringBuilder(file + ": ");
+                for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
+                    told.append(cause == problem ? "" : "; caused by ").append(cause);
+                }
+                System.err.println(told);
+                return 1;
+            }
+        }
+        if (verb.equals("write")) {
+            System.out.println(text);
+        }
+        return 0;
+    }
+
+    private static void write(FileSystem system, Path file, String text) throws Exception {
+        try (FSDataOutputStream out = system.create(file, FileSystem.WriteMode.OVERWRITE)) {
+            out.write((text + "\n").getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    private static String read(FileSystem system, Path file) throws Exception {
+        try (BufferedReader in = new BufferedReader(new InputStreamReader(system.open(file), StandardCharsets.UTF_8))) {
+            return in.readLine();
+        }
+    }
+}
