@@ -25,15 +25,21 @@ def lab(*arguments):
     )
 
 
+@contextmanager
+def libraries_of_flink():
+    """Gives the classpath of the Flink that is installed, from the bundle."""
+    version = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_version", "2.3.0")
+    archive = next((cluster.ROOT / ".bundle").glob(f"flink-{version}-bin*.tgz"))
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["tar", "-xzf", archive, "-C", folder, "--wildcards", "*/lib/*.jar"], check=True)
+        yield f"{folder}/flink-{version}/lib/*"
+
+
 def submit_job():
     """Submits the counting job, compiled against the Flink that is installed; its id, once it checkpoints."""
-    version = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_version", "2.3.0")
-    with tempfile.TemporaryDirectory() as folder:
-        archive = next((cluster.ROOT / ".bundle").glob(f"flink-{version}-bin*.tgz"))
-        subprocess.run(["tar", "-xzf", archive, "-C", folder, "--wildcards", "*/lib/*.jar"], check=True)
+    with tempfile.TemporaryDirectory() as folder, libraries_of_flink() as libraries:
         classes = f"{folder}/classes"
         source = cluster.ROOT / "molecule/shared/job/CountJob.java"
-        libraries = f"{folder}/flink-{version}/lib/*"
         subprocess.run(
             ["javac", "--release", "8", "-Xlint:-options", "-cp", libraries, "-d", classes, source], check=True
         )

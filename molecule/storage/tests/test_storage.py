@@ -1,0 +1,159 @@
+"""Jobs, checkpoints and jars on HDFS, while leaders of Flink and of HDFS die. In the order of the file."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import time
+import urllib.request
+
+import cluster
+import pytest
+from workload import (
+    assert_nothing_lost,
+    both_answer,
+    checkpoints,
+    counted,
+    job_restarts,
+    libraries_of_flink,
+    restarted_at,
+    state,
+    submit_job,
+    wait_for_checkpoint,
+)
+
+NAME_NODES = cluster.group("hadoop_namenode")
+#: Seconds: the session timeout of the scenario, and what a failover may take on top (issue of a new leader, job restore).
+SESSION = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_zookeeper_session_timeout", 8000) / 1000
+MARGIN = 40
+
+
+def name_node(host, path):
+    with urllib.request.urlopen(f"http://{cluster.address(host)}:9870{path}", timeout=5) as answer:
+        return json.load(answer)
+
+
+def role(host):
+    """active or standby, by the NameNode's own word."""
+    (found,) = name_node(host, "/jmx?qry=Hadoop:service=NameNode,name=NameNodeStatus")["beans"]
+    return found["State"]
+
+
+def active():
+    """The one NameNode that is active."""
+    found = []
+    for host in NAME_NODES:
+        try:
+            if role(host) == "active":
+                found.append(host)
+        except OSError:
+            continue
+    assert len(found) == 1, found
+    return found[0]
+
+
+def listed(path):
+    """Who owns each file and directory below one of HDFS, by path."""
+    java = " ".join(shlex.quote(word) for word in cluster.variables(NAME_NODES[0])["hadoop_java"])
+    # What goes away meanwhile is named on the error output, and makes the exit code 1.
+    command = f"runuser -u hdfs -- {java} org.apache.hadoop.fs.FsShell -ls -R {path} 2>/dev/null || true"
+    lines = [line.split() for line in cluster.shell(NAME_NODES[0], command).splitlines() if line[:1] in ("d", "-")]
+    return {parts[-1]: parts[2] for parts in lines}
+
+
+def test_the_jar_that_proves_the_storage_is_what_its_source_makes():
+    with libraries_of_flink() as libraries:
+        command = [sys.executable, cluster.ROOT / "tools/storage_proof.py", "--check", libraries.removesuffix("/*")]
+        subprocess.run(command, check=True)
+
+
+@pytest.fixture(scope="module")
+def job():
+    return submit_job()
+
+
+def test_the_job_counts_and_checkpoints_on_hdfs(job):
+    cluster.until("the job prints", counted, 60)
+    latest = checkpoints(job)["latest"]["completed"]
+    assert latest["external_path"].startswith(f"hdfs://ns1/flink/checkpoints/{job}/chk-"), latest
+    found = listed("/flink")
+    # Written by Flink's own user, not by one that the environment names.
+    assert set(found.values()) == {"flink"}
+    assert f"/flink/checkpoints/{job}" in found
+    # The JobManagers' pointers lead there, and the jar is with them.
+    assert [path for path in found if path.startswith("/flink/recovery/")]
+
+
+def test_the_task_managers_write_there_too(job):
+    """More than the metadata, which is the JobManager's."""
+    cluster.until(
+        "a file of a checkpoint that a TaskManager wrote",
+        lambda: [path for path in listed(f"/flink/checkpoints/{job}") if re.search(r"/chk-\d+/[^_]", path)],
+        30,
+    )
+
+
+def test_the_leading_job_manager_is_killed(job):
+    with cluster.session() as client:
+        leader, _port = cluster.flink_leader(client)
+        before = max(counted())[0]
+        began = time.monotonic()
+        # It must not come back before its session ends: the other one has to take over.
+        cluster.shell(
+            leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
+        )
+        _found, took = cluster.until(
+            "another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, SESSION + MARGIN
+        )
+        cluster.until("the job runs again", lambda: state(job) == "RUNNING", MARGIN)
+        restored = checkpoints(job)["latest"]["restored"]
+        cluster.told(
+            "SIGKILL of the leading JobManager", new_leader_s=took, job_running_again_s=time.monotonic() - began
+        )
+        assert restored, "the job began anew instead of being restored"
+        assert restored["external_path"].startswith(f"hdfs://ns1/flink/checkpoints/{job}/chk-"), restored
+    assert_nothing_lost(before)
+    cluster.shell(leader, "systemctl start flink-jobmanager")
+    cluster.until("both JobManagers answer", both_answer, 60)
+
+
+def test_the_active_name_node_is_killed(job):
+    wait_for_checkpoint(job, 2)
+    killed = active()
+    (other,) = set(NAME_NODES) - {killed}
+    cluster.until("the other NameNode stands by", lambda: role(other) == "standby", 60)
+    before, counts = max(counted())[0], checkpoints(job)["counts"]
+    restarts, restarted = job_restarts(job), restarted_at(job)
+    # Not to come back by itself: the other one has to take over.
+    cluster.shell(killed, "systemctl stop --no-block hdfs-namenode; systemctl kill --signal=KILL hdfs-namenode")
+    _found, took = cluster.until("the other NameNode is active", lambda: active() == other, 30)
+    # Of those that began before, one may still come to its end; the further ones began on the other NameNode.
+    _found, again = cluster.until(
+        "further checkpoints", lambda: checkpoints(job)["counts"]["completed"] >= counts["completed"] + 3, 60
+    )
+    cluster.told("SIGKILL of the active NameNode", new_active_s=took, three_checkpoints_s=took + again)
+    assert state(job) == "RUNNING"
+    assert (job_restarts(job), restarted_at(job)) == (restarts, restarted), "the job was restarted"
+    assert checkpoints(job)["counts"]["failed"] == counts["failed"]
+    assert_nothing_lost(before)
+    cluster.shell(killed, "systemctl start hdfs-namenode")
+    cluster.until("the killed one stands by", lambda: role(killed) == "standby", 60)
+
+
+def test_a_savepoint_is_written_there(job):
+    host = cluster.group("flink_jobmanager")[0]
+    printed = cluster.shell(host, f"/usr/local/bin/flink savepoint {job} 2>&1")
+    assert "hdfs://ns1/flink/savepoints/savepoint-" in printed, printed
+
+
+def test_another_run_changes_nothing_and_status_is_well(job):
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+    recap = output[output.index("PLAY RECAP") :]
+    assert recap.count("changed=") == recap.count("changed=0"), output
+    code, output = cluster.playbook("playbooks/status.yml")
+    assert code == 0, output
+    assert state(job) == "RUNNING"
