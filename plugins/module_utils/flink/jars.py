@@ -42,6 +42,8 @@ PLUGINS = {
 HADOOP = ("hdfs", "viewfs", "o3fs", "ofs")
 #: Name of a directory of plugins/.
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
+#: Name of a file with keys.
+FILE = re.compile(r"^[A-Za-z0-9][\w.-]*$", re.ASCII)
 #: Says what a set was made of; the last file that is written in it.
 MARKER = ".streamquorum-jars"
 #: What the inputs set in the environment of the processes, by input.
@@ -239,7 +241,7 @@ def storage_problems(
         if "@" in parts.netloc and parts.scheme in ("s3", "s3a", "s3p", "oss"):
             told.append(
                 f"{variable} has keys in it, which would stand in logs and in ZooKeeper. Take them out of the URI, and give them in "
-                "flink_ha_config_extra (s3.access-key, s3.secret-key), or by the host's own role."
+                "flink_ha_storage_credentials (s3.access-key, s3.secret-key), or by the host's own role."
             )
         elif parts.scheme in HADOOP and not has_hadoop and not own_archive:
             told.append(
@@ -253,6 +255,31 @@ def storage_problems(
                     f"{variable} is {uri}, and nothing brings the scheme {parts.scheme}: no process of Flink would start. Set "
                     f"flink_ha_plugins to [{{name: {wanted[0]}}}], which the release ships."
                 )
+    return told
+
+
+def key_problems(files: Mapping[str, Any], credentials: Collection[str], extra: Collection[str]) -> list[str]:
+    """Refuses keys that cannot be written, and options that two inputs have; no text has a value.
+
+    Args:
+        files: flink_ha_storage_key_files.
+        credentials: names in flink_ha_storage_credentials.
+        extra: names in flink_ha_config_extra.
+    """
+    told = [
+        f"flink_ha_storage_key_files has the name {name!r}. It names a file: letters, digits, '.', '_' and '-'."
+        for name in files
+        if not FILE.match(str(name))
+    ]
+    told += [
+        f"flink_ha_storage_key_files: {name} is no text, or empty. Give what the file is to hold."
+        for name, content in files.items()
+        if not isinstance(content, str) or not content.strip()
+    ]
+    told += [
+        f"flink_ha_storage_credentials and flink_ha_config_extra both have {name}. Keep one of the two."
+        for name in sorted({*credentials} & {*extra})
+    ]
     return told
 
 

@@ -226,18 +226,19 @@ def extra_problems(
     file_name: str,
     known: Mapping[str, tuple[str, str]],
     open_prefixes: Sequence[str],
+    variable: str = "flink_ha_config_extra",
 ) -> list[str]:
     """Why the operator's further options are refused; empty when they are not.
 
     Args:
-        extra: flink_ha_config_extra.
+        extra: options, by name.
         options: the registry.
         version: the release.
         file_name: its configuration file.
         known: Flink's own options, as `parse_known` gives them.
         open_prefixes: beginnings of keys that are not looked up: plugins and names of the operator's own stand behind them.
+        variable: the input that has them.
     """
-    variable = "flink_ha_config_extra"
     owners = owned_names(options)
     problems = []
     for key, value in extra.items():

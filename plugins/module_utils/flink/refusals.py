@@ -54,14 +54,18 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars) -> list[str]:
     problems += _identity_problems(given) + storage_problems(given) + _service_problems(given, hostvars)
     release = next((item for item in given["releases"] if item["version"] == given["flink_ha_version"]), None)
     if release:
-        problems += flink_options.extra_problems(
-            given["flink_ha_config_extra"],
-            given["options"],
-            release["version"],
-            release["config_file"],
-            flink_options.parse_known(given["known_options"]),
-            [*given["open_options"], *given["flink_ha_config_unchecked"]],
-        )
+        known = flink_options.parse_known(given["known_options"])
+        unchecked = [*given["open_options"], *given["flink_ha_config_unchecked"]]
+        for variable in ("flink_ha_config_extra", "flink_ha_storage_credentials"):
+            problems += flink_options.extra_problems(
+                given[variable],
+                given["options"],
+                release["version"],
+                release["config_file"],
+                known,
+                unchecked,
+                variable,
+            )
         problems += _value_problems(given, release["config_file"])
     return problems
 

@@ -58,7 +58,7 @@ def configuration(
         fields: what a service has for itself.
     """
     found = flink_options.resolve(tables.options, inputs.version, scope, known, fields)
-    return found | dict(inputs.config_extra)
+    return found | inputs.own_options
 
 
 def config_text(inputs: Inputs, tables: Tables, config: Mapping[str, Any]) -> str:
@@ -74,4 +74,4 @@ def config_text(inputs: Inputs, tables: Tables, config: Mapping[str, Any]) -> st
 def holds_secrets(inputs: Inputs) -> bool:
     """Whether the configuration of a host has a secret: then none of it is shown."""
     options = {**inputs.config_extra, "java_opts": " ".join(inputs.java_opts)}
-    return inputs.stores or flink_options.has_secrets(options)
+    return inputs.stores or bool(inputs.storage_credentials) or flink_options.has_secrets(options)

@@ -86,6 +86,7 @@ def entries(
         then=(
             *firewall_plan(inputs, tables, cluster, host).entries,
             *_credentials(inputs, tables, peers),
+            *_storage_keys(inputs),
             *(_storage(inputs) if inputs.host == cluster.storage_writer else []),
             *rules.entries(planned, inputs.group),
             *membership.entries(inputs, tables, cluster),
@@ -114,6 +115,7 @@ def written_paths(inputs: Inputs, tables: Tables, services: Sequence[rules.Servi
         os.path.dirname(tables.credentials),
         tables.credentials,
         REST_ACCESS,
+        *([inputs.keys_dir, *inputs.key_paths.values()] if inputs.key_paths else []),
         *(
             f"{flink_services.root(inputs, service)}{part}"
             for service in services
@@ -190,6 +192,18 @@ def _credentials(inputs: Inputs, tables: Tables, peers: Peers) -> list[Entry]:
     ]
 
 
+def _storage_keys(inputs: Inputs) -> list[Entry]:
+    """For the services, which are of this group, and for nobody else."""
+    if not inputs.key_paths:
+        return []
+    directory = {"path": inputs.keys_dir, "state": "directory", "group": inputs.group, "mode": "0750"}
+    keys = [
+        {"path": path, "secret_content": str(inputs.storage_key_files[name]), "group": inputs.group, "mode": "0640"}
+        for name, path in inputs.key_paths.items()
+    ]
+    return [directory, *keys]
+
+
 def _rest_access(inputs: Inputs, schemes: Sequence[str]) -> list[Entry]:
     if list(schemes) == ["http"]:
         return [{"path": REST_ACCESS, "state": "absent"}]
@@ -209,8 +223,12 @@ def _json(value: Any) -> str:
 
 
 def _forgotten_stores(inputs: Inputs, host: HostState, stores: Stores) -> list[dict[str, Any]]:
-    """Stores that no process will read any more."""
-    return leftover_entries(inputs.tls_dir, host.paths[inputs.tls_dir]["entries"], STORES, stores.values())
+    """Stores and keys of a storage that no process will read any more."""
+    there = {path: host.paths[path]["entries"] for path in (inputs.tls_dir, inputs.keys_dir)}
+    return [
+        *leftover_entries(inputs.tls_dir, there[inputs.tls_dir], STORES, stores.values()),
+        *leftover_entries(inputs.keys_dir, there[inputs.keys_dir], ".*", inputs.key_paths.values()),
+    ]
 
 
 # --- the firewall

@@ -63,6 +63,8 @@ class Inputs:
     storage_shared: bool
     checkpoint_dir: str
     savepoint_dir: str
+    storage_credentials: Mapping[str, Any] = field(repr=False)
+    storage_key_files: Mapping[str, Any] = field(repr=False)
     plugins: tuple[Mapping[str, Any], ...]
     libraries: tuple[Mapping[str, Any], ...]
     hadoop_classpath: str
@@ -209,6 +211,21 @@ class Inputs:
     def tls_paths(self) -> dict[str, str]:
         """By name, the paths of TLS_FILES."""
         return {name: f"{self.tls_dir}/{name}" for name in TLS_FILES}
+
+    @property
+    def own_options(self) -> dict[str, Any]:
+        """Options of the operator's own, those that are secret among them."""
+        return {**self.storage_credentials, **self.config_extra}
+
+    @property
+    def key_paths(self) -> dict[str, str]:
+        """By name, the paths of flink_ha_storage_key_files."""
+        return {str(name): f"{self.keys_dir}/{name}" for name in sorted(self.storage_key_files)}
+
+    @property
+    def keys_dir(self) -> str:
+        """Directory that holds those alone."""
+        return f"{self.config_dir}/keys"
 
     @property
     def storage_paths(self) -> list[str]:

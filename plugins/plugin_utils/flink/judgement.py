@@ -42,6 +42,7 @@ JUDGED = (
     "flink_ha_checkpoint_dir",
     "flink_ha_savepoint_dir",
     "flink_ha_config_extra",
+    "flink_ha_storage_credentials",
     "flink_ha_config_unchecked",
     "flink_ha_address",
     "flink_ha_rest_port",
@@ -101,7 +102,7 @@ def _judged(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
         "releases": tables.releases,
         "options": tables.options,
         "open_options": tables.open_options,
-        "known_options": _known_options(tables.known_options) if inputs.config_extra else "",
+        "known_options": _known_options(tables.known_options) if inputs.own_options else "",
         "values": values(inputs, tables, peers, {}),
         "quorum": identity.quorum(inputs, peers),
         "services": flink_services.of_host(inputs, cluster),
@@ -167,6 +168,7 @@ def _jar_problems(inputs: Inputs) -> list[str]:
     return [
         *jars.problems(inputs.plugins, inputs.libraries, hadoop, inputs.hadoop_conf_dir, names),
         *jars.storage_problems(uris, inputs.plugins, hadoop, names, own_archive),
+        *jars.key_problems(inputs.storage_key_files, inputs.storage_credentials, inputs.config_extra),
     ]
 
 

@@ -292,6 +292,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             *(f"{root}/current/release" for root in roots),
             inputs.release_dir,
             inputs.tls_dir,
+            inputs.keys_dir,
             inputs.home_dir,
             tables.client_library,
             tables.kinit,

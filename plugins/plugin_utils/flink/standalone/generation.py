@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import process
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access
@@ -37,7 +39,7 @@ def generations(inputs: Inputs, tables: Tables, peers: Peers, host: HostState, s
         own = ",".join(f"{directory}/{service['name']}" for directory in inputs.tmp_dirs)
         config = configuration(inputs, tables, service["kind"], known, {**service, "tmp_dirs": own})
         # A secret content is left out of diffs and logs.
-        field = "secret_content" if flink_options.has_secrets(config) else "content"
+        field = "secret_content" if inputs.storage_credentials or flink_options.has_secrets(config) else "content"
         file = {field: config_text(inputs, tables, config), "mode": "0640"}
         found.append(Generation({**shared, name: file}, {"release": inputs.release_dir}))
     return found
@@ -53,6 +55,14 @@ def _shared_files(inputs: Inputs, tables: Tables, host: HostState) -> dict[str, 
     if inputs.environment:
         # What the operator gives the processes.
         files["environment"] = {"secret_content": process.environment_text(inputs.environment), "mode": "0640"}
+    if inputs.key_paths:
+        # Read when a process starts, so another key is a roll.
+        sums = {
+            path: hashlib.sha256(str(inputs.storage_key_files[name]).encode()).hexdigest()
+            for name, path in inputs.key_paths.items()
+        }
+        text = "".join(f"{digest}  {path}\n" for path, digest in sums.items())
+        files["storage-keys"] = {"secret_content": text, "mode": "0640"}
     if inputs.log_group:
         files["log-access.conf"] = {"content": log_access.rules(inputs.log_dir, inputs.log_group), "mode": "0644"}
     return files

@@ -485,6 +485,7 @@ def given(**changes):
         "flink_ha_savepoint_dir": "hdfs://ns1/flink/savepoints",
         "flink_ha_storage_shared": False,
         "flink_ha_config_extra": {},
+        "flink_ha_storage_credentials": {},
         "flink_ha_config_unchecked": [],
         "flink_ha_address": "jm1",
         "flink_ha_rest_port": 8081,
