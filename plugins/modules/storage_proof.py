@@ -22,12 +22,14 @@ attributes:
     description: What is written is removed again.
 options:
   verb:
-    description: C(write) writes a file and reads it back, C(read) reads what another host wrote, C(remove) removes it.
+    description:
+      - C(write) writes a file and reads it back, C(read) reads what another host wrote, C(remove) removes it.
+      - C(find) looks for any other file, at any depth.
     type: str
-    choices: [write, read, remove]
+    choices: [write, read, remove, find]
     required: true
   name:
-    description: Name of the file.
+    description: Name of the file, or the beginning of those that C(find) does not count.
     type: str
     required: true
   uris:
@@ -79,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 text:
-  description: What was written.
+  description: What was written, or the path of a file that was found; empty for none.
   type: str
   returned: success
 """
@@ -91,7 +93,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage_proo
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "verb": {"type": "str", "choices": ["write", "read", "remove"], "required": True},
+            "verb": {"type": "str", "choices": ["write", "read", "remove", "find"], "required": True},
             "name": {"type": "str", "required": True},
             "uris": {"type": "list", "elements": "str", "required": True},
             "text": {"type": "str", "default": ""},

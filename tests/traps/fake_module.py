@@ -265,6 +265,10 @@ def fake_command(me, given, _check):
     return {"rc": 0, "stdout": found, "stdout_lines": found.splitlines(), "stderr": ""}
 
 
+def storage_proof(me, given, _check):
+    return {"text": me["stored"] if given["verb"] == "find" else "a-token"}
+
+
 def other(_me, _given, _check):
     """Modules that matter to a test only in that they are called, or not."""
     return {}

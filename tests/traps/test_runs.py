@@ -383,6 +383,33 @@ def test_trap_54_a_storage_without_the_files_of_the_jobs_is_refused(world, jobs,
         assert "flink_ha_accept_empty_storage=true" in output
 
 
+@pytest.mark.parametrize(("stored", "switch"), [("", ""), ("s3://bucket/flink/test/blob", ""), ("", "accept")])
+def test_trap_54_a_storage_behind_another_file_system_is_looked_into_too(world, stored, switch):
+    """As where flink_ha_storage_dir was changed while a job was kept."""
+    with_flink(world, flink_ha_accept_empty_storage=bool(switch))
+    world.set("zk1", "zk2", live=False, stored=stored, services={})
+    for name in ("zk1", "zk2"):
+        world.event("before", "leader_znode", name, reply=KEPT)
+    _code, output = world.run("flink.yml")
+    proofs = [call["args"] for call in world.calls("storage_proof")]
+    assert [each["uris"] for each in proofs if each["verb"] == "find"] == [["s3://bucket/flink/test"]], output
+    assert {each["verb"] for each in proofs} == {"write", "read", "remove", "find"}
+    refused = not stored and not switch
+    assert ("keeps 2 job(s)" in output) == refused, output
+    started = [call for call in world.calls("fake_systemd_service") if call["args"].get("state") == "started"]
+    assert bool(started) == (not refused), output
+
+
+def test_a_tag_stops_flink_alone_where_others_use_the_ensemble(world):
+    with_flink(world)
+    flink = {"flink-jobmanager.service": 8081, "flink-taskmanager.service": 0}
+    world.set("zk1", "zk2", services={"zookeeper.service": 2181, **flink})
+    code, output = world.run("stop.yml", "-e", "stop_cluster=true", "--tags", "flink_ha")
+    assert code == 0, output
+    stopped = {(call["host"], call["args"]["name"]) for call in world.calls("fake_systemd_service")}
+    assert stopped == {(host, unit) for host in ("zk1", "zk2") for unit in flink}, output
+
+
 CANARY = "canary-5b1e"
 
 
@@ -393,9 +420,10 @@ CANARY = "canary-5b1e"
             "flink_ha_config_extra": {"s3.secret-key": CANARY, "metrics.reporter.x.apikey": f"{CANARY}2"},
             "flink_ha_config_unchecked": ["s3.secret-key", "metrics.reporter.x.apikey"],
         },
+        {"flink_ha_storage_credentials": {"s3.x": CANARY}, "flink_ha_storage_key_files": {"key.json": f"{CANARY}3"}},
         {"flink_ha_java_opts": ["-XX:+ExitOnOutOfMemoryError", f"-Djavax.net.ssl.trustStorePassword={CANARY}"]},
     ],
-    ids=["configuration", "options for Java"],
+    ids=["configuration", "credentials", "options for Java"],
 )
 def test_trap_18_no_secret_is_in_the_output_of_a_verbose_run(world, inputs):
     with_flink(world, **inputs)

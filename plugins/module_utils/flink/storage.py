@@ -104,8 +104,8 @@ def moved_storage_problems(
         storage_dir, checkpoint_dir: flink_ha_storage_dir and flink_ha_checkpoint_dir.
     """
     way = (
-        "Put it back, end every job with a savepoint (flink stop JOB), run playbooks/stop.yml -e stop_cluster=true, change it, run "
-        "playbooks/site.yml, and start the jobs from their savepoints."
+        'Put it back, and follow docs/operations.md, "Another storage": every job ends with a savepoint, the cluster stops, and starts on '
+        "the new storage."
     )
     problems = []
     for each in running:

@@ -88,7 +88,12 @@ def _run(command: Sequence[str], environment: Mapping[str, str], params: Mapping
 
 def told(params: Mapping[str, Any], reason: str) -> str:
     """The refusal."""
-    verbs = {"write": "cannot write to", "read": "cannot read in", "remove": "cannot remove a file in"}
+    verbs = {
+        "write": "cannot write to",
+        "read": "cannot read in",
+        "remove": "cannot remove a file in",
+        "find": "cannot list",
+    }
     return (
         f"The user {params['user']} {verbs[params['verb']]} {', '.join(params['uris'])}, as Flink would: {reason}\n"
         'Nothing was started or restarted. docs/operations.md, "The storage", says what each file system needs.'

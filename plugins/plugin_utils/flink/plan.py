@@ -103,8 +103,9 @@ class Prove:
     writer: str
     paths: tuple[str, ...]
     files: tuple[str, ...]
-    #: What ZooKeeper points into.
+    #: What ZooKeeper points into: a local path, or else a directory of another file system.
     kept_in: tuple[str, ...]
+    kept_in_uri: str
     #: Directories that only Flink's own file system reaches, and what it is to be started with.
     uris: tuple[str, ...]
     generation: str
@@ -387,11 +388,14 @@ def _prove(
         if not storage_path(uri)
     ]
     first = planned[0]
+    # As Flink puts it together (HighAvailabilityServicesUtils.getClusterHighAvailableStoragePath).
+    kept_in = f"{inputs.storage_dir.rstrip('/')}/{inputs.cluster_id.strip('/')}"
     return Prove(
         writer=cluster.storage_writer,
         paths=tuple(paths),
         files=tuple(f"{path}/.streamquorum-proof" for path in paths),
-        kept_in=tuple(local_paths([inputs.storage_dir])),
+        kept_in=tuple(local_paths([kept_in])),
+        kept_in_uri="" if storage_path(kept_in) else kept_in,
         uris=tuple(uris),
         generation=f"{first['root']}/generations/{first['digest']}",
         release_dir=inputs.release_dir,

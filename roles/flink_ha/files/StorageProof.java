@@ -1,10 +1,12 @@
 import java.io.BufferedReader;
+import java.io.FileNotFoundException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.UUID;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.GlobalConfiguration;
 import org.apache.flink.core.fs.FSDataOutputStream;
+import org.apache.flink.core.fs.FileStatus;
 import org.apache.flink.core.fs.FileSystem;
 import org.apache.flink.core.fs.Path;
 import org.apache.flink.core.plugin.PluginUtils;
@@ -18,6 +20,7 @@ import org.apache.flink.runtime.security.SecurityUtils;
  * write NAME URI...       a file with this name in each directory, read back; prints what was written
  * read NAME TEXT URI...   the file is there, with this text
  * remove NAME URI...      it is gone
+ * find NAME URI...        whether there is a file at any depth, but for those whose name begins so; prints its path, or nothing
  * </pre>
  *
  * Uses only what every release from 1.13 to 2.3 has. Exit code 1, and the reason on standard error, where it is not as it should be.
@@ -39,6 +42,14 @@ public class StorageProof {
                 FileSystem system = file.getFileSystem();
                 if (verb.equals("remove")) {
                     system.delete(file, false);
+                    continue;
+                }
+                if (verb.equals("find")) {
+                    String found = find(system, new Path(arguments[each]), arguments[1]);
+                    if (found != null) {
+                        System.out.println(found);
+                        return 0;
+                    }
                     continue;
                 }
                 if (verb.equals("write")) {
@@ -64,6 +75,26 @@ public class StorageProof {
             System.out.println(text);
         }
         return 0;
+    }
+
+    /** Goes down until a file is found, so it is asked of a large directory too. */
+    private static String find(FileSystem system, Path folder, String ignored) throws Exception {
+        FileStatus[] entries;
+        try {
+            entries = system.listStatus(folder);
+        } catch (FileNotFoundException absent) {
+            return null;
+        }
+        for (FileStatus entry : entries == null ? new FileStatus[0] : entries) {
+            if (!entry.isDir() && !entry.getPath().getName().startsWith(ignored)) {
+                return entry.getPath().toString();
+            }
+            String found = entry.isDir() ? find(system, entry.getPath(), ignored) : null;
+            if (found != null) {
+                return found;
+            }
+        }
+        return null;
     }
 
     private static void write(FileSystem system, Path file, String text) throws Exception {
