@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -10,6 +11,21 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.release import arc
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.controller_file import controller_file
 
 MODULE = "streamquorum.ha.jar_set"
+
+
+def from_bundle(jars: Sequence[Mapping[str, Any]], bundle_dir: str) -> list[dict[str, Any]]:
+    """The same jars, those that the bundle holds with the controller's file as their source.
+
+    Args:
+        jars: option of the module.
+        bundle_dir: directory of the bundle on the controller; empty for none.
+    """
+    found = []
+    for jar in jars:
+        path = os.path.join(os.path.expanduser(bundle_dir), "jars", jar["file"])
+        bundled = bool(bundle_dir and jar["source"]) and os.path.isfile(path)
+        found.append({**jar, "source": path if bundled and archive.sha512_of(path) == jar["sha512"] else jar["source"]})
+    return found
 
 
 class ActionModule(ActionBase):
@@ -21,7 +37,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         variables = task_vars or {}
-        args = {key: value for key, value in self._task.args.items() if key != "transferred"}
+        args = {key: value for key, value in self._task.args.items() if key not in ("transferred", "bundle_dir")}
+        args["jars"] = from_bundle(args["jars"], str(self._task.args.get("bundle_dir") or ""))
         result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=args, task_vars=variables)
         if result.get("failed") or not result["transfer"]:
             return result

@@ -53,6 +53,11 @@ options:
         description: The directory of C(plugins) that it stands in; empty for C(lib).
         type: str
         default: ""
+  bundle_dir:
+    description: Directory of a bundle on the controller, whose C(jars) are taken where their sums are the wanted ones. Read by the
+      action plugin.
+    type: path
+    default: ""
   timeout:
     description: Seconds to wait for a server to connect or to send more.
     type: int
@@ -97,6 +102,7 @@ def main() -> None:
             "dest": {"type": "path", "required": True},
             "release_dir": {"type": "path", "required": True},
             "jars": {"type": "list", "elements": "dict", "required": True, "options": jar},
+            "bundle_dir": {"type": "path", "default": ""},
             "timeout": {"type": "int", "default": 20},
             "transferred": {"type": "dict", "default": {}},
         },
