@@ -1,0 +1,87 @@
+"""One keytab of Flink for the ensemble and for HDFS, and a job that outlives its tickets and two leaders. In the order of the file."""
+
+from __future__ import annotations
+
+import time
+
+import cluster
+import pytest
+from workload import assert_nothing_lost, both_answer, checkpoints, counted, state, submit_job, wait_for_checkpoint
+
+#: Seconds that a ticket of Flink lives (lab_principals), and what a failover may take.
+LIFETIME, FAILOVER = 120, 60
+(KDC,) = cluster.group("kdc")
+
+
+def tickets():
+    """How many tickets Flink was given since the KDC started."""
+    return int(cluster.shell(KDC, "journalctl -u krb5-kdc -o cat | grep -c 'AS_REQ .* ISSUE: .*flink@SECURED.TEST'"))
+
+
+def kill_the_leader(job):
+    with cluster.session() as client:
+        leader, _port = cluster.flink_leader(client)
+        before, began = max(counted())[0], time.monotonic()
+        # It must not come back before its session ends: the other one has to take over.
+        cluster.shell(
+            leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
+        )
+        cluster.until("another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, FAILOVER)
+        cluster.until("the job runs again", lambda: state(job) == "RUNNING", FAILOVER)
+        cluster.told("SIGKILL of the leading JobManager", job_running_again_s=time.monotonic() - began)
+    restored = checkpoints(job)["latest"]["restored"]
+    assert restored["external_path"].startswith(f"hdfs://h1.secured.test:8020/flink/checkpoints/{job}/chk-"), restored
+    assert_nothing_lost(before)
+    cluster.shell(leader, "systemctl start flink-jobmanager")
+    cluster.until("both JobManagers answer", both_answer, FAILOVER)
+
+
+@pytest.fixture(scope="module")
+def job():
+    return submit_job()
+
+
+def test_hdfs_knows_flink_by_its_ticket_and_nobody_without_one(job):
+    java = " ".join(f"'{word}'" for word in cluster.variables(KDC)["hadoop_java"])
+    shell = f"runuser -u hdfs -- {java} org.apache.hadoop.fs.FsShell"
+    listed = cluster.shell(KDC, f"{shell} -ls -R /flink 2>/dev/null || true").splitlines()
+    entries = [line.split() for line in listed if line[:1] in ("d", "-")]
+    assert [parts for parts in entries if parts[-1].startswith(f"/flink/checkpoints/{job}/")]
+    assert {parts[2] for parts in entries} == {"flink"}
+    refused = cluster.shell(KDC, f"KRB5CCNAME=/nowhere {shell} -ls / 2>&1 || true")
+    assert "Client cannot authenticate via:[TOKEN, KERBEROS]" in refused, refused
+
+
+def test_the_nodes_in_the_ensemble_are_flinks(job):
+    host = cluster.group("zookeeper")[0]
+    printed = cluster.shell(host, "zkcli getAcl /flink/secured 2>/dev/null")
+    assert "'sasl,'flink" in printed, printed
+    assert "'world,'anyone" not in printed, printed
+
+
+def test_a_job_outlives_three_lifetimes_of_tickets_and_two_leaders(job):
+    began, before, failed = time.monotonic(), tickets(), checkpoints(job)["counts"]["failed"]
+    for lifetimes in (1, 2):
+        cluster.until(
+            f"{lifetimes} lifetimes of a ticket are over",
+            lambda until=lifetimes: time.monotonic() - began > until * LIFETIME,
+            LIFETIME + FAILOVER,
+            every=1,
+        )
+        assert state(job) == "RUNNING"
+        kill_the_leader(job)
+    cluster.until("the third is over", lambda: time.monotonic() - began > 3 * LIFETIME, LIFETIME + FAILOVER, every=1)
+    done = checkpoints(job)["counts"]
+    assert done["failed"] == failed
+    wait_for_checkpoint(job, done["completed"] + 2)
+    assert_nothing_lost(max(counted())[0])
+    # Those of the two JobManagers that were started, and renewed ones besides.
+    assert tickets() - before > 4, tickets()
+
+
+def test_another_run_changes_nothing(job):
+    code, output = cluster.playbook("playbooks/site.yml")
+    assert code == 0, output
+    recap = output[output.index("PLAY RECAP") :]
+    assert recap.count("changed=") == recap.count("changed=0"), output
+    assert state(job) == "RUNNING"
