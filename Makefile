@@ -123,6 +123,10 @@ sanity: setup ## ansible-test sanity of Ansible itself, on a copy of what git tr
 golden: setup ## Record anew what the runs of tests/golden write; its diff is what users' next runs roll
 	@GOLDEN=record pytest tests/golden
 
+.PHONY: matrix-golden
+matrix-golden: setup ## What is written for each minor release of Flink since 1.1, by the names that it knows (30 s; part of unit)
+	@pytest tests/unit/plugins/plugin_utils/flink/test_written.py
+
 .PHONY: simulation
 simulation: setup ## The decisions of a roll against a simulated ensemble: 6,000 histories (15 s of a core)
 	@pytest tests/simulation
