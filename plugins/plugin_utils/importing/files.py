@@ -1,0 +1,165 @@
+"""The files of a cluster that somebody else set up, with the numbers of their lines, as the releases read them. Pure.
+
+A value is a text: which type it has is known by what reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import yaml
+
+#: What a file is, by its name.
+FLINK_LEGACY, FLINK, ZOOKEEPER, MASTERS, WORKERS = "flink-conf.yaml", "config.yaml", "zoo.cfg", "masters", "workers"
+NAMES = {
+    "flink-conf.yaml": FLINK_LEGACY,
+    "config.yaml": FLINK,
+    "zoo.cfg": ZOOKEEPER,
+    "masters": MASTERS,
+    "workers": WORKERS,
+    # Up to 1.10.
+    "slaves": WORKERS,
+}
+
+
+class ImportRefusedError(Exception):
+    """What was given cannot be imported; the text is for the operator."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A key that counts, or a line of masters and workers."""
+
+    key: str
+    value: str
+    line: int
+
+
+@dataclass(frozen=True)
+class File:
+    """What a file says, and its lines that say nothing, in words."""
+
+    kind: str
+    path: str
+    entries: tuple[Entry, ...]
+    told: tuple[str, ...]
+
+    def value(self, key: str) -> str:
+        return next((entry.value for entry in self.entries if entry.key == key), "")
+
+
+def read(path: str, text: str) -> File:
+    """A file, by its name.
+
+    Raises:
+        ImportRefusedError: its name is of none, or it cannot be read as what its name says.
+    """
+    kind = NAMES.get(os.path.basename(path))
+    if kind is None:
+        raise ImportRefusedError(
+            f"{path} is none of {', '.join(NAMES)}. Give the file under the name that the release reads it by."
+        )
+    entries, told = PARSERS[kind](path, text)
+    if not entries:
+        raise ImportRefusedError(f"{path} has no line that {kind} could have. Is it the right file?")
+    return File(kind, path, *_last(path, entries, told, once=kind not in (MASTERS, WORKERS)))
+
+
+def _last(
+    path: str, entries: Iterable[Entry], told: list[str], *, once: bool
+) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    """Of a key that is there twice, the last one counts."""
+    if not once:
+        return tuple(entries), tuple(told)
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.key in found:
+            told.append(
+                f"{path}:{found[entry.key].line}: {entry.key} is there again in line {entry.line}, which counts."
+            )
+        found[entry.key] = entry
+    return tuple(found.values()), tuple(told)
+
+
+def _legacy(path: str, text: str) -> tuple[list[Entry], list[str]]:
+    """flink-conf.yaml as GlobalConfiguration up to 1.20 reads it: `key: value` a line, all behind a # is no part of it."""
+    entries, told = [], []
+    for number, line in _lines(text):
+        key, colon, value = line.partition("#")[0].strip().partition(": ")
+        if colon and key.strip() and value.strip():
+            entries.append(Entry(key.strip(), value.strip(), number))
+            if "#" in line:
+                told.append(f"{path}:{number}: what stands behind the # is no part of the value of {key.strip()}.")
+        elif key:
+            told.append(f"{path}:{number}: Flink reads nothing here, since it is no `key: value`.")
+    return entries, told
+
+
+def _standard(path: str, text: str) -> tuple[list[Entry], list[str]]:
+    """config.yaml: YAML, of which the scalars are taken as they are written; nested keys are joined by dots."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        raise ImportRefusedError(
+            f"{path}{where} is no YAML, and Flink would not start with it: {getattr(error, 'problem', error)}."
+        ) from error
+    if not isinstance(root, yaml.MappingNode):
+        raise ImportRefusedError(f"{path} is no map of keys. Is it the right file?")
+    return list(_flat(root, "")), []
+
+
+def _flat(node: yaml.MappingNode, prefix: str) -> Iterable[Entry]:
+    for name, value in node.value:
+        key, line = f"{prefix}{name.value}", name.start_mark.line + 1
+        if isinstance(value, yaml.MappingNode):
+            yield from _flat(value, f"{key}.")
+        elif isinstance(value, yaml.SequenceNode):
+            yield Entry(key, ";".join(str(each.value) for each in value.value), line)
+        elif value.value:
+            yield Entry(key, str(value.value), line)
+
+
+def _properties(path: str, text: str) -> tuple[list[Entry], list[str]]:
+    """zoo.cfg, as far as java.util.Properties is used there."""
+    entries, told = [], []
+    for number, line in _lines(text):
+        if line.startswith("!"):
+            continue
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if equals and key and value:
+            entries.append(Entry(key, value, number))
+        else:
+            told.append(f"{path}:{number}: ZooKeeper reads no value here, since it is no `key=value`.")
+    return entries, told
+
+
+def _hosts(path: str, text: str) -> tuple[list[Entry], list[str]]:
+    entries, told = [], []
+    for number, line in _lines(text):
+        found = re.fullmatch(r"([A-Za-z0-9._-]+)(?::(\d+))?", line.partition("#")[0].strip())
+        if found:
+            entries.append(Entry(found.group(1), found.group(2) or "", number))
+        else:
+            told.append(f"{path}:{number}: no host.")
+    return entries, told
+
+
+def _lines(text: str) -> Iterable[tuple[int, str]]:
+    """Lines that are no comment, with their numbers."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.strip().startswith("#"):
+            yield number, line.strip()
+
+
+PARSERS: Mapping[str, Callable[[str, str], tuple[list[Entry], list[str]]]] = {
+    FLINK_LEGACY: _legacy,
+    FLINK: _standard,
+    ZOOKEEPER: _properties,
+    MASTERS: _hosts,
+    WORKERS: _hosts,
+}

@@ -1,0 +1,201 @@
+"""Inventories from configuration that is there: what is written by this toolkit comes back, and what others wrote is judged line by line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.streamquorum.ha.plugins.action.import_config import _tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing import files
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.inventory import inventory
+from unit.plugins.plugin_utils import roles
+
+TABLES = _tables(roles.ROOT / "roles")
+WRITTEN = Path(__file__).parents[1] / "flink/written"
+OLD = """# somebody's
+high-availability: zookeeper
+high-availability.zookeeper.quorum: zk2:2181,zk1:2181
+high-availability.cluster-id: orders
+recovery.zookeeper.storageDir: hdfs://ns1/ha
+high-availability.zookeeper.client.session-timeout: 60 s
+jobmanager.heap.size: 1024m
+taskmanager.numberOfTaskSlots: 4
+taskmanager.numberOfTaskSlots: 8
+this is nothing
+s3.secret-key: canary
+env.java.opts: "-XX:+UseG1GC -Dx='a b'"
+query.server.ports: 9067
+some.unknown: 3
+state.checkpoints.dir: hdfs://ns1/cp # comment
+taskmanager.rpc.port: 50100-50200
+high-availability.zookeeper.path.latch: /latch
+heartbeat.timeout: 50000
+security.ssl.rest.enabled: true
+security.ssl.rest.keystore-password: canary
+"""
+ZOO = """tickTime=3000
+dataDir=/data/zk
+clientPort=2181
+server.1=zk1:2888:3888
+server.2=zk2:2888:3888:observer;2181
+jute.maxbuffer=400000
+snapCount=20000
+group.1=1:2
+authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
+no value
+"""
+
+
+def imported(versions=("1.20.5",), **texts):
+    """By name of the file, with - for the dot."""
+    read = [files.read(f"old/{name}", text) for name, text in texts.items()]
+    return inventory(read, versions, TABLES)
+
+
+def tree(found):
+    return yaml.safe_load(found.text)["all"]["children"]
+
+
+def flink_of(text, version="1.20.5", name="flink-conf.yaml"):
+    found = imported((version,), **{name: text})
+    return tree(found)["flink"]["vars"], found
+
+
+def test_variables_of_flink_come_from_old_and_new_names():
+    variables, _found = flink_of(OLD)
+    assert variables == {
+        "flink_ha_zookeeper_quorum": "zk2:2181,zk1:2181",
+        "flink_ha_cluster_id": "/orders",
+        "flink_ha_storage_dir": "hdfs://ns1/ha",
+        "flink_ha_zookeeper_session_timeout": 60000,
+        "flink_ha_taskmanager_slots": 8,
+        "flink_ha_java_opts": ["-XX:+UseG1GC", "-Dx=a b"],
+        "flink_ha_checkpoint_dir": "hdfs://ns1/cp",
+        "flink_ha_config_extra": {"heartbeat.timeout": 50000, "high-availability.zookeeper.path.latch": "/latch"},
+        "flink_ha_rest_tls": "server",
+        "flink_ha_version": "1.20.5",
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "old/flink-conf.yaml:5: recovery.zookeeper.storageDir is high-availability.storageDir in Flink 2.3.0.",
+        "old/flink-conf.yaml:8: taskmanager.numberOfTaskSlots is there again in line 9, which counts.",
+        "old/flink-conf.yaml:10: Flink reads nothing here, since it is no `key: value`.",
+        "old/flink-conf.yaml:14: some.unknown is no option of Flink that this toolkit knows. Flink would ignore it in silence; it is left out.",
+        "old/flink-conf.yaml:15: what stands behind the # is no part of the value of state.checkpoints.dir.",
+        "old/flink-conf.yaml:17: high-availability.zookeeper.path.latch is an option of Flink 1.13 to 1.20, and not of 2.3.0. Flink would "
+        "ignore it in silence; it is left out.",
+        "restart-strategy.type is not in the file. The role writes exponential-delay (flink_ha_restart_strategy).",
+    ],
+)
+def test_lines_that_are_dead_ignored_or_changed_are_told_by_their_numbers(line):
+    assert line in flink_of(OLD, "2.3.0")[1].told
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "flink_ha_jobmanager_memory: jobmanager.heap.size (line 7) was the heap alone",
+        "flink_ha_config_extra: s3.secret-key (line 11) is a secret",
+        "flink_ha_taskmanager_rpc_port: taskmanager.rpc.port (line 16) is 50100-50200",
+        "flink_ha_hadoop_classpath and flink_ha_hadoop_conf_dir: what HADOOP_CLASSPATH",
+        "Certificates: the role makes the stores",
+        "The hosts of the group flink_taskmanager",
+    ],
+)
+def test_what_no_file_can_hold_is_named_as_missing(what):
+    found = flink_of(OLD)[1]
+    assert [line for line in found.missing if line.startswith(what)], found.missing
+    assert what.split(":")[0] in found.text, "in the head of the inventory too"
+
+
+def test_a_secret_is_told_to_nobody():
+    found = flink_of(OLD)[1]
+    assert "canary" not in found.text + "".join(found.told) + "".join(found.missing)
+
+
+@pytest.mark.parametrize("version", ["1.13.6", "1.16.3", "1.18.1", "1.20.5", "2.3.0"])
+def test_what_this_toolkit_writes_comes_back(version):
+    text = (WRITTEN / f"{version.rpartition('.')[0]}.txt").read_text().split("--- ")[2].partition("\n")[2]
+    name = "config.yaml" if version > "1.19" else "flink-conf.yaml"
+    variables, found = flink_of(text, version, name)
+    assert variables == {
+        "flink_ha_cluster_id": "/orders",
+        "flink_ha_storage_dir": "hdfs://nameservice/flink",
+        # By default these two follow from the storage.
+        "flink_ha_checkpoint_dir": "hdfs://nameservice/flink/checkpoints",
+        "flink_ha_savepoint_dir": "hdfs://nameservice/flink/savepoints",
+        "flink_ha_zookeeper_quorum": "zk1.invalid:2181,zk2.invalid:2181,zk3.invalid:2181",
+        "flink_ha_zookeeper_auth": "kerberos",
+        "flink_ha_zookeeper_acl": "creator",
+        "flink_ha_keytab": "/etc/flink/flink.keytab",
+        "flink_ha_principal": "flink@X.TEST",
+        "flink_ha_rest_tls": "mutual",
+        "flink_ha_internal_tls": True,
+        "flink_ha_web_submit": False,
+        "flink_ha_checkpoint_interval": 1000,
+        "flink_ha_parallelism": 2,
+        "flink_ha_version": version,
+        "flink_ha_tmp_dirs": ["/tmp/flink"],
+        **({"flink_ha_zookeeper_ensemble_tracker": False} if version >= "1.18" else {}),
+    }
+    assert not [line for line in found.told if "left out" in line], found.told
+
+
+def test_an_ensemble_and_its_members():
+    found = imported(("1.20.5", "3.9.5"), **{"flink-conf.yaml": OLD, "zoo.cfg": ZOO})
+    assert tree(found)["zookeeper"] == {
+        "hosts": {"zk1": {"zookeeper_id": 1}, "zk2": {"zookeeper_id": 2, "zookeeper_peer_type": "observer"}},
+        "vars": {
+            "zookeeper_tick_time": 3000,
+            "zookeeper_data_dir": "/data/zk",
+            "zookeeper_config_extra": {"snapCount": 20000},
+            "zookeeper_version": "3.9.5",
+        },
+    }
+    assert "flink_ha_zookeeper_quorum" not in tree(found)["flink"]["vars"], "it is the one of the inventory"
+    told = "\n".join(found.told)
+    assert "old/zoo.cfg:6: jute.maxbuffer is read as a Java property only" in told
+    assert "old/zoo.cfg:8: group.1 makes a hierarchical quorum" in told
+    assert "old/zoo.cfg:10: ZooKeeper reads no value here" in told
+    assert "zookeeper_client_auth: authProvider.1 (line 9)" in "\n".join(found.missing)
+
+
+def test_hosts_come_from_masters_and_workers():
+    found = imported(masters="jm1:8081\njm2:8081\njm2:8082\n", workers="tm1\n# none\ntm2\ntm2\nbad host\n")
+    groups = tree(found)["flink"]["children"]
+    assert groups["flink_jobmanager"]["hosts"] == {
+        "jm1": {},
+        "jm2": {"flink_ha_jobmanager_instances": [{"rest_port": 8081}, {"rest_port": 8082}]},
+    }
+    assert groups["flink_taskmanager"]["hosts"] == {"tm1": {}, "tm2": {"flink_ha_taskmanager_instances": [{}, {}]}}
+    assert "old/workers:5: no host." in found.told
+
+
+def test_nested_keys_of_yaml_are_flat_and_keep_their_lines():
+    text = "high-availability:\n  type: zookeeper\n  cluster-id: /x\nsome:\n  thing: 1\npipeline.jars: [a, b]\n"
+    variables, found = flink_of(text, "2.3.0", "config.yaml")
+    assert variables["flink_ha_cluster_id"] == "/x"
+    assert variables["flink_ha_config_extra"] == {"pipeline.jars": "a;b"}
+    assert [line for line in found.told if line.startswith("old/config.yaml:5: some.thing")]
+
+
+@pytest.mark.parametrize(
+    ("texts", "versions", "told"),
+    [
+        ({"other.txt": "a"}, ["1.20.5"], "old/other.txt is none of flink-conf.yaml"),
+        ({"flink-conf.yaml": "nothing\n"}, ["1.20.5"], "has no line that flink-conf.yaml could have"),
+        ({"config.yaml": "a: [\n"}, ["1.20.5"], "is no YAML"),
+        ({"config.yaml": "- a\n"}, ["1.20.5"], "is no map of keys"),
+        ({"flink-conf.yaml": OLD}, ["3.9.5"], "import_version names no release of Flink"),
+        ({"flink-conf.yaml": OLD}, ["9.9.9"], "import_version 9.9.9 is no release"),
+        ({"flink-conf.yaml": OLD, "config.yaml": "a: b"}, ["1.20.5"], "are both given"),
+        ({"workers": "tm1", "slaves": "tm1"}, ["1.20.5"], "are both workers"),
+    ],
+)
+def test_what_is_no_configuration_is_refused(texts, versions, told):
+    with pytest.raises(files.ImportRefusedError, match=told):
+        imported(versions, **texts)
