@@ -107,7 +107,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, text="")
+        module.exit_json(changed=False, skipped=True, text="")
     try:
         module.exit_json(changed=False, text=prove(module.params))
     except StorageError as error:
