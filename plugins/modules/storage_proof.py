@@ -24,7 +24,7 @@ options:
   verb:
     description:
       - C(write) writes a file and reads it back, C(read) reads what another host wrote, C(remove) removes it.
-      - C(find) looks for any other file, at any depth.
+      - C(find) looks for any other file of the cluster, at any depth of the storage that the generation itself names.
     type: str
     choices: [write, read, remove, find]
     required: true
@@ -33,10 +33,10 @@ options:
     type: str
     required: true
   uris:
-    description: Directories, as Flink's configuration names them.
+    description: Directories, as Flink's configuration names them; none for C(find).
     type: list
     elements: str
-    required: true
+    default: []
   text:
     description: What another host wrote, for C(read).
     type: str
@@ -45,18 +45,15 @@ options:
     description: Directory of the generation.
     type: path
     required: true
-  release_dir:
-    description: Directory of the release.
-    type: path
+  kind:
+    description: Whose options for Java count.
+    type: str
+    choices: [jobmanager, taskmanager]
     required: true
   user:
     description: Name of the services' user.
     type: str
     required: true
-  environment:
-    description: Variables that the start script sets beside those of the generation's own file.
-    type: dict
-    default: {}
   timeout:
     description: Seconds to wait for all directories together.
     type: int
@@ -74,14 +71,17 @@ EXAMPLES = r"""
     name: .streamquorum-proof-jm1
     uris: [hdfs://nameservice/flink]
     generation: /etc/flink/flink-jobmanager/current
-    release_dir: /opt/flink-2.3.0
+    kind: jobmanager
     user: flink
-    environment: {JAVA_HOME: /usr/lib/jvm/default-java, HADOOP_CLASSPATH: "/opt/hadoop-client/*"}
 """
 
 RETURN = r"""
 text:
   description: What was written, or the path of a file that was found; empty for none.
+  type: str
+  returned: success
+where:
+  description: The directory that C(find) looked into.
   type: str
   returned: success
 """
@@ -95,21 +95,25 @@ def main() -> None:
         argument_spec={
             "verb": {"type": "str", "choices": ["write", "read", "remove", "find"], "required": True},
             "name": {"type": "str", "required": True},
-            "uris": {"type": "list", "elements": "str", "required": True},
+            "uris": {"type": "list", "elements": "str", "default": []},
             "text": {"type": "str", "default": ""},
             "generation": {"type": "path", "required": True},
-            "release_dir": {"type": "path", "required": True},
+            "kind": {"type": "str", "choices": ["jobmanager", "taskmanager"], "required": True},
             "user": {"type": "str", "required": True},
-            "environment": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 180},
             "jar": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, skipped=True, text="")
+        module.exit_json(changed=False, skipped=True, text="", where="")
     try:
-        module.exit_json(changed=False, text=prove(module.params))
+        told = prove(module.params)
+        # A proof that ends well and tells nothing is none.
+        if len(told) != {"write": 1, "find": 2}.get(module.params["verb"], 0):
+            module.fail_json(msg=f"The proof of the storage ended well, and told {told}.")
+        where = told[0] if module.params["verb"] == "find" else ""
+        module.exit_json(changed=False, text=told[-1] if told else "", where=where)
     except StorageError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

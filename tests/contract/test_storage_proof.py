@@ -1,4 +1,4 @@
-"""The jar that proves a storage was built of the source beside it. That it compiles to the same bytes is tried in molecule/storage."""
+"""The jar that proves a storage was built of the source beside it. That it compiles to the same bytes is tried in molecule/failover."""
 
 from __future__ import annotations
 

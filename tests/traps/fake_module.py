@@ -266,7 +266,8 @@ def fake_command(me, given, _check):
 
 
 def storage_proof(me, given, _check):
-    return {"text": me["stored"] if given["verb"] == "find" else "a-token"}
+    found = given["verb"] == "find"
+    return {"text": me["stored"] if found else "a-token", "where": "s3://bucket/flink/test" if found else ""}
 
 
 def other(_me, _given, _check):

@@ -9,6 +9,7 @@ import pytest
 from workload import (
     TASK_MANAGERS,
     assert_nothing_lost,
+    assert_storage_proof_is_built,
     both_answer,
     checkpoints,
     counted,
@@ -30,6 +31,10 @@ NO_CHECKPOINTS = "-Dexecution.checkpointing.interval=9223372036854775807ms"
 @pytest.fixture(scope="module")
 def job():
     return submit_job()
+
+
+def test_the_jar_that_proves_a_storage_is_what_its_source_makes():
+    assert_storage_proof_is_built()
 
 
 def test_the_job_counts(job):

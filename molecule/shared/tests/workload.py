@@ -35,6 +35,13 @@ def libraries_of_flink():
         yield f"{folder}/flink-{version}/lib/*"
 
 
+def assert_storage_proof_is_built():
+    """The jar of the tree is what its source makes, with the Flink that is installed."""
+    tool = cluster.ROOT / "tools/storage_proof.py"
+    with libraries_of_flink() as libraries:
+        subprocess.run([sys.executable, tool, "--check", libraries.removesuffix("/*")], check=True)
+
+
 def submit_job():
     """Submits the counting job, compiled against the Flink that is installed; its id, once it checkpoints."""
     with tempfile.TemporaryDirectory() as folder, libraries_of_flink() as libraries:

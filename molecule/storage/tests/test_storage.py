@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 import time
 import urllib.request
 
@@ -18,7 +16,6 @@ from workload import (
     checkpoints,
     counted,
     job_restarts,
-    libraries_of_flink,
     restarted_at,
     state,
     submit_job,
@@ -62,12 +59,6 @@ def listed(path):
     command = f"runuser -u hdfs -- {java} org.apache.hadoop.fs.FsShell -ls -R {path} 2>/dev/null || true"
     lines = [line.split() for line in cluster.shell(NAME_NODES[0], command).splitlines() if line[:1] in ("d", "-")]
     return {parts[-1]: parts[2] for parts in lines}
-
-
-def test_the_jar_that_proves_the_storage_is_what_its_source_makes():
-    with libraries_of_flink() as libraries:
-        command = [sys.executable, cluster.ROOT / "tools/storage_proof.py", "--check", libraries.removesuffix("/*")]
-        subprocess.run(command, check=True)
 
 
 @pytest.fixture(scope="module")

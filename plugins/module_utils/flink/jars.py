@@ -42,8 +42,6 @@ PLUGINS = {
 HADOOP = ("hdfs", "viewfs", "o3fs", "ofs")
 #: Name of a directory of plugins/.
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
-#: Name of a file with keys.
-FILE = re.compile(r"^[A-Za-z0-9][\w.-]*$", re.ASCII)
 #: Says what a set was made of; the last file that is written in it.
 MARKER = ".streamquorum-jars"
 #: What the inputs set in the environment of the processes, by input.
@@ -258,29 +256,28 @@ def storage_problems(
     return told
 
 
-def key_problems(files: Mapping[str, Any], credentials: Collection[str], extra: Collection[str]) -> list[str]:
-    """Refuses keys that cannot be written, and options that two inputs have; no text has a value.
+def key_problems(credentials: Mapping[str, Any], extra: Collection[str]) -> list[str]:
+    """Refuses keys that are no files, and options that two inputs have; no text has a value.
 
     Args:
-        files: flink_ha_storage_key_files.
-        credentials: names in flink_ha_storage_credentials.
+        credentials: flink_ha_storage_credentials.
         extra: names in flink_ha_config_extra.
     """
     told = [
-        f"flink_ha_storage_key_files has the name {name!r}. It names a file: letters, digits, '.', '_' and '-'."
-        for name in files
-        if not FILE.match(str(name))
-    ]
-    told += [
-        f"flink_ha_storage_key_files: {name} is no text, or empty. Give what the file is to hold."
-        for name, content in files.items()
-        if not isinstance(content, str) or not content.strip()
+        f"flink_ha_storage_credentials: {name} is neither a text nor {{content: what a file is to hold}}."
+        for name, value in credentials.items()
+        if isinstance(value, Mapping) and not _is_file(value)
     ]
     told += [
         f"flink_ha_storage_credentials and flink_ha_config_extra both have {name}. Keep one of the two."
         for name in sorted({*credentials} & {*extra})
     ]
     return told
+
+
+def _is_file(value: Mapping[str, Any]) -> bool:
+    content = value.get("content")
+    return set(value) == {"content"} and isinstance(content, str) and bool(content.strip())
 
 
 def host_problems(

@@ -10,16 +10,29 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Flink's scripts know how a classpath is made; $0 has to be one of them, since they find the release by it. The name of the class is
-#: that of roles/flink_ha/files/StorageProof.java.
-SCRIPT = """
-generation=$1; jar=$2; shift 2
+#: What the generation's own start script exports, but for what a service has for itself alone. Flink's scripts know how a classpath is
+#: made; $0 has to be one of them, since they find the release by it. Of the options for Java those are left out that would take a port or
+#: write a file beside the service that runs, and sizes. The name of the class is that of roles/flink_ha/files/StorageProof.java.
+SCRIPT = r"""
+generation=$1; kind=$2; jar=$3; shift 3
 if [ -e "$generation/environment" ]; then . "$generation/environment"; fi
-. "$FLINK_BIN/config.sh"
-exec "$JAVA_RUN" -Xmx256m $FLINK_ENV_JAVA_OPTS \
+eval "$(grep -E '^export (JAVA_HOME|HADOOP_CLASSPATH|HADOOP_CONF_DIR|FLINK_LIB_DIR|FLINK_PLUGINS_DIR|FLINK_LOG_DIR)=' "$generation/start")"
+export FLINK_CONF_DIR="$generation"
+. "$generation/release/bin/config.sh"
+case $kind in jobmanager) own=$FLINK_ENV_JAVA_OPTS_JM ;; *) own=$FLINK_ENV_JAVA_OPTS_TM ;; esac
+options=()
+for option in $FLINK_ENV_JAVA_OPTS $own; do
+    case $option in
+        -javaagent:* | -agent* | -Dcom.sun.management.* | -Xlog* | -Xm* | -XX:StartFlightRecording*) ;;
+        *) options+=("$option") ;;
+    esac
+done
+exec "$JAVA_RUN" -Xmx256m "${options[@]}" \
     -classpath "$jar:$(manglePathList "$(constructFlinkClassPath):$INTERNAL_HADOOP_CLASSPATHS")" StorageProof "$@"
 """
-#: Lines of what is printed that are told.
+#: What is told stands behind it: Flink's scripts, Java and the log print too.
+MARK = "streamquorum-proof: "
+#: Last lines of what was printed, where nothing was told.
 TOLD = 6
 
 
@@ -33,8 +46,8 @@ def arguments(params: Mapping[str, Any]) -> list[str]:
     return [params["verb"], params["name"], *text, *params["uris"]]
 
 
-def prove(params: Mapping[str, Any]) -> str:
-    """What the proof printed.
+def prove(params: Mapping[str, Any]) -> list[str]:
+    """What the proof told.
 
     Args:
         params: of the module, validated.
@@ -49,19 +62,13 @@ def prove(params: Mapping[str, Any]) -> str:
         jar = os.path.join(folder, "storage-proof.jar")
         shutil.copyfile(params["jar"], jar)
         os.chmod(jar, 0o644)
-        release_bin = f"{params['release_dir']}/bin"
-        command = ["runuser", f"--user={params['user']}", "--", "bash", "-c", SCRIPT, f"{release_bin}/flink"]
-        environment = {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-            "LC_ALL": "C.UTF-8",
-            "FLINK_BIN": release_bin,
-            "FLINK_CONF_DIR": params["generation"],
-            **{name: str(value) for name, value in params["environment"].items()},
-        }
-        return _run([*command, params["generation"], jar, *arguments(params)], environment, params)
+        generation = params["generation"]
+        command = ["runuser", f"--user={params['user']}", "--", "bash", "-c", SCRIPT, f"{generation}/release/bin/flink"]
+        environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
+        return _run([*command, generation, params["kind"], jar, *arguments(params)], environment, params)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], params: Mapping[str, Any]) -> str:
+def _run(command: Sequence[str], environment: Mapping[str, str], params: Mapping[str, Any]) -> list[str]:
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -80,10 +87,14 @@ def _run(command: Sequence[str], environment: Mapping[str, str], params: Mapping
             process.communicate()
             raise StorageError(told(params, f"no answer within {params['timeout']} s")) from None
     if process.returncode:
-        raise StorageError(
-            told(params, "\n".join(problem.strip().splitlines()[-TOLD:]) or f"exit code {process.returncode}")
-        )
-    return out.strip().rpartition("\n")[2]
+        last = "\n".join(problem.strip().splitlines()[-TOLD:])
+        raise StorageError(told(params, "\n".join(marked(problem)) or last or f"exit code {process.returncode}"))
+    return marked(out)
+
+
+def marked(printed: str) -> list[str]:
+    """Lines that the proof itself told."""
+    return [line.removeprefix(MARK) for line in printed.splitlines() if line.startswith(MARK)]
 
 
 def told(params: Mapping[str, Any], reason: str) -> str:
@@ -94,7 +105,8 @@ def told(params: Mapping[str, Any], reason: str) -> str:
         "remove": "cannot remove a file in",
         "find": "cannot list",
     }
+    what = ", ".join(params["uris"]) or "its storage"
     return (
-        f"The user {params['user']} {verbs[params['verb']]} {', '.join(params['uris'])}, as Flink would: {reason}\n"
+        f"The user {params['user']} {verbs[params['verb']]} {what}, as Flink would: {reason}\n"
         'Nothing was started or restarted. docs/operations.md, "The storage", says what each file system needs.'
     )

@@ -41,6 +41,8 @@ Entry = Mapping[str, Any]
 REST_ACCESS = "/etc/streamquorum/flink-client.json"
 #: Names of the stores, which tell what they were made of.
 STORES = "flink(-ca)?-[0-9a-f]+[.]p12"
+#: The same of keys of a storage.
+KEYS = ".+-[0-9a-f]{16}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def written_paths(inputs: Inputs, tables: Tables, services: Sequence[rules.Servi
         os.path.dirname(tables.credentials),
         tables.credentials,
         REST_ACCESS,
-        *([inputs.keys_dir, *inputs.key_paths.values()] if inputs.key_paths else []),
+        *([inputs.keys_dir, *inputs.key_files] if inputs.key_files else []),
         *(
             f"{flink_services.root(inputs, service)}{part}"
             for service in services
@@ -194,12 +196,12 @@ def _credentials(inputs: Inputs, tables: Tables, peers: Peers) -> list[Entry]:
 
 def _storage_keys(inputs: Inputs) -> list[Entry]:
     """For the services, which are of this group, and for nobody else."""
-    if not inputs.key_paths:
+    if not inputs.key_files:
         return []
     directory = {"path": inputs.keys_dir, "state": "directory", "group": inputs.group, "mode": "0750"}
     keys = [
-        {"path": path, "secret_content": str(inputs.storage_key_files[name]), "group": inputs.group, "mode": "0640"}
-        for name, path in inputs.key_paths.items()
+        {"path": path, "secret_content": content, "group": inputs.group, "mode": "0640"}
+        for path, content in inputs.key_files.items()
     ]
     return [directory, *keys]
 
@@ -227,7 +229,7 @@ def _forgotten_stores(inputs: Inputs, host: HostState, stores: Stores) -> list[d
     there = {path: host.paths[path]["entries"] for path in (inputs.tls_dir, inputs.keys_dir)}
     return [
         *leftover_entries(inputs.tls_dir, there[inputs.tls_dir], STORES, stores.values()),
-        *leftover_entries(inputs.keys_dir, there[inputs.keys_dir], ".*", inputs.key_paths.values()),
+        *leftover_entries(inputs.keys_dir, there[inputs.keys_dir], KEYS, inputs.key_files),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -64,7 +65,6 @@ class Inputs:
     checkpoint_dir: str
     savepoint_dir: str
     storage_credentials: Mapping[str, Any] = field(repr=False)
-    storage_key_files: Mapping[str, Any] = field(repr=False)
     plugins: tuple[Mapping[str, Any], ...]
     libraries: tuple[Mapping[str, Any], ...]
     hadoop_classpath: str
@@ -215,12 +215,24 @@ class Inputs:
     @property
     def own_options(self) -> dict[str, Any]:
         """Options of the operator's own, those that are secret among them."""
-        return {**self.storage_credentials, **self.config_extra}
+        return {**self.storage_options, **self.config_extra}
 
     @property
-    def key_paths(self) -> dict[str, str]:
-        """By name, the paths of flink_ha_storage_key_files."""
-        return {str(name): f"{self.keys_dir}/{name}" for name in sorted(self.storage_key_files)}
+    def storage_options(self) -> dict[str, Any]:
+        """flink_ha_storage_credentials; of a key that is a file, its path."""
+        return {name: self._key_path(name, value) or value for name, value in self.storage_credentials.items()}
+
+    @property
+    def key_files(self) -> dict[str, str]:
+        """By path, what the files of flink_ha_storage_credentials hold."""
+        paths = {self._key_path(name, value): value for name, value in self.storage_credentials.items()}
+        return {path: str(value["content"]) for path, value in sorted(paths.items()) if path}
+
+    def _key_path(self, name: str, value: Any) -> str:
+        # Another key is another file: what runs goes on with its own, and a change is a change of the configuration.
+        if not isinstance(value, Mapping) or "content" not in value:
+            return ""
+        return f"{self.keys_dir}/{name}-{hashlib.sha256(str(value['content']).encode()).hexdigest()[:16]}"
 
     @property
     def keys_dir(self) -> str:

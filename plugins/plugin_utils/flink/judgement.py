@@ -42,7 +42,6 @@ JUDGED = (
     "flink_ha_checkpoint_dir",
     "flink_ha_savepoint_dir",
     "flink_ha_config_extra",
-    "flink_ha_storage_credentials",
     "flink_ha_config_unchecked",
     "flink_ha_address",
     "flink_ha_rest_port",
@@ -94,6 +93,7 @@ def _managing(peers: Peers) -> list[str]:
 def _judged(inputs: Inputs, tables: Tables, peers: Peers) -> dict[str, Any]:
     cluster, ensemble = peers.cluster_of(inputs.host), peers.ensemble
     return {name: inputs.given[name] for name in JUDGED} | {
+        "flink_ha_storage_credentials": inputs.storage_options,
         "host": inputs.host,
         # Of the own cluster; one without any, beside others, is refused in words of its own.
         "groups": {"flink_jobmanager": list(cluster.job_manager_hosts) or _managing(peers)},
@@ -168,7 +168,7 @@ def _jar_problems(inputs: Inputs) -> list[str]:
     return [
         *jars.problems(inputs.plugins, inputs.libraries, hadoop, inputs.hadoop_conf_dir, names),
         *jars.storage_problems(uris, inputs.plugins, hadoop, names, own_archive),
-        *jars.key_problems(inputs.storage_key_files, inputs.storage_credentials, inputs.config_extra),
+        *jars.key_problems(inputs.storage_credentials, inputs.config_extra),
     ]
 
 

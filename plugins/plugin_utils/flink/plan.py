@@ -24,7 +24,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import 
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import differing
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity, judgement
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import classes, java
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.entries import (
     Entries,
     entries,
@@ -103,14 +103,14 @@ class Prove:
     writer: str
     paths: tuple[str, ...]
     files: tuple[str, ...]
-    #: What ZooKeeper points into: a local path, or else a directory of another file system.
+    #: What ZooKeeper points into, where that is a local path.
     kept_in: tuple[str, ...]
-    kept_in_uri: str
-    #: Directories that only Flink's own file system reaches, and what it is to be started with.
+    #: Directories that only Flink's own file system reaches, what the first service of the host is to be started with, and what it starts
+    #: with where nothing of it runs.
     uris: tuple[str, ...]
+    kind: str
     generation: str
-    release_dir: str
-    environment: Mapping[str, str]
+    current: str
     #: Whether it is to be proved in this run: something starts, or is to be restarted.
     uris_due: bool
 
@@ -250,7 +250,7 @@ def plan(
             install=_install(inputs, tables, cluster, host, source),
             configure=configure,
             services=tuple(rules.steps(planned)),
-            prove=_prove(inputs, tables, cluster, cluster.group, host, planned),
+            prove=_prove(inputs, cluster, cluster.group, planned),
             acls=_acls(inputs, peers, cluster.group),
         ),
     )
@@ -378,9 +378,7 @@ def _configure(
     )
 
 
-def _prove(
-    inputs: Inputs, tables: Tables, cluster: Cluster, group: Group, host: HostState, planned: Sequence[Service]
-) -> Prove:
+def _prove(inputs: Inputs, cluster: Cluster, group: Group, planned: Sequence[Service]) -> Prove:
     paths = inputs.storage_paths
     uris = [
         uri
@@ -395,15 +393,10 @@ def _prove(
         paths=tuple(paths),
         files=tuple(f"{path}/.streamquorum-proof" for path in paths),
         kept_in=tuple(local_paths([kept_in])),
-        kept_in_uri="" if storage_path(kept_in) else kept_in,
         uris=tuple(uris),
+        kind=first["kind"],
         generation=f"{first['root']}/generations/{first['digest']}",
-        release_dir=inputs.release_dir,
-        environment={
-            "JAVA_HOME": java(inputs, tables, host)["home"],
-            "FLINK_LOG_DIR": inputs.log_dir,
-            **classes(inputs),
-        },
+        current=f"{first['root']}/current",
         uris_due=bool(uris) and (group.starting or group.to_roll),
     )
 

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.UUID;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.GlobalConfiguration;
+import org.apache.flink.configuration.HighAvailabilityOptions;
 import org.apache.flink.core.fs.FSDataOutputStream;
 import org.apache.flink.core.fs.FileStatus;
 import org.apache.flink.core.fs.FileSystem;
@@ -17,24 +18,47 @@ import org.apache.flink.runtime.security.SecurityUtils;
  * Proves storage as Flink itself reaches it: its configuration, plugins, classes of Hadoop and Kerberos, as the user of its processes.
  *
  * <pre>
- * write NAME URI...       a file with this name in each directory, read back; prints what was written
+ * write NAME URI...       a file with this name in each directory, read back; tells what was written
  * read NAME TEXT URI...   the file is there, with this text
  * remove NAME URI...      it is gone
- * find NAME URI...        whether there is a file at any depth, but for those whose name begins so; prints its path, or nothing
+ * find NAME               whether there is a file of the cluster in its storage, whose name does not begin so; tells the directory that
+ *                         Flink has for the cluster, and the file
  * </pre>
  *
- * Uses only what every release from 1.13 to 2.3 has. Exit code 1, and the reason on standard error, where it is not as it should be.
+ * Uses only what every release from 1.13 to 2.3 has. What is told are lines with a mark, since others print too. Exit code 1, and the reason
+ * on standard error, where it is not as it should be.
  */
 public class StorageProof {
-    public static void main(String[] arguments) throws Exception {
-        Configuration configuration = GlobalConfiguration.loadConfiguration();
-        FileSystem.initialize(configuration, PluginUtils.createPluginManagerFromRootFolder(configuration));
-        SecurityUtils.install(new SecurityConfiguration(configuration));
-        System.exit(SecurityUtils.getInstalledContext().runSecured(() -> run(arguments)));
+    private static final String MARK = "streamquorum-proof: ";
+
+    public static void main(String[] arguments) {
+        int code;
+        try {
+            Configuration configuration = GlobalConfiguration.loadConfiguration();
+            FileSystem.initialize(configuration, PluginUtils.createPluginManagerFromRootFolder(configuration));
+            SecurityUtils.install(new SecurityConfiguration(configuration));
+            code = SecurityUtils.getInstalledContext().runSecured(() -> run(configuration, arguments));
+        } catch (Exception | LinkageError problem) {
+            code = refuse("", problem);
+        }
+        System.exit(code);
     }
 
-    private static int run(String[] arguments) {
+    private static int run(Configuration configuration, String[] arguments) {
         String verb = arguments[0];
+        if (verb.equals("find")) {
+            // As HighAvailabilityServicesUtils.getClusterHighAvailableStoragePath has it.
+            String storage = configuration.get(HighAvailabilityOptions.HA_STORAGE_PATH);
+            Path folder = new Path(storage, configuration.get(HighAvailabilityOptions.HA_CLUSTER_ID));
+            try {
+                System.out.println(MARK + folder);
+                String found = find(folder.getFileSystem(), folder, arguments[1]);
+                System.out.println(MARK + (found == null ? "" : found));
+                return 0;
+            } catch (Exception | LinkageError problem) {
+                return refuse(folder + ": ", problem);
+            }
+        }
         String text = verb.equals("read") ? arguments[2] : UUID.randomUUID().toString();
         for (int each = verb.equals("read") ? 3 : 2; each < arguments.length; each++) {
             Path file = new Path(arguments[each], arguments[1]);
@@ -44,37 +68,33 @@ public class StorageProof {
                     system.delete(file, false);
                     continue;
                 }
-                if (verb.equals("find")) {
-                    String found = find(system, new Path(arguments[each]), arguments[1]);
-                    if (found != null) {
-                        System.out.println(found);
-                        return 0;
-                    }
-                    continue;
-                }
                 if (verb.equals("write")) {
                     system.mkdirs(file.getParent());
                     write(system, file, text);
                 }
                 String found = read(system, file);
                 if (!text.equals(found)) {
-                    System.err.println(file + " holds something else than what was written there");
+                    System.err.println(MARK + file + " holds something else than what was written there");
                     return 1;
                 }
             } catch (Exception | LinkageError problem) {
-                // The whole chain: what a file system says itself is often the last.
-                StringBuilder told = new StringBuilder(file + ": ");
-                for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
-                    told.append(cause == problem ? "" : "; caused by ").append(cause);
-                }
-                System.err.println(told);
-                return 1;
+                return refuse(file + ": ", problem);
             }
         }
         if (verb.equals("write")) {
-            System.out.println(text);
+            System.out.println(MARK + text);
         }
         return 0;
+    }
+
+    /** The whole chain: what a file system says itself is often the last. */
+    private static int refuse(String what, Throwable problem) {
+        StringBuilder told = new StringBuilder(MARK + what);
+        for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
+            told.append(cause == problem ? "" : "; caused by ").append(cause.toString().replace('\n', ' '));
+        }
+        System.err.println(told);
+        return 1;
     }
 
     /** Goes down until a file is found, so it is asked of a large directory too. */

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import process
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access
@@ -55,14 +53,6 @@ def _shared_files(inputs: Inputs, tables: Tables, host: HostState) -> dict[str, 
     if inputs.environment:
         # What the operator gives the processes.
         files["environment"] = {"secret_content": process.environment_text(inputs.environment), "mode": "0640"}
-    if inputs.key_paths:
-        # Read when a process starts, so another key is a roll.
-        sums = {
-            path: hashlib.sha256(str(inputs.storage_key_files[name]).encode()).hexdigest()
-            for name, path in inputs.key_paths.items()
-        }
-        text = "".join(f"{digest}  {path}\n" for path, digest in sums.items())
-        files["storage-keys"] = {"secret_content": text, "mode": "0640"}
     if inputs.log_group:
         files["log-access.conf"] = {"content": log_access.rules(inputs.log_dir, inputs.log_group), "mode": "0644"}
     return files

@@ -306,7 +306,7 @@ def test_secrets_are_in_secret_fields_alone(cluster, host):
     given = TLS | {
         "flink_ha_internal_tls": True, "flink_ha_rest_tls": "server", "flink_ha_environment": {"TOKEN": "canary-2"},
         "flink_ha_java_opts": ["-Dx.password=canary-3"], "flink_ha_config_extra": {"s3.secret-key": "canary-4"},
-        "flink_ha_storage_credentials": {"fs.azure.x": "canary-5"}, "flink_ha_storage_key_files": {"gcs.json": "canary-6"},
+        "flink_ha_storage_credentials": {"fs.azure.x": "canary-5", "fs.gs.keyfile": {"content": "canary-6"}},
     }  # fmt: skip
     some = cluster(**given)
     plan = some.together(**everywhere(host))["jm1"]
@@ -492,48 +492,43 @@ def test_jars_are_a_part_of_the_generation_and_installed_once(cluster, host):
     assert set(told) <= set(entry(plan, "/usr/local/bin/flink")["content"].splitlines())
 
 
-KEYS = {
-    "flink_ha_storage_credentials": {"s3.access-key": "hidden-1"},
-    "flink_ha_storage_key_files": {"gcs.json": "hidden-2\n"},
-}
+KEYS = {"flink_ha_storage_credentials": {"s3.access-key": "hidden-1", "fs.gs.keyfile": {"content": "hidden-2\n"}}}
 
 
 def test_credentials_of_a_storage_are_for_the_services_alone_and_a_part_of_the_generation(cluster, host):
     plan = cluster(**KEYS).together(**everywhere(host))["jm1"]
-    key = entry(plan, "/etc/flink/keys/gcs.json")
+    (key,) = [each for each in written(plan) if each["path"].startswith("/etc/flink/keys/")]
     assert (key["secret_content"], key["mode"], key["group"]) == ("hidden-2\n", "0640", "flink")
     assert entry(plan, "/etc/flink/keys")["mode"] == "0750"
     for generation in plan.generations.values():
-        assert "s3.access-key: hidden-1" in generation.files["config.yaml"]["secret_content"]
+        text = generation.files["config.yaml"]["secret_content"]
+        assert "s3.access-key: hidden-1" in text
+        assert f"fs.gs.keyfile: {key['path']}" in text
         assert generation.files["config.yaml"]["mode"] == "0640"
     assert "s3.access-key: hidden-1" in entry(plan, "/etc/flink/conf/config.yaml")["secret_content"]
-    other = cluster(**KEYS | {"flink_ha_storage_key_files": {"gcs.json": "another"}}).together(**everywhere(host))[
-        "jm1"
-    ]
-    assert other.generations["flink-jobmanager"].digest != plan.generations["flink-jobmanager"].digest
 
 
-def test_a_key_of_a_storage_that_nobody_reads_any_more_goes(cluster, host):
+def test_another_key_of_a_storage_is_another_file_and_the_old_one_goes_after_the_roll(cluster, host):
+    first = cluster(**KEYS).together(**everywhere(host))["jm1"]
+    (old,) = [each["path"] for each in written(first) if each["path"].startswith("/etc/flink/keys/")]
     states = everywhere(host, "live")
-    states["jm1"]["paths"]["/etc/flink/keys"] |= {"entries": ["gcs.json", "old.json"], "exists": True}
-    plan = cluster(**KEYS).together(**states)["jm1"]
+    states["jm1"]["paths"]["/etc/flink/keys"] |= {"entries": [old.rpartition("/")[2], "mine.jks"], "exists": True}
+    other = {"flink_ha_storage_credentials": {"fs.gs.keyfile": {"content": "hidden-3"}}}
+    plan = cluster(**other).together(**states)["jm1"]
+    assert old not in paths(plan), "what runs may read it until it is restarted"
     gone = [each["path"] for each in plan.entries.after if each.get("state") == "absent" and "keys" in each["path"]]
-    assert gone == ["/etc/flink/keys/old.json"]
-    # What runs may read it until it is restarted.
-    assert not [each for each in plan.entries.then if each["path"] == gone[0]]
+    assert gone == [old], "and what somebody else put there stays"
 
 
 def test_keys_of_a_storage_that_cannot_be_are_refused(cluster):
     given = {
-        "flink_ha_storage_credentials": {"s3.access-key": "a", "s3.x": "b", "rest.port": 1},
+        "flink_ha_storage_credentials": {"s3.access-key": "a", "s3.x": "b", "rest.port": 1, "fs.gs.y": {"type": "key"}},
         "flink_ha_config_extra": {"s3.x": "c"},
-        "flink_ha_storage_key_files": {"../x": "d", "e.json": {"type": "service_account"}},
     }
     told = "\n".join(cluster(**given).plan().problems)
     assert "flink_ha_storage_credentials and flink_ha_config_extra both have s3.x" in told
     assert "flink_ha_storage_credentials: rest.port belongs to flink_ha_rest_port" in told
-    assert "flink_ha_storage_key_files has the name '../x'" in told
-    assert "flink_ha_storage_key_files: e.json is no text" in told
+    assert "flink_ha_storage_credentials: fs.gs.y is neither a text nor {content: what a file is to hold}" in told
 
 
 def test_a_storage_that_is_no_directory_is_proved_before_something_starts_or_is_restarted(cluster, host, after):
@@ -548,7 +543,7 @@ def test_a_storage_that_is_no_directory_is_proved_before_something_starts_or_is_
         if name == "flink-jobmanager"
     }
     assert fresh.generation == f"/etc/flink/flink-jobmanager/generations/{digest}"
-    assert set(fresh.environment) == {"JAVA_HOME", "FLINK_LOG_DIR"}
+    assert (fresh.kind, fresh.current) == ("jobmanager", "/etc/flink/flink-jobmanager/current")
     # What runs is of another generation, so a roll follows.
     assert some.together(jm1=host("live"))["jm1"].steps.prove.uris_due
     local = cluster(flink_ha_storage_dir="file:///srv/flink", flink_ha_storage_shared=True)
