@@ -130,11 +130,12 @@ def _properties(path: str, text: str) -> tuple[list[Entry], list[str]]:
     for number, line in _lines(text):
         if line.startswith("!"):
             continue
-        key, equals, value = (part.strip() for part in line.partition("="))
-        if equals and key and value:
-            entries.append(Entry(key, value, number))
+        # A colon or a space separates too.
+        found = re.fullmatch(r"([^=:\s]+)\s*[=:\s]\s*(.*)", line)
+        if found and found.group(2) and not line.endswith("\\"):
+            entries.append(Entry(found.group(1), found.group(2), number))
         else:
-            told.append(f"{path}:{number}: ZooKeeper reads no value here, since it is no `key=value`.")
+            told.append(f"{path}:{number}: no `key=value` on one line, which this toolkit reads.")
     return entries, told
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.secret_text import names_secret
+from ansible_collections.streamquorum.ha.plugins.module_utils.core import secret_text
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.files import Entry, File
 
@@ -23,10 +23,21 @@ TIME = {
 #: Options that follow from the hosts of the inventory, and those that the role always sets itself.
 FOLLOW = {
     "jobmanager_rpc_address", "rest_address", "taskmanager_host", "kerberos_ticket_cache", "zookeeper_sasl_context", "zookeeper_sasl_disable",
-    "pid_dir", "zookeeper_quorum", "high_availability", "rest_tls_authentication",
+    "pid_dir", "zookeeper_quorum", "high_availability",
 }  # fmt: skip
-#: Stores of keys: the role makes its own, of certificates.
-STORES = re.compile(r"^(rest|internal)_(key|trust)_(store|key)?_?(password)?$")
+#: Stores of keys, which the role makes itself, of certificates; and the switches, which `_tls` reads together.
+TLS = re.compile(r"^(rest|internal)_(tls.*|(key|trust)_(store|key)?_?(password)?)$")
+#: Switches of single connections: each of them leaves one of the internal connections, or REST, open.
+TLS_PARTS = (
+    "akka.ssl.enabled", "pekko.ssl.enabled", "blob.service.ssl.enabled", "taskmanager.data.ssl.enabled", "web.ssl.enabled",
+    "jobmanager.web.ssl.enabled",
+)  # fmt: skip
+#: Where keys of an object store begin.
+OBJECT_STORES = ("s3.", "s3a.", "fs.", "gs.", "oss.", "azure.")
+#: Other words that Flink takes for a restart strategy (RestartStrategyOptions).
+STRATEGIES = {
+    "fixeddelay": "fixed-delay", "failurerate": "failure-rate", "exponentialdelay": "exponential-delay", "off": "none", "disable": "none",
+}  # fmt: skip
 
 
 @dataclass
@@ -84,6 +95,16 @@ def scalar(text: str) -> Any:
     return int(text) if re.fullmatch(r"0|[1-9]\d*", text) else text
 
 
+def holds_secret(entry: Entry) -> bool:
+    """Whether a line has what nobody is to read: by its key, within its value, or in a URI."""
+    return (
+        secret_text.names_secret(entry.key)
+        or secret_text.holds_secret(entry.value)
+        or re.search(r"access[.-]?key", entry.key) is not None
+        or re.search(r"://[^/\s]*@", entry.value) is not None
+    )
+
+
 #: How a variable has the value of its option, where that is no text.
 TYPES: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(
@@ -94,8 +115,11 @@ TYPES: Mapping[str, Callable[[str], Any]] = {
     ),
     **dict.fromkeys(("rest_port", "blob_port", "jobmanager_metrics_port", "taskmanager_metrics_port"), number),
     **dict.fromkeys(("taskmanager_rpc_port", "taskmanager_data_port"), number),
-    **dict.fromkeys(("tolerate_suspended", "ensemble_tracker", "web_submit", "internal_tls"), switch),
-    **dict.fromkeys(("tmp_dirs", "tls_algorithms"), words),
+    **dict.fromkeys(("tolerate_suspended", "ensemble_tracker", "web_submit"), switch),
+    "tls_algorithms": words,
+    # ConfigurationUtils.splitPaths.
+    "tmp_dirs": lambda text: [path for path in re.split(r"[,|:]", text) if path],
+    "restart_strategy": lambda text: STRATEGIES.get(text.lower(), text.lower()),
     "cluster_id": lambda text: "/" + text.strip("/"),
     "kerberos_contexts": lambda text: [word for word in words(text) if word != "Client"],
 }
@@ -125,13 +149,19 @@ def of_file(
     """
     found = Imported(told=list(file.told))
     by_name = _by_name(registry)
+    own: list[tuple[Entry, Mapping[str, Any]]] = []
     for entry in file.entries:
-        where = f"{file.path}:{entry.line}"
         options = by_name.get(entry.key, [])
-        if options:
-            _owned(found, where, entry, options, version, shipped_java_opts)
+        if any(TLS.match(str(option["name"])) for option in options):
+            continue
+        if holds_secret(entry):
+            _secret(found, entry, options)
+        elif options:
+            own += [(entry, option) for option in options]
         else:
-            _further(found, where, entry, version, known, open_prefixes)
+            _further(found, f"{file.path}:{entry.line}", entry, version, known, open_prefixes)
+    _owned(found, file.path, own, version, shipped_java_opts)
+    _memory(found, file)
     _availability(found, file, by_name, members)
     _tls(found, file)
     found.variables = {
@@ -150,49 +180,96 @@ def _by_name(registry: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[st
     return names
 
 
+def _secret(found: Imported, entry: Entry, options: Sequence[Mapping[str, Any]]) -> None:
+    place = "flink_ha_config_extra"
+    if options:
+        place = str(options[0]["variable"])
+    elif entry.key.startswith(OBJECT_STORES):
+        place = "flink_ha_storage_credentials"
+    found.missing.append(f"{place}: {entry.key} (line {entry.line}) has a secret. Put it into your vault.")
+
+
 def _owned(
     found: Imported,
-    where: str,
-    entry: Entry,
-    options: Sequence[Mapping[str, Any]],
+    path: str,
+    own: Sequence[tuple[Entry, Mapping[str, Any]]],
     version: str,
     shipped_java_opts: Mapping[str, Sequence[str]],
 ) -> None:
-    option = options[0]
-    name, variable = str(option["name"]), str(option["variable"])
-    now = flink_options.greatest_since(option["keys"], version)
-    if now is not None and now != entry.key:
-        found.told.append(f"{where}: {entry.key} is {now} in Flink {version}.")
-    elif now is None and option["keys"]:
-        found.told.append(f"{where}: Flink {version} has no {entry.key}. It is left out.")
-        return
-    if name in FOLLOW or STORES.match(name) or name == "rest_tls":
-        return
-    if name.endswith("_memory") and "heap" in entry.key:
+    """Keys that variables stand for. The name that the release reads counts before older ones; where values differ, nobody chooses."""
+    # By variable and by name of the option.
+    values: dict[str, dict[str, tuple[bool, Any, Entry]]] = {}
+    for entry, option in own:
+        name, variable = str(option["name"]), str(option["variable"])
+        now = flink_options.greatest_since(option["keys"], version)
+        if not _counts(found, path, entry, option, now, version):
+            continue
+        try:
+            value = (
+                _java_opts(entry.value, version, shipped_java_opts)
+                if name == "java_opts"
+                else TYPES.get(name, str)(entry.value)
+            )
+        except ValueRefusedError as problem:
+            found.missing.append(f"{variable}: {entry.key} (line {entry.line}) is {entry.value}, and {problem}.")
+            continue
+        if variable == "flink_ha_kerberos_contexts" and "Client" in words(entry.value):
+            found.variables["flink_ha_zookeeper_auth"] = "kerberos"
+        own_name, before = entry.key == now, values.get(variable, {}).get(name)
+        if value != [] and (before is None or own_name >= before[0]):
+            values.setdefault(variable, {})[name] = (own_name, value, entry)
+    for variable, given in values.items():
+        found.variables |= _agreed(found, variable, [(value, entry) for _own_name, value, entry in given.values()])
+
+
+def _counts(found: Imported, path: str, entry: Entry, option: Mapping[str, Any], now: str | None, version: str) -> bool:
+    """Whether a line becomes a variable; otherwise what is to be known of it is said."""
+    name, variable, where = str(option["name"]), str(option["variable"]), f"{path}:{entry.line}"
+    if entry.key == "jobmanager.rpc.port":
+        found.told.append(f"{where}: {entry.key} counts for nothing with high availability. It is left out.")
+    elif entry.key.endswith(".bind-port"):
+        found.missing.append(
+            f"{variable}: {entry.key} (line {entry.line}) is {entry.value}. The role binds the port that it tells."
+        )
+    elif name.endswith("_memory") and "heap" in entry.key:
         found.missing.append(
             f"{variable}: {entry.key} (line {entry.line}) was the heap alone, {entry.value}; the variable is the memory of the whole process."
         )
-        return
-    if name == "zookeeper_sasl_service":
-        if entry.value != "zookeeper":
-            found.missing.append(f"{variable}: {entry.value}, for the hosts of the ensemble.")
-        return
-    if not variable.startswith("flink_ha_"):
+    elif now is None and option["keys"]:
+        found.told.append(f"{where}: Flink {version} has no {entry.key}. It is left out.")
+    else:
+        if now is not None and now != entry.key:
+            found.told.append(f"{where}: {entry.key} is {now} in Flink {version}.")
+        if name in FOLLOW:
+            return False
+        if name == "zookeeper_sasl_service":
+            if entry.value != "zookeeper":
+                found.missing.append(f"{variable}: {entry.value}, for the hosts of the ensemble.")
+            return False
+        if variable.startswith("flink_ha_"):
+            return True
         found.told.append(f"{where}: {entry.key} belongs to {variable}. It is left out.")
-        return
-    try:
-        value = (
-            _java_opts(entry.value, version, shipped_java_opts)
-            if name == "java_opts"
-            else TYPES.get(name, str)(entry.value)
-        )
-    except ValueRefusedError as problem:
-        found.missing.append(f"{variable}: {entry.key} (line {entry.line}) is {entry.value}, and {problem}.")
-        return
-    if variable == "flink_ha_kerberos_contexts" and "Client" in words(entry.value):
-        found.variables["flink_ha_zookeeper_auth"] = "kerberos"
-    if value != []:
-        found.variables[variable] = value
+    return False
+
+
+def _agreed(found: Imported, variable: str, given: Sequence[tuple[Any, Entry]]) -> dict[str, Any]:
+    first = given[0][0]
+    if all(value == first for value, _entry in given):
+        return {variable: first}
+    lines = ", ".join(f"{entry.key} (line {entry.line}) is {entry.value}" for _value, entry in given)
+    found.missing.append(f"{variable}: {lines}, and it is one for all.")
+    return {}
+
+
+def _memory(found: Imported, file: File) -> None:
+    """Flink does not start where the parts are larger than the whole, which the role always gives."""
+    for kind in ("jobmanager", "taskmanager"):
+        parts = [entry for entry in file.entries if re.match(rf"{kind}\.memory\..*size$", entry.key)]
+        if parts and not file.value(f"{kind}.memory.process.size"):
+            lines = ", ".join(f"{entry.key} (line {entry.line}) is {entry.value}" for entry in parts)
+            found.missing.append(
+                f"flink_ha_{kind}_memory: {lines}. The variable is the memory of the whole process, and has to hold them."
+            )
 
 
 def _java_opts(text: str, version: str, shipped: Mapping[str, Sequence[str]]) -> list[str]:
@@ -214,13 +291,17 @@ def _further(
     known: Mapping[str, tuple[str, str]],
     open_prefixes: Sequence[str],
 ) -> None:
-    if names_secret(entry.key):
-        found.missing.append(
-            f"flink_ha_config_extra: {entry.key} (line {entry.line}) is a secret. Put it into your vault."
-        )
-        return
     problem = flink_options.unknown_problem(entry.key, version, known, open_prefixes)
-    if problem:
+    parts = entry.key.split(".")
+    maps = [".".join(parts[:length]) for length in range(len(parts) - 1, 1, -1)]
+    option = next(
+        (name for name in maps if name in known and not flink_options.unknown_problem(name, version, known, [])), ""
+    )
+    if problem and option:
+        # An option that is a map: what stands behind its name is the operator's own.
+        unchecked = found.variables.setdefault("flink_ha_config_unchecked", [])
+        unchecked += [] if f"{option}." in unchecked else [f"{option}."]
+    elif problem:
         # Flink says nothing of a key that it does not have.
         found.told.append(f"{where}: {problem} Flink would ignore it in silence; it is left out.")
         return
@@ -243,6 +324,9 @@ def _availability(
     if quorum and sorted(words(quorum)) != sorted(members):
         found.variables["flink_ha_zookeeper_quorum"] = quorum
     storage = str(found.variables.get("flink_ha_storage_dir", ""))
+    if storage.startswith("/"):
+        # Without a scheme it is the file system of the host.
+        found.variables["flink_ha_storage_dir"] = storage = f"file://{storage}"
     if storage.startswith("file:"):
         found.variables["flink_ha_storage_shared"] = True
     elif storage.startswith(("hdfs:", "viewfs:")):
@@ -253,9 +337,11 @@ def _availability(
         found.missing.append(
             "flink_ha_plugins: what stood in plugins/, and flink_ha_libraries, what was added to lib/."
         )
-    for needed in ("flink_ha_cluster_id", "flink_ha_storage_dir"):
-        if needed not in found.variables:
-            found.missing.append(f"{needed}: the file has none, and there is no default.")
+    if "flink_ha_cluster_id" not in found.variables:
+        found.variables["flink_ha_cluster_id"] = "/default"
+        found.told.append(f"{file.path}: there is no cluster-id, so Flink's own counted, /default, where the jobs are.")
+    if "flink_ha_storage_dir" not in found.variables:
+        found.missing.append("flink_ha_storage_dir: the file has none that can be told, and there is no default.")
     if "flink_ha_keytab" in found.variables:
         found.missing.append(
             "kerberos_realm and kerberos_kdcs, or kerberos_krb5_conf_managed: what /etc/krb5.conf has."
@@ -263,14 +349,24 @@ def _availability(
 
 
 def _tls(found: Imported, file: File) -> None:
-    rest = switch(file.value("security.ssl.rest.enabled"))
+    # Up to 1.4 one switch was for all.
+    both = file.value("security.ssl.enabled")
+    rest = switch(file.value("security.ssl.rest.enabled") or both)
+    internal = switch(file.value("security.ssl.internal.enabled") or both)
     if rest:
-        both = switch(file.value("security.ssl.rest.authentication-enabled"))
-        found.variables["flink_ha_rest_tls"] = "mutual" if both else "server"
-    if rest or found.variables.get("flink_ha_internal_tls"):
+        mutual = switch(file.value("security.ssl.rest.authentication-enabled"))
+        found.variables["flink_ha_rest_tls"] = "mutual" if mutual else "server"
+    if internal:
+        found.variables["flink_ha_internal_tls"] = True
+    if rest or internal:
         found.missing.append(
             'Certificates: the role makes the stores of keys itself. docs/operations.md, "TLS for Flink", has the inputs.'
         )
+        found.missing += [
+            f"TLS: {entry.key} (line {entry.line}) is false, and the role has no switch for single connections."
+            for entry in file.entries
+            if entry.key in TLS_PARTS and not switch(entry.value)
+        ]
 
 
 def _besides(
@@ -283,15 +379,39 @@ def _besides(
     """What the role writes and the file had not: until now Flink's own default counted."""
     told = []
     for option in registry:
-        variable, key = option["variable"], flink_options.greatest_since(option["keys"], version)
+        variable, key = str(option["variable"]), flink_options.greatest_since(option["keys"], version)
         value = defaults.get(variable)
         names = {*option["keys"].values(), *option.get("aliases", [])}
-        plain = (
-            isinstance(value, str | int)
-            and not isinstance(value, bool)
-            and "{{" not in str(value)
-            and value not in ("", "none")
+        written = key and option["scopes"] and value not in (None, "", "none", []) and "{{" not in str(value)
+        if (
+            written
+            and not names & given
+            and variable not in variables
+            and not _conditional(str(option["name"]), variables, defaults)
+        ):
+            told.append(f"{key} is not in the file. The role writes {shown(value)} ({variable}).")
+    if "flink_ha_checkpoint_dir" not in variables:
+        told.append(
+            "Checkpoints and savepoints: the role gives them directories below flink_ha_storage_dir, where the file names none."
         )
-        if key and option["scopes"] and plain and not names & given and variable not in variables:
-            told.append(f"{key} is not in the file. The role writes {value} ({variable}).")
     return list(dict.fromkeys(told))
+
+
+def _conditional(name: str, variables: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+    """Options that are written with others alone."""
+    strategy = variables.get("flink_ha_restart_strategy", defaults["flink_ha_restart_strategy"])
+    tls = "flink_ha_rest_tls" in variables or "flink_ha_internal_tls" in variables
+    return (
+        (name in ("restart_attempts", "restart_delay") and strategy != "fixed-delay")
+        or ("tls" in name and not tls)
+        or TLS.match(name) is not None
+        or name.startswith("kerberos_")
+        or name in ("web_submit", "ensemble_tracker", "zookeeper_sasl_service")
+    )
+
+
+def shown(value: Any) -> str:
+    """A value as the file has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

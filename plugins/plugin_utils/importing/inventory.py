@@ -93,6 +93,8 @@ def inventory(files: Sequence[File], versions: Sequence[str], tables: Tables) ->
         )
     groups = _flink_groups(by_kind, found) if config or MASTERS in by_kind or WORKERS in by_kind else {}
     if groups:
+        if flink_version:
+            found.variables["flink_ha_version"] = flink_version
         children["flink"] = {"children": groups, "vars": found.variables}
     told = [
         *ensemble.told,

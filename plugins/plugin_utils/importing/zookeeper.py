@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.secret_text import names_secret
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import JVM_ONLY_KEYS, OBSERVER
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.files import File
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.flink import Imported, scalar, words
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.files import Entry, File
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.flink import (
+    Imported,
+    holds_secret,
+    scalar,
+    shown,
+    words,
+)
 
 #: server.1=host:2888:3888[:role][;[address:]2181]
 SERVER = re.compile(
@@ -55,12 +60,14 @@ def of_file(
             found.told.append(
                 f"{where}: {entry.key} makes a hierarchical quorum, which this toolkit does not run. It is left out."
             )
+        elif entry.key == "clientPortAddress":
+            found.missing.append(
+                f"clientPortAddress (line {entry.line}) is {entry.value}: each host has its own, and the role has no input for it."
+            )
         elif entry.key == "dynamicConfigFile":
             found.missing.append(f"The members: they stand in {entry.value}. Give its lines server.N within zoo.cfg.")
         elif entry.key in options:
-            found.variables[options[entry.key]] = (
-                words(entry.value) if entry.key.startswith("4lw.") else scalar(entry.value)
-            )
+            found.variables[options[entry.key]] = _value(entry, defaults.get(options[entry.key]))
         elif entry.key in ("db.autocreate", "datadir.autocreate"):
             if entry.value != "false":
                 found.told.append(f"{where}: {entry.key} is always false here, so that an empty directory never votes.")
@@ -72,24 +79,29 @@ def of_file(
             found.told.append(
                 f"{where}: {entry.key} is read as a Java property only, so it had no effect. Where it is wanted: zookeeper_java_opts_extra."
             )
-        elif names_secret(entry.key):
+        elif holds_secret(entry):
             found.missing.append(
                 f"zookeeper_config_extra: {entry.key} (line {entry.line}) is a secret. Put it into your vault."
             )
         elif entry.key != "peerType":
             found.variables.setdefault("zookeeper_config_extra", {})[entry.key] = scalar(entry.value)
     _ports(found, ports)
-    if not found.hosts:
+    found.variables.pop("zookeeper_single_node", None)
+    if not any(entry.key == "dynamicConfigFile" or entry.key.startswith("server.") for entry in file.entries):
         found.variables["zookeeper_single_node"] = True
         found.missing.append("The host of the one server, in the group zookeeper, with its zookeeper_id.")
-    else:
-        found.variables.pop("zookeeper_single_node", None)
     found.client_port = int(found.variables.get("zookeeper_client_port", 2181))
     found.variables = {
         name: value for name, value in found.variables.items() if name not in defaults or defaults[name] != value
     }
     if version:
         found.variables["zookeeper_version"] = version
+    given = {entry.key for entry in file.entries}
+    found.told += [
+        f"{key} is not in the file. The role writes {shown(defaults[variable])} ({variable})."
+        for key, variable in options.items()
+        if key not in given and variable not in found.variables and _plain(defaults.get(variable))
+    ]
     found.missing.append(
         "zookeeper_heap_mb and zookeeper_java_opts_extra: what JVMFLAGS, SERVER_JVMFLAGS, zookeeper-env.sh or java.env had."
     )
@@ -104,6 +116,11 @@ def _server(found: Ensemble, where: str, identity: int, value: str, ports: Mappi
             f"The member {identity}: {where} has {value}, of which one host and two ports cannot be read."
         )
         return
+    if match["host"] == "0.0.0.0" or match["host"] in found.hosts:
+        found.missing.append(
+            f"The host of the member {identity}: {where} has {match['host']}, which is no name for it alone."
+        )
+        return
     own: dict[str, Any] = {"zookeeper_id": identity}
     if match["role"] == OBSERVER:
         own["zookeeper_peer_type"] = OBSERVER
@@ -111,6 +128,18 @@ def _server(found: Ensemble, where: str, identity: int, value: str, ports: Mappi
     for name, each in ports.items():
         if match[name]:
             each.add(int(match[name]))
+
+
+def _value(entry: Entry, default: Any) -> Any:
+    if not isinstance(default, list):
+        return scalar(entry.value)
+    # What the checks of this toolkit ask for is always there.
+    given = words(entry.value)
+    return given if "*" in given else sorted({*given, *default})
+
+
+def _plain(value: Any) -> bool:
+    return value not in (None, "", []) and "{{" not in str(value)
 
 
 def _ports(found: Ensemble, ports: Mapping[str, set[int]]) -> None:

@@ -43,7 +43,9 @@ jute.maxbuffer=400000
 snapCount=20000
 group.1=1:2
 authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
-no value
+initLimit 10
+novalue
+4lw.commands.whitelist=ruok,dump
 """
 
 
@@ -92,14 +94,16 @@ def test_variables_of_flink_come_from_old_and_new_names():
     ],
 )
 def test_lines_that_are_dead_ignored_or_changed_are_told_by_their_numbers(line):
-    assert line in flink_of(OLD, "2.3.0")[1].told
+    told = flink_of(OLD, "2.3.0")[1].told
+    assert line in told
+    assert "keystore" not in "".join(told), "the role makes none here"
 
 
 @pytest.mark.parametrize(
     "what",
     [
         "flink_ha_jobmanager_memory: jobmanager.heap.size (line 7) was the heap alone",
-        "flink_ha_config_extra: s3.secret-key (line 11) is a secret",
+        "flink_ha_storage_credentials: s3.secret-key (line 11) has a secret",
         "flink_ha_taskmanager_rpc_port: taskmanager.rpc.port (line 16) is 50100-50200",
         "flink_ha_hadoop_classpath and flink_ha_hadoop_conf_dir: what HADOOP_CLASSPATH",
         "Certificates: the role makes the stores",
@@ -112,9 +116,109 @@ def test_what_no_file_can_hold_is_named_as_missing(what):
     assert what.split(":")[0] in found.text, "in the head of the inventory too"
 
 
-def test_a_secret_is_told_to_nobody():
-    found = flink_of(OLD)[1]
-    assert "canary" not in found.text + "".join(found.told) + "".join(found.missing)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "env.java.opts: -Djavax.net.ssl.trustStorePassword=canary",
+        "env.java.opts.taskmanager: -Dx.password=canary",
+        "high-availability.storageDir: s3://key:canary@bucket/x",
+        "s3.access-key: canary",
+        "some.password: canary",
+    ],
+)
+def test_a_secret_is_told_to_nobody(line):
+    for text in (OLD, line + "\n"):
+        found = flink_of(text)[1]
+        assert "canary" not in found.text + "".join(found.told) + "".join(found.missing)
+    assert f"{line.partition(':')[0]} (line 1) has a secret" in "".join(found.missing)
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ("security.ssl.enabled: true\n", {"flink_ha_rest_tls": "server", "flink_ha_internal_tls": True}),
+        ("security.ssl.internal.enabled: true\nakka.ssl.enabled: false\n", {"flink_ha_internal_tls": True}),
+        ("akka.ssl.enabled: true\n", {}),
+        # With high availability nobody reads the second.
+        (
+            "high-availability.jobmanager.port: 50010\njobmanager.rpc.port: 6123\n",
+            {"flink_ha_jobmanager_rpc_port": "50010"},
+        ),
+        ("jobmanager.bind-host: 0.0.0.0\nrest.bind-address: localhost\n", {}),
+        (
+            "metrics.internal.query-service.port: 6130\n",
+            {"flink_ha_jobmanager_metrics_port": 6130, "flink_ha_taskmanager_metrics_port": 6130},
+        ),
+        # The name of the release counts before older ones.
+        ("rest.port: 8090\njobmanager.web.port: 8091\n", {"flink_ha_rest_port": 8090}),
+        (
+            "high-availability.storageDir: /mnt/flink\n",
+            {"flink_ha_storage_dir": "file:///mnt/flink", "flink_ha_storage_shared": True},
+        ),
+        ("restart-strategy: fixeddelay\n", {"flink_ha_restart_strategy": "fixed-delay"}),
+        ("io.tmp.dirs: /a:/b\n", {"flink_ha_tmp_dirs": ["/a", "/b"]}),
+    ],
+)
+def test_keys_that_stand_for_one_variable_are_taken_as_flink_takes_them(text, variables):
+    found = flink_of(text)[0]
+    # Flink's own, where the file has none.
+    assert found == {"flink_ha_cluster_id": "/default", "flink_ha_version": "1.20.5"} | variables
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        (
+            "jobmanager.bind-host: 0.0.0.0\nrest.bind-address: localhost\n",
+            "flink_ha_bind_address: jobmanager.bind-host (line 1) is 0.0.0.0",
+        ),
+        ("security.ssl.internal.enabled: true\nakka.ssl.enabled: false\n", "TLS: akka.ssl.enabled (line 2) is false"),
+        (
+            "taskmanager.memory.flink.size: 4g\n",
+            "flink_ha_taskmanager_memory: taskmanager.memory.flink.size (line 1) is 4g",
+        ),
+        ("rest.bind-port: 8081-8090\n", "flink_ha_rest_port: rest.bind-port (line 1) is 8081-8090"),
+    ],
+)
+def test_what_the_operator_has_to_decide_is_named(text, missing):
+    found = flink_of(text)[1].missing
+    assert [line for line in found if line.startswith(missing)], found
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts", "missing"),
+    [
+        (
+            "dataDir=/d\ndynamicConfigFile=/etc/zoo.cfg.dynamic.1\n",
+            {},
+            "The members: they stand in /etc/zoo.cfg.dynamic.1",
+        ),
+        (
+            "dataDir=/d\nserver.1=0.0.0.0:2888:3888\nserver.2=zk2:2888:3888\n",
+            {"zk2": {"zookeeper_id": 2}},
+            "The host of the member 1",
+        ),
+        ("dataDir=/d\nserver.1=[2001:db8::1]:2888:3888\n", {}, "The member 1"),
+        (
+            "dataDir=/d\nserver.2=zk2:2888:3888\nclientPortAddress=10.0.0.1\n",
+            {"zk2": {"zookeeper_id": 2}},
+            "clientPortAddress (line 3)",
+        ),
+    ],
+)
+def test_members_that_cannot_be_told_are_named_and_make_no_single_node(text, hosts, missing):
+    found = imported(("3.9.5",), **{"zoo.cfg": text})
+    assert tree(found)["zookeeper"] == {
+        "hosts": hosts,
+        "vars": {"zookeeper_data_dir": "/d", "zookeeper_version": "3.9.5"},
+    }
+    assert [line for line in found.missing if line.startswith(missing)], found.missing
+
+
+def test_what_stands_behind_an_option_that_is_a_map_is_the_operators_own():
+    variables = flink_of("pipeline.global-job-parameters:\n  env: prod\n", "2.3.0", "config.yaml")[0]
+    assert variables["flink_ha_config_extra"] == {"pipeline.global-job-parameters.env": "prod"}
+    assert variables["flink_ha_config_unchecked"] == ["pipeline.global-job-parameters."]
 
 
 @pytest.mark.parametrize("version", ["1.13.6", "1.16.3", "1.18.1", "1.20.5", "2.3.0"])
@@ -140,6 +244,8 @@ def test_what_this_toolkit_writes_comes_back(version):
         "flink_ha_parallelism": 2,
         "flink_ha_version": version,
         "flink_ha_tmp_dirs": ["/tmp/flink"],
+        # A file is taken to be that of both kinds of processes; this one is a JobManager's.
+        "flink_ha_taskmanager_metrics_port": 6125,
         **({"flink_ha_zookeeper_ensemble_tracker": False} if version >= "1.18" else {}),
     }
     assert not [line for line in found.told if "left out" in line], found.told
@@ -153,14 +259,16 @@ def test_an_ensemble_and_its_members():
             "zookeeper_tick_time": 3000,
             "zookeeper_data_dir": "/data/zk",
             "zookeeper_config_extra": {"snapCount": 20000},
+            "zookeeper_four_letter_words": ["conf", "dump", "isro", "mntr", "ruok", "srvr"],
             "zookeeper_version": "3.9.5",
         },
     }
     assert "flink_ha_zookeeper_quorum" not in tree(found)["flink"]["vars"], "it is the one of the inventory"
     told = "\n".join(found.told)
     assert "old/zoo.cfg:6: jute.maxbuffer is read as a Java property only" in told
+    assert "old/zoo.cfg:11: no `key=value`" in told
     assert "old/zoo.cfg:8: group.1 makes a hierarchical quorum" in told
-    assert "old/zoo.cfg:10: ZooKeeper reads no value here" in told
+    assert "autopurge.purgeInterval is not in the file. The role writes 1 (zookeeper_autopurge_purge_interval)." in told
     assert "zookeeper_client_auth: authProvider.1 (line 9)" in "\n".join(found.missing)
 
 
