@@ -10,5 +10,5 @@ FILES = Path(__file__).parents[2] / "roles/flink_ha/files"
 
 def test_the_jar_holds_the_source_that_stands_beside_it():
     with zipfile.ZipFile(FILES / "storage-proof.jar") as jar:
-        assert jar.namelist() == ["StorageProof.class", "StorageProof.java"]
+        assert jar.namelist() == ["StorageProof.class", "StorageProof.java", "javac.txt"]
         assert jar.read("StorageProof.java") == (FILES / "StorageProof.java").read_bytes(), "make storage-proof"

@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 
 import cluster
+import pytest
 from kazoo.exceptions import KazooException
 from kazoo.retry import KazooRetry
 
@@ -39,7 +40,11 @@ def assert_storage_proof_is_built():
     """The jar of the tree is what its source makes, with the Flink that is installed."""
     tool = cluster.ROOT / "tools/storage_proof.py"
     with libraries_of_flink() as libraries:
-        subprocess.run([sys.executable, tool, "--check", libraries.removesuffix("/*")], check=True)
+        command = [sys.executable, tool, "--check", libraries.removesuffix("/*")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 2:
+        pytest.skip(done.stdout)
+    assert done.returncode == 0, done.stderr
 
 
 def submit_job():
