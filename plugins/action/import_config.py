@@ -11,6 +11,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options impo
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing import files
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.inventory import Tables, inventory
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import keys
 
 
 class ActionModule(ActionBase):
@@ -45,6 +46,7 @@ def _tables(roles: Path) -> Tables:
         return found
 
     flink, zookeeper = of("flink_ha"), of("zookeeper")
+    options, owned = keys(zookeeper)
     return Tables(
         flink_releases=flink["flink_ha_releases"],
         flink_options=flink["flink_ha_options"],
@@ -53,7 +55,7 @@ def _tables(roles: Path) -> Tables:
         flink_known_options=parse_known((roles / "flink_ha/files/known_options.txt").read_text(encoding="utf-8")),
         flink_defaults=role_inputs.of_defaults(str(roles / "flink_ha")),
         zookeeper_releases=zookeeper["zookeeper_releases"],
-        zookeeper_options=zookeeper["__zookeeper_options"],
-        zookeeper_owned=zookeeper["__zookeeper_owned"],
+        zookeeper_options=options,
+        zookeeper_owned=owned,
         zookeeper_defaults=role_inputs.of_defaults(str(roles / "zookeeper")),
     )

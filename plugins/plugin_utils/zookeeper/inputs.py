@@ -213,3 +213,12 @@ class Inputs:
     def record(self) -> str:
         """Outside of the data: this member was part of an ensemble that accepted a write, whatever became of its directories."""
         return f"{self.config_dir}/served"
+
+
+def keys(variables: Mapping[str, Any]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Keys of zoo.cfg -> the variable that each is the value of, and further keys -> what they belong to.
+
+    Args:
+        variables: of the role, as its own files have them.
+    """
+    return variables["__zookeeper_options"], variables["__zookeeper_owned"]
