@@ -30,7 +30,7 @@ def lab(*arguments):
 def libraries_of_flink():
     """Gives the classpath of the Flink that is installed, from the bundle."""
     version = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_version", "2.3.0")
-    archive = next((cluster.ROOT / ".bundle").glob(f"flink-{version}-bin*.tgz"))
+    archive, *_others = (cluster.ROOT / ".bundle").glob(f"flink-{version}-bin*.tgz")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["tar", "-xzf", archive, "-C", folder, "--wildcards", "*/lib/*.jar"], check=True)
         yield f"{folder}/flink-{version}/lib/*"

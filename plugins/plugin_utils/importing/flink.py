@@ -276,7 +276,7 @@ def _java_opts(text: str, version: str, shipped: Mapping[str, Sequence[str]]) ->
     """Those of the operator's own; what releases ship is added by the role."""
     every = {each for known in shipped.values() for each in known}
     # The scripts take a pair of quotation marks away (bin/config.sh).
-    inner = text[1:-1] if len(text) > 1 and text[0] == text[-1] in "\"'" else text
+    inner = text[1:-1] if len(text) > 1 and text[0] in "\"'" and text[0] == text[-1] else text
     try:
         return [word for word in shlex.split(inner) if word not in every]
     except ValueError as error:
