@@ -97,7 +97,8 @@ def scalar(text: str) -> Any:
 
 def holds_secret(entry: Entry) -> bool:
     """Whether a line has what nobody is to read: by its key, within its value, or in a URI."""
-    return (
+    # security.delegation.tokens.enabled has one in its name alone.
+    return entry.value.lower() not in ("true", "false") and (
         secret_text.names_secret(entry.key)
         or secret_text.holds_secret(entry.value)
         or re.search(r"access[.-]?key", entry.key) is not None
@@ -206,9 +207,7 @@ def _owned(
             continue
         try:
             value = (
-                _java_opts(entry.value, version, shipped_java_opts)
-                if name == "java_opts"
-                else TYPES.get(name, str)(entry.value)
+                _java_opts(entry.value, shipped_java_opts) if name == "java_opts" else TYPES.get(name, str)(entry.value)
             )
         except ValueRefusedError as problem:
             found.missing.append(f"{variable}: {entry.key} (line {entry.line}) is {entry.value}, and {problem}.")
@@ -272,7 +271,7 @@ def _memory(found: Imported, file: File) -> None:
             )
 
 
-def _java_opts(text: str, version: str, shipped: Mapping[str, Sequence[str]]) -> list[str]:
+def _java_opts(text: str, shipped: Mapping[str, Sequence[str]]) -> list[str]:
     """Those of the operator's own; what releases ship is added by the role."""
     every = {each for known in shipped.values() for each in known}
     # The scripts take a pair of quotation marks away (bin/config.sh).

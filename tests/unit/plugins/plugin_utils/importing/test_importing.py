@@ -156,6 +156,11 @@ def test_a_secret_is_told_to_nobody(line):
             {"flink_ha_storage_dir": "file:///mnt/flink", "flink_ha_storage_shared": True},
         ),
         ("restart-strategy: fixeddelay\n", {"flink_ha_restart_strategy": "fixed-delay"}),
+        # A switch is no secret, whatever its name.
+        (
+            "security.delegation.tokens.enabled: false\n",
+            {"flink_ha_config_extra": {"security.delegation.tokens.enabled": False}},
+        ),
         ("io.tmp.dirs: /a:/b\n", {"flink_ha_tmp_dirs": ["/a", "/b"]}),
     ],
 )
