@@ -385,6 +385,8 @@ def test_one_host_proves_a_local_storage_and_makes_its_directories(cluster, host
     plans = cluster(**given).together(**everywhere(host))
     assert plans["jm1"].steps.prove.writer == "jm2"
     assert plans["jm1"].steps.prove.files == ("/mnt/flink/.streamquorum-proof",)
+    # Another cluster may be in the same storage.
+    assert plans["jm1"].steps.prove.kept_in == ("/mnt/flink/orders",)
     assert ["/mnt/flink" in paths(plans[name]) for name in NAMES] == [False, True, False]
     assert "RequiresMountsFor=/mnt/flink\n" in plans["tm1"].generations["flink-taskmanager"].text("unit")
 
