@@ -14,6 +14,7 @@ from workload import (
     checkpoints,
     counted,
     job_restarts,
+    kill_the_leader,
     lab,
     run_job,
     state,
@@ -21,9 +22,6 @@ from workload import (
     writing,
 )
 
-#: Seconds: the session timeout of the scenario, and what a failover may take on top (issue of a new leader, job restore).
-SESSION = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_zookeeper_session_timeout", 8000) / 1000
-MARGIN = 40
 #: The greatest number there is; the cluster's own default would be taken without it, and 0 is refused by the command.
 NO_CHECKPOINTS = "-Dexecution.checkpointing.interval=9223372036854775807ms"
 
@@ -65,26 +63,7 @@ def test_a_job_without_checkpoints_is_not_made_to_begin_anew_by_a_roll(job):
 
 
 def test_the_leading_job_manager_is_killed(job):
-    with cluster.session() as client:
-        leader, _port = cluster.flink_leader(client)
-        before = max(counted())[0]
-        began = time.monotonic()
-        # It must not come back before its session ends: the other one has to take over.
-        cluster.shell(
-            leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
-        )
-        _found, took = cluster.until(
-            "another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, SESSION + MARGIN
-        )
-        cluster.until("the job runs again", lambda: state(job) == "RUNNING", MARGIN)
-        restored = checkpoints(job)["latest"]["restored"]
-        cluster.told(
-            "SIGKILL of the leading JobManager", new_leader_s=took, job_running_again_s=time.monotonic() - began
-        )
-        assert restored, "the job began anew instead of being restored"
-    assert_nothing_lost(before)
-    cluster.shell(leader, "systemctl start flink-jobmanager")
-    cluster.until("both JobManagers answer", both_answer, 60)
+    kill_the_leader(job)
 
 
 def test_the_zookeeper_leader_is_killed(job):

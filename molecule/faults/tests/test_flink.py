@@ -16,6 +16,7 @@ from workload import (
     checkpoints,
     counted,
     job_restarts,
+    kill_the_leader,
     restarted_at,
     run_job,
     state,
@@ -90,23 +91,8 @@ def configured(variable, value):
 def test_how_long_a_failover_takes(job, timeout, which):
     with configured("flink_ha_zookeeper_session_timeout", timeout):
         wait_for_checkpoint(job, 1)
-        before, began = max(counted())[0], time.monotonic()
-        with cluster.session() as client:
-            leader, _port = cluster.flink_leader(client)
-            # Not to come back before its session ends: the standby has to take over.
-            cluster.shell(
-                leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
-            )
-            _found, took = cluster.until("another leader", lambda: cluster.flink_leader(client)[0] != leader, HANGS)
-        cluster.until("the job runs again", lambda: state(job) == "RUNNING", HANGS)
-        cluster.told(
-            f"SIGKILL of the leading JobManager, session timeout {timeout / 1000:g} s ({which})",
-            new_leader_s=took,
-            job_running_again_s=time.monotonic() - began,
-        )
-        assert_nothing_lost(before)
-        cluster.shell(leader, "systemctl start flink-jobmanager")
-        cluster.until("both JobManagers answer", both_answer, 60)
+        what = f"SIGKILL of the leading JobManager, session timeout {timeout / 1000:g} s ({which})"
+        kill_the_leader(job, session=timeout / 1000, what=what)
 
 
 def evidence(folder):

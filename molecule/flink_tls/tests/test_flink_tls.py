@@ -13,7 +13,7 @@ import time
 import cluster
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.pki import certificates
-from workload import TASK_MANAGERS, assert_nothing_lost, checkpoints, counted, state, submit_job
+from workload import TASK_MANAGERS, assert_nothing_lost, counted, kill_the_leader, leader_by_a_member, state, submit_job
 
 JOB_MANAGERS = cluster.group("flink_jobmanager")
 HOSTS = [*JOB_MANAGERS, *TASK_MANAGERS]
@@ -231,20 +231,7 @@ def test_rest_is_switched_to_plain_http_and_back_under_a_job(job):
 
 
 def test_a_killed_leader_is_followed_by_the_other(job):
-    before = max(counted())[0]
-    _code, output = cluster.playbook("playbooks/status.yml")
-    leader = re.search(r"leader https://(\S+?):8081", output).group(1)
-    other = next(host for host in JOB_MANAGERS if host != leader)
-    cluster.shell(leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager")
-
-    def running():
-        return cluster.rest(other, 8081, f"/jobs/{job}")["state"] == "RUNNING"
-
-    _found, took = cluster.until("the job runs again", running, 90)
-    cluster.told("SIGKILL of the leading JobManager, by TLS", job_running_again_s=took)
-    assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"
-    assert_nothing_lost(before)
-    cluster.shell(leader, "systemctl start flink-jobmanager")
+    kill_the_leader(job, leader_by_a_member)
     code, output = cluster.playbook("playbooks/site.yml")
     assert code == 0, output
 

@@ -12,7 +12,18 @@ import attacker
 import cluster
 import joiner
 import pytest
-from workload import TASK_MANAGERS, assert_nothing_lost, checkpoints, counted, job_restarts, lab, state, submit_job
+from workload import (
+    TASK_MANAGERS,
+    assert_nothing_lost,
+    checkpoints,
+    counted,
+    job_restarts,
+    kill_the_leader,
+    lab,
+    leader_by_a_member,
+    state,
+    submit_job,
+)
 
 HOSTS = cluster.group("zookeeper")
 MEMBER, OUTSIDE, KDC = "n1.kerberos.test", "n4.kerberos.test", "kdc.kerberos.test"
@@ -312,7 +323,7 @@ def test_keys_are_rotated_without_a_restart():
 
 def test_a_roll_of_the_ensemble_and_a_failover_under_a_job(tmp_path):
     job = submit_job()
-    before, restarts = max(counted())[0], job_restarts(job)
+    restarts = job_restarts(job)
     evidence = ["-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}"]
     code, output = cluster.playbook("playbooks/site.yml", "-e", "zookeeper_max_client_cnxns=106", *evidence)
     assert code == 0, output
@@ -320,18 +331,7 @@ def test_a_roll_of_the_ensemble_and_a_failover_under_a_job(tmp_path):
     assert (seen["probe"]["problems"], seen["flink"]) == ([], [])
     assert job_restarts(job) == restarts
     cluster.told("a roll of the secured ensemble", longest_stall_s=seen["probe"]["result"]["longest_stall_ms"] / 1000)
-    leader = re.search(r"Flink: led, leader http://(\S+):", output).group(1)
-    cluster.shell(leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager")
-    other = next(host for host in cluster.group("flink_jobmanager") if host != leader)
-
-    def running():
-        return cluster.rest(other, 8081, f"/jobs/{job}")["state"] == "RUNNING"
-
-    _found, took = cluster.until("the job runs again", running, 90)
-    cluster.told("SIGKILL of the leading JobManager", job_running_again_s=took)
-    assert checkpoints(job)["latest"]["restored"], "the job began anew instead of being restored"
-    assert_nothing_lost(before)
-    cluster.shell(leader, "systemctl start flink-jobmanager")
+    kill_the_leader(job, leader_by_a_member)
     assert state(job) == "RUNNING"
     code, output = cluster.playbook("playbooks/site.yml")
     assert code == 0, output

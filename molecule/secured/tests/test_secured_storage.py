@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import cluster
 import pytest
-from workload import assert_nothing_lost, both_answer, checkpoints, counted, state, submit_job, wait_for_checkpoint
+from workload import (
+    assert_nothing_lost,
+    checkpoints,
+    counted,
+    kill_the_leader,
+    leader_by_a_member,
+    state,
+    submit_job,
+    wait_for_checkpoint,
+)
 
 #: Seconds that a ticket of Flink lives (lab_principals), and what a failover may take.
 LIFETIME, FAILOVER = 120, 60
@@ -17,29 +25,6 @@ LIFETIME, FAILOVER = 120, 60
 def tickets():
     """How many tickets Flink was given since the KDC started."""
     return int(cluster.shell(KDC, "journalctl -u krb5-kdc -o cat | grep -c 'AS_REQ .* ISSUE: .*flink@SECURED.TEST'"))
-
-
-def leading():
-    """The host of the leader, as a member reads it: nobody else is let in."""
-    node = "/flink/secured/leader/rest_server/connection_info"
-    printed = cluster.shell(cluster.group("zookeeper")[0], f"zkcli get {node} 2>/dev/null || true")
-    found = re.search(r"http://([\w.-]+):", printed)
-    return found.group(1) if found else ""
-
-
-def kill_the_leader(job):
-    leader = leading()
-    before, began = max(counted())[0], time.monotonic()
-    # It must not come back before its session ends: the other one has to take over.
-    cluster.shell(leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager")
-    cluster.until("another leader in the znode", lambda: leading() not in ("", leader), FAILOVER)
-    cluster.until("the job runs again", lambda: state(job) == "RUNNING", FAILOVER)
-    cluster.told("SIGKILL of the leading JobManager", job_running_again_s=time.monotonic() - began)
-    restored = checkpoints(job)["latest"]["restored"]
-    assert restored["external_path"].startswith(f"hdfs://h1.secured.test:8020/flink/checkpoints/{job}/chk-"), restored
-    assert_nothing_lost(before)
-    cluster.shell(leader, "systemctl start flink-jobmanager")
-    cluster.until("both JobManagers answer", both_answer, FAILOVER)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +60,8 @@ def test_a_job_outlives_three_lifetimes_of_tickets_and_two_leaders(job):
             every=1,
         )
         assert state(job) == "RUNNING"
-        kill_the_leader(job)
+        restored = kill_the_leader(job, leader_by_a_member)
+        assert restored.startswith(f"hdfs://h1.secured.test:8020/flink/checkpoints/{job}/chk-")
     cluster.until("the third is over", lambda: time.monotonic() - began > 3 * LIFETIME, LIFETIME + FAILOVER, every=1)
     wait_for_checkpoint(job, checkpoints(job)["counts"]["completed"] + 2)
     assert_nothing_lost(max(counted())[0])

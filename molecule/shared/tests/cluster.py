@@ -223,12 +223,16 @@ def rest_any(path: str) -> Any:
     raise LookupError("; ".join(errors))
 
 
-def flink_leader(client: KazooClient) -> tuple[str, int]:
-    """(host, REST port) of the leader, from the text in its znode: the address follows the serialization header."""
+def flink_leader_znode() -> str:
+    """Where the leader of the lab's cluster publishes its address."""
     host = group("flink_jobmanager")[0]
     root, cluster = variable(host, "flink_ha_zookeeper_path_root", "/flink"), variable(host, "flink_ha_cluster_id", "")
-    node = f"{root}/{cluster.strip('/')}/leader/rest_server/connection_info"
-    data, _stat = client.get(node)
+    return f"{root}/{cluster.strip('/')}/leader/rest_server/connection_info"
+
+
+def flink_leader(client: KazooClient) -> tuple[str, int]:
+    """(host, REST port) of the leader, from the text in its znode: the address follows the serialization header."""
+    data, _stat = client.get(flink_leader_znode())
     start = data.index(b"http://") + len(b"http://")
     length = int.from_bytes(data[start - len(b"http://") - 2 : start - len(b"http://")], "big")
     host, port = data[start : start + length - len(b"http://")].decode().split(":")

@@ -16,6 +16,8 @@ from kazoo.exceptions import KazooException
 from kazoo.retry import KazooRetry
 
 TASK_MANAGERS = cluster.group("flink_taskmanager")
+#: Seconds that a failover may take beside the session timeout: a new leader, and a job that is restored.
+FAILOVER = 60
 
 
 def lab(*arguments):
@@ -111,6 +113,43 @@ def assert_nothing_lost(highest_before):
 
 def both_answer():
     return all(cluster.rest(host, port, "/overview") for host, port in cluster.job_managers())
+
+
+def leader_by_znode():
+    """The host of the leading JobManager, where the ensemble lets anybody read."""
+    with cluster.session() as client:
+        return cluster.flink_leader(client)[0]
+
+
+def leader_by_a_member():
+    """The same by the command of a member, where nobody else is let in; empty where there is none."""
+    command = f"zkcli get {cluster.flink_leader_znode()} 2>/dev/null || true"
+    printed = cluster.shell(cluster.group("zookeeper")[0], command)
+    found = re.search(r"https?://([\w.-]+):", printed)
+    return found.group(1) if found else ""
+
+
+def kill_the_leader(job, leading=leader_by_znode, session=8.0, what="SIGKILL of the leading JobManager"):
+    """Kills the leading JobManager; where the other one restored the job from. Both answer, and nothing is lost.
+
+    Args:
+        job: the id of a job that counts.
+        leading: who leads, as this scenario's ensemble can be asked.
+        session: seconds of the session timeout.
+        what: the name of the measurement.
+    """
+    leader, before, began = leading(), max(counted())[0], time.monotonic()
+    # It must not come back before its session ends: the other one has to take over.
+    cluster.shell(leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager")
+    _found, took = cluster.until("another leader", lambda: leading() not in ("", leader), session + FAILOVER)
+    cluster.until("the job runs again", lambda: state(job) == "RUNNING", FAILOVER)
+    cluster.told(what, new_leader_s=took, job_running_again_s=time.monotonic() - began)
+    restored = checkpoints(job)["latest"]["restored"]
+    assert restored, "the job began anew instead of being restored"
+    assert_nothing_lost(before)
+    cluster.shell(leader, "systemctl start flink-jobmanager")
+    cluster.until("both JobManagers answer", both_answer, FAILOVER)
+    return restored["external_path"]
 
 
 def job_restarts(job):

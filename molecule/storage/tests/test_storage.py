@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import time
 import urllib.request
 
 import cluster
 import pytest
 from workload import (
     assert_nothing_lost,
-    both_answer,
     checkpoints,
     counted,
     job_restarts,
+    kill_the_leader,
     restarted_at,
     state,
     submit_job,
@@ -23,9 +22,6 @@ from workload import (
 )
 
 NAME_NODES = cluster.group("hadoop_namenode")
-#: Seconds: the session timeout of the scenario, and what a failover may take on top (issue of a new leader, job restore).
-SESSION = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_zookeeper_session_timeout", 8000) / 1000
-MARGIN = 40
 
 
 def name_node(host, path):
@@ -88,27 +84,7 @@ def test_the_task_managers_write_there_too(job):
 
 
 def test_the_leading_job_manager_is_killed(job):
-    with cluster.session() as client:
-        leader, _port = cluster.flink_leader(client)
-        before = max(counted())[0]
-        began = time.monotonic()
-        # It must not come back before its session ends: the other one has to take over.
-        cluster.shell(
-            leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
-        )
-        _found, took = cluster.until(
-            "another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, SESSION + MARGIN
-        )
-        cluster.until("the job runs again", lambda: state(job) == "RUNNING", MARGIN)
-        restored = checkpoints(job)["latest"]["restored"]
-        cluster.told(
-            "SIGKILL of the leading JobManager", new_leader_s=took, job_running_again_s=time.monotonic() - began
-        )
-        assert restored, "the job began anew instead of being restored"
-        assert restored["external_path"].startswith(f"hdfs://ns1/flink/checkpoints/{job}/chk-"), restored
-    assert_nothing_lost(before)
-    cluster.shell(leader, "systemctl start flink-jobmanager")
-    cluster.until("both JobManagers answer", both_answer, 60)
+    assert kill_the_leader(job).startswith(f"hdfs://ns1/flink/checkpoints/{job}/chk-")
 
 
 def test_the_active_name_node_is_killed(job):

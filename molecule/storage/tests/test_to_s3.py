@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 
 import cluster
 import pytest
 from workload import (
+    FAILOVER,
     assert_nothing_lost,
-    both_answer,
     checkpoints,
     counted,
+    kill_the_leader,
     run_job,
     state,
     wait_for_checkpoint,
@@ -20,7 +20,6 @@ from workload import (
 FOLDER = cluster.ROOT / "molecule/storage/vars"
 S3, MOVED = ("-e", f"@{FOLDER}/s3.yml"), ("-e", f"@{FOLDER}/moved.yml")
 SECRET = "lab-canary-71c0"
-MARGIN = 40
 JOB_MANAGERS = cluster.group("flink_jobmanager")
 
 
@@ -88,7 +87,7 @@ def test_where_a_job_was_not_ended_nothing_starts_on_the_other_storage(job):
     before = max(counted())[0]
     code, output = cluster.playbook("playbooks/site.yml", *S3)
     assert code == 0, output
-    cluster.until("the job runs again", lambda: state(job) == "RUNNING", MARGIN)
+    cluster.until("the job runs again", lambda: state(job) == "RUNNING", FAILOVER)
     assert_nothing_lost(before)
 
 
@@ -112,26 +111,10 @@ def test_the_cluster_starts_on_s3_and_the_job_from_its_savepoint(savepoints):
     assert_nothing_lost(before)
 
 
-def test_the_leading_job_manager_is_killed_on_s3(job):
+def test_the_leading_job_manager_is_killed_on_s3():
     (moved,) = [each["id"] for each in cluster.rest_any("/jobs")["jobs"] if each["status"] == "RUNNING"]
-    session = cluster.variable(JOB_MANAGERS[0], "flink_ha_zookeeper_session_timeout", 8000) / 1000
-    with cluster.session() as client:
-        leader, _port = cluster.flink_leader(client)
-        before, began = max(counted())[0], time.monotonic()
-        # It must not come back before its session ends: the other one has to take over.
-        cluster.shell(
-            leader, "systemctl stop --no-block flink-jobmanager; systemctl kill --signal=KILL flink-jobmanager"
-        )
-        _found, took = cluster.until(
-            "another leader in the znode", lambda: cluster.flink_leader(client)[0] != leader, session + MARGIN
-        )
-        cluster.until("the job runs again", lambda: state(moved) == "RUNNING", MARGIN)
-        cluster.told("SIGKILL on S3", new_leader_s=took, job_running_again_s=time.monotonic() - began)
-        restored = checkpoints(moved)["latest"]["restored"]
-        assert restored["external_path"].startswith(f"s3://flink/checkpoints/{moved}/chk-"), restored
-    assert_nothing_lost(before)
-    cluster.shell(leader, "systemctl start flink-jobmanager")
-    cluster.until("both JobManagers answer", both_answer, 60)
+    restored = kill_the_leader(moved, what="SIGKILL of the leading JobManager, on S3")
+    assert restored.startswith(f"s3://flink/checkpoints/{moved}/chk-")
 
 
 def test_another_run_on_s3_changes_nothing():
