@@ -116,6 +116,13 @@ def test_a_savepoint_is_written_there(job):
     assert "hdfs://ns1/flink/savepoints/savepoint-" in printed, printed
 
 
+def test_a_nameservice_that_hadoops_configuration_does_not_have_is_refused(job):
+    code, output = cluster.playbook("playbooks/site.yml", "-e", "flink_ha_savepoint_dir=hdfs://ns9/savepoints")
+    assert code != 0
+    assert "/etc/hadoop of flink_ha_hadoop_conf_dir has no nameservice ns9: it has ns1." in " ".join(output.split())
+    assert state(job) == "RUNNING"
+
+
 def test_another_run_changes_nothing_and_status_is_well(job):
     code, output = cluster.playbook("playbooks/site.yml")
     assert code == 0, output

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import hadoop
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jars import Jar, jars, set_name
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
@@ -238,6 +239,11 @@ class Inputs:
     def keys_dir(self) -> str:
         """Directory that holds those alone."""
         return f"{self.config_dir}/keys"
+
+    @property
+    def hadoop_files(self) -> list[str]:
+        """The files on the host that name HDFS's nameservices; none where no directory of them is given."""
+        return [f"{self.hadoop_conf_dir}/{name}" for name in hadoop.SITE_FILES] if self.hadoop_conf_dir else []
 
     @property
     def storage_paths(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import (
     acls,
     exposure,
+    hadoop,
     jars,
     process,
     refusals,
@@ -158,18 +159,21 @@ def _tls_problems(inputs: Inputs, peers: Peers) -> list[str]:
 
 
 def _jar_problems(inputs: Inputs) -> list[str]:
-    uris = {
+    own_archive = bool(inputs.archive_file or inputs.archive_url)
+    classes, names = inputs.hadoop_classpath, inputs.environment
+    return [
+        *jars.problems(inputs.plugins, inputs.libraries, classes, inputs.hadoop_conf_dir, names),
+        *jars.storage_problems(_uris(inputs), inputs.plugins, classes, names, own_archive),
+        *jars.key_problems(inputs.storage_credentials, inputs.config_extra),
+    ]
+
+
+def _uris(inputs: Inputs) -> dict[str, str]:
+    return {
         "flink_ha_storage_dir": inputs.storage_dir,
         "flink_ha_checkpoint_dir": inputs.checkpoint_dir,
         "flink_ha_savepoint_dir": inputs.savepoint_dir,
     }
-    own_archive = bool(inputs.archive_file or inputs.archive_url)
-    hadoop, names = inputs.hadoop_classpath, inputs.environment
-    return [
-        *jars.problems(inputs.plugins, inputs.libraries, hadoop, inputs.hadoop_conf_dir, names),
-        *jars.storage_problems(uris, inputs.plugins, hadoop, names, own_archive),
-        *jars.key_problems(inputs.storage_credentials, inputs.config_extra),
-    ]
 
 
 def _process_problems(inputs: Inputs) -> list[str]:
@@ -216,6 +220,9 @@ def host_problems(
         *_acl_problems(inputs, peers),
         *_firewall_limit_problems(inputs, peers, host),
         *jars.host_problems(inputs.host, inputs.hadoop_classpath, inputs.hadoop_conf_dir, host.paths, host.matches),
+        *hadoop.nameservice_problems(
+            inputs.host, inputs.hadoop_conf_dir, _uris(inputs), [host.contents[path] for path in inputs.hadoop_files]
+        ),
         *process.missing_problems(inputs.host, inputs.read_write_paths, host.answer, user),
         *log_access.problems(inputs.host, inputs.log_group, "flink_ha_log_group", host.answer),
     ]

@@ -286,7 +286,13 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
         "accounts": [inputs.user],
         "groups": [inputs.log_group] if inputs.log_group else [],
         "resolve": judgement.addresses(inputs, peers),
-        "contents": [inputs.marker, inputs.tls_paths["flink-ca.pem"], firewall.FLINK.loaded, *map(restart_file, units)],
+        "contents": [
+            inputs.marker,
+            inputs.tls_paths["flink-ca.pem"],
+            firewall.FLINK.loaded,
+            *map(restart_file, units),
+            *inputs.hadoop_files,
+        ],
         "lines": {path: list(SETTINGS) for path in flink_services.configs(inputs, services)},
         "paths": [
             *(path for root in roots for path in link_paths(root)),
