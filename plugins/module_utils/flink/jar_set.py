@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jars import MARKER, Jar
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jars import MARKER, ZOOKEEPER_CLIENT, Jar
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive
 
 
@@ -57,8 +57,10 @@ class JarSet:
         with archive.workspace(dest) as work:
             tree = os.path.join(work, "tree")
             os.mkdir(tree, 0o755)
-            for part in ("lib", "plugins"):
-                _link_all(os.path.join(release_dir, part), os.path.join(tree, part))
+            # Of two clients of ZooKeeper, the first on the classpath would count, by chance.
+            other_client = any(not jar.plugin and jar.file.startswith(ZOOKEEPER_CLIENT) for jar in jars)
+            for part, left in (("lib", ZOOKEEPER_CLIENT if other_client else ""), ("plugins", "")):
+                _link_all(os.path.join(release_dir, part), os.path.join(tree, part), left)
             for jar in jars:
                 self._place(jar, release_dir, tree, transferred)
             with open(os.path.join(tree, MARKER), "w", encoding="utf-8") as handle:
@@ -83,9 +85,10 @@ class JarSet:
         if not jar.source:
             shipped = os.path.join(release_dir, "opt", jar.file)
             if not os.path.isfile(shipped):
+                variable = "flink_ha_plugins" if jar.plugin else "flink_ha_libraries"
                 raise archive.ReleaseError(
-                    f"{release_dir} ships no opt/{jar.file}. Name the jar of {jar.plugin} and its sha512 in flink_ha_plugins; the project "
-                    f"publishes it on Maven Central as org.apache.flink:{jar.file.rsplit('-', 1)[0]}."
+                    f"{release_dir} ships no opt/{jar.file}. Name the jar and its sha512 in {variable}; the project publishes it on Maven "
+                    f"Central as org.apache.flink:{jar.file.rsplit('-', 1)[0]}{'' if jar.plugin else '-3'}."
                 )
             os.symlink(shipped, path)
         elif archive.is_url(jar.source):
@@ -102,10 +105,12 @@ class JarSet:
             os.chmod(path, 0o644)
 
 
-def _link_all(source: str, directory: str) -> None:
+def _link_all(source: str, directory: str, left: str) -> None:
+    """Links to all of a directory, but for what has the beginning `left`."""
     os.mkdir(directory)
     for name in sorted(os.listdir(source)):
-        os.symlink(os.path.join(source, name), os.path.join(directory, name))
+        if not left or not name.startswith(left):
+            os.symlink(os.path.join(source, name), os.path.join(directory, name))
 
 
 def ensure(made: JarSet, params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:

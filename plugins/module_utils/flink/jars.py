@@ -42,13 +42,15 @@ PLUGINS = {
 HADOOP = ("hdfs", "viewfs", "o3fs", "ofs")
 #: Name of a directory of plugins/.
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
+#: Beginning of the name of the jar with ZooKeeper's client, in releases whose flink-dist does not have it (up to Flink 1.16).
+ZOOKEEPER_CLIENT = "flink-shaded-zookeeper-"
 #: Says what a set was made of; the last file that is written in it.
 MARKER = ".streamquorum-jars"
 #: What the inputs set in the environment of the processes, by input.
 ENVIRONMENT = {
     "HADOOP_CLASSPATH": "flink_ha_hadoop_classpath",
     "HADOOP_CONF_DIR": "flink_ha_hadoop_conf_dir",
-    "FLINK_PLUGINS_DIR": "flink_ha_plugins or flink_ha_libraries",
+    "FLINK_PLUGINS_DIR": "flink_ha_plugins, flink_ha_libraries or flink_ha_zookeeper_client",
 }
 #: Hadoop's own classes, as the jars of a classpath name them: the part that is compared, and its release.
 CLASSES = re.compile(
@@ -69,17 +71,21 @@ class Jar:
     plugin: str = ""
 
 
-def jars(plugins: Sequence[Mapping[str, Any]], libraries: Sequence[Mapping[str, Any]], version: str) -> list[Jar]:
+def jars(
+    plugins: Sequence[Mapping[str, Any]], libraries: Sequence[Mapping[str, Any]], zookeeper_client: str, version: str
+) -> list[Jar]:
     """All jars that the inputs name. What `problems` refuses is taken as it is.
 
     Args:
         plugins: flink_ha_plugins.
         libraries: flink_ha_libraries.
+        zookeeper_client: flink_ha_zookeeper_client.
         version: flink_ha_version.
     """
     return [
         *(_jar(each, str(each.get("name") or ""), version) for each in plugins),
         *(_jar(each, "", version) for each in libraries),
+        *([Jar(f"{ZOOKEEPER_CLIENT}{zookeeper_client}.jar", "", "")] if zookeeper_client else []),
     ]
 
 
@@ -114,6 +120,7 @@ def set_name(wanted: Sequence[Jar], version: str) -> str:
 def problems(
     plugins: Sequence[Mapping[str, Any]],
     libraries: Sequence[Mapping[str, Any]],
+    zookeeper_client: str,
     hadoop_classpath: str,
     hadoop_conf_dir: str,
     environment: Collection[str],
@@ -123,6 +130,7 @@ def problems(
     Args:
         plugins: flink_ha_plugins.
         libraries: flink_ha_libraries.
+        zookeeper_client: flink_ha_zookeeper_client.
         hadoop_classpath: flink_ha_hadoop_classpath.
         hadoop_conf_dir: flink_ha_hadoop_conf_dir.
         environment: names in flink_ha_environment.
@@ -138,7 +146,7 @@ def problems(
     given = {
         "HADOOP_CLASSPATH": hadoop_classpath,
         "HADOOP_CONF_DIR": hadoop_conf_dir,
-        "FLINK_PLUGINS_DIR": plugins or libraries,
+        "FLINK_PLUGINS_DIR": plugins or libraries or zookeeper_client,
     }
     told += [
         f"flink_ha_environment has {name}, and {variable} sets it too. Keep one of the two."
@@ -187,6 +195,50 @@ def _twice(variable: str, names: Sequence[str]) -> list[str]:
         f"{variable} has {name} twice. Remove one of them."
         for name in sorted({n for n in names if names.count(n) > 1 and n})
     ]
+
+
+def client_problems(
+    zookeeper_client: str, libraries: Sequence[Mapping[str, Any]], version: str, clients: Sequence[str]
+) -> list[str]:
+    """Refuses a choice of ZooKeeper's client where there is none.
+
+    Args:
+        zookeeper_client: flink_ha_zookeeper_client.
+        libraries: flink_ha_libraries.
+        version: flink_ha_version.
+        clients: of that release, the one in lib/ and the one in opt/; empty where it has one.
+    """
+    own = [name for each in libraries if (name := _file_name(str(each.get("jar") or ""))).startswith(ZOOKEEPER_CLIENT)]
+    if not clients:
+        told = [f"flink_ha_zookeeper_client is {zookeeper_client}"] if zookeeper_client else []
+        told += [f"flink_ha_libraries has {name}" for name in own]
+        return [
+            f"{each}, and Flink {version} has one client of ZooKeeper, within flink-dist. Take it out." for each in told
+        ]
+    if zookeeper_client and own:
+        return [
+            f"flink_ha_zookeeper_client and flink_ha_libraries ({own[0]}) both choose ZooKeeper's client. Keep one of the two."
+        ]
+    if zookeeper_client not in ("", clients[1]):
+        return [
+            f"flink_ha_zookeeper_client is {zookeeper_client}, and Flink {version} has {clients[0]} in lib/, which an empty one leaves there, "
+            f"and {clients[1]} in opt/."
+        ]
+    return []
+
+
+def zookeeper_client(chosen: str, libraries: Sequence[Mapping[str, Any]], clients: Sequence[str]) -> str:
+    """The release of ZooKeeper's client that Flink runs with; empty where nobody says, which is 3.7 or newer.
+
+    Args:
+        chosen: flink_ha_zookeeper_client.
+        libraries: flink_ha_libraries.
+        clients: as `client_problems` takes them.
+    """
+    names = [_file_name(str(each.get("jar") or "")) for each in libraries]
+    # flink-shaded-zookeeper-3-3.5.9-14.0.jar of Maven Central, flink-shaded-zookeeper-3.5.9.jar of an archive.
+    own = [found[1] for name in names if (found := re.match(rf"{ZOOKEEPER_CLIENT}(?:3-)?(\d+\.\d+\.\d+)", name))]
+    return next((each for each in (chosen, *own, *clients[:1]) if each), "")
 
 
 def classpath(text: str) -> list[str]:

@@ -17,8 +17,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import JOB_MANAGER
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import auth as zookeeper_auth
 
-#: Flink's ZooKeeper client before it is 3.4.14, which has no Netty socket, the only one with TLS (flink-shaded).
-TLS_CLIENT_SINCE = (1, 15)
+#: ZooKeeper's client before has no Netty socket, the only one with TLS (flink-shaded).
+TLS_CLIENT_SINCE = (3, 5)
 #: keytool makes no store with a shorter password.
 SHORTEST_PASSWORD = 6
 #: Key exchange by RSA: JDK 11.0.30, 17.0.18, 21.0.10 and 24 refuse it (FLINK-39022).
@@ -34,6 +34,7 @@ def tls_problems(given: Mapping[str, Any], ensemble: Mapping[str, Any]) -> list[
 
     Args:
         given: rest (none, server, mutual), internal, zookeeper and tracker (booleans), password, algorithms, version,
+            client (of ZooKeeper; empty for one of 3.7 or newer),
             authority_dir, and files: the certificates, each with variable, src and ca.
         ensemble: client_tls, the stage of the ensemble in this inventory (empty where that has none), and closed, whether a
             member that runs has no plain port.
@@ -97,10 +98,11 @@ def _zookeeper_problems(given: Mapping[str, Any], ensemble: Mapping[str, Any]) -
         )
     problems = []
     # What is no release is refused in words of its own.
-    if RELEASE.match(given["version"]) and parse_release(given["version"]) < TLS_CLIENT_SINCE:
+    if RELEASE.match(given["client"]) and parse_release(given["client"]) < TLS_CLIENT_SINCE:
         problems.append(
-            f"flink_ha_zookeeper_tls: the ZooKeeper client of Flink {given['version']} (3.4.14) has no TLS. Upgrade Flink to 1.15 or "
-            "newer, or set flink_ha_zookeeper_tls: false and leave zookeeper_client_tls at offered."
+            f"flink_ha_zookeeper_tls: the ZooKeeper client {given['client']} of Flink {given['version']} has no TLS. Choose another one "
+            "(flink_ha_zookeeper_client), or upgrade Flink to 1.15 or newer, or set flink_ha_zookeeper_tls: false and leave "
+            "zookeeper_client_tls at offered."
         )
     if given["tracker"]:
         problems.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
@@ -27,6 +27,13 @@ def release(inputs: Inputs, tables: Tables) -> Mapping[str, Any]:
         StopIteration: it has none such; the inventory was refused before.
     """
     return next(each for each in tables.releases if each["version"] == inputs.version)
+
+
+def zookeeper_clients(inputs: Inputs, tables: Tables) -> Sequence[str]:
+    """The clients of ZooKeeper in lib/ and in opt/ of a release that has two; empty for others, and for one that is in no table."""
+    found = next((each for each in tables.releases if each["version"] == inputs.version), {})
+    clients: Sequence[str] = found.get("zookeeper_clients", ())
+    return clients
 
 
 def classes(inputs: Inputs) -> dict[str, str]:

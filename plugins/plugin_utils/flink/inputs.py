@@ -68,6 +68,7 @@ class Inputs:
     storage_credentials: Mapping[str, Any] = field(repr=False)
     plugins: tuple[Mapping[str, Any], ...]
     libraries: tuple[Mapping[str, Any], ...]
+    zookeeper_client: str
     hadoop_classpath: str
     hadoop_conf_dir: str
     version: str
@@ -191,12 +192,12 @@ class Inputs:
     @property
     def jars(self) -> list[Jar]:
         """Plugins and libraries beside those of the release."""
-        return jars(self.plugins, self.libraries, self.version)
+        return jars(self.plugins, self.libraries, self.zookeeper_client, self.version)
 
     @property
     def jar_set(self) -> str:
         """The directory that holds them; empty for none."""
-        return f"{self.install_root}/{set_name(self.jars, self.version)}" if self.plugins or self.libraries else ""
+        return f"{self.install_root}/{set_name(self.jars, self.version)}" if self.jars else ""
 
     @property
     def conf_dir(self) -> str:

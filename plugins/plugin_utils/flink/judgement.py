@@ -24,7 +24,11 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_l
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import release_installed
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import identity
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import java, release
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import (
+    java,
+    release,
+    zookeeper_clients,
+)
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Group, Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
@@ -69,8 +73,8 @@ def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str
         ),
         *_alone_problems(inputs, peers),
         *_kerberos_problems(inputs, peers),
-        *_tls_problems(inputs, peers),
-        *_jar_problems(inputs),
+        *_tls_problems(inputs, tables, peers),
+        *_jar_problems(inputs, tables),
         *_process_problems(inputs),
         *_firewall_problems(inputs, peers),
     ]
@@ -139,7 +143,7 @@ def _kerberos_problems(inputs: Inputs, peers: Peers) -> list[str]:
     return problems
 
 
-def _tls_problems(inputs: Inputs, peers: Peers) -> list[str]:
+def _tls_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str]:
     wanted = {
         "rest": inputs.rest_tls,
         "internal": inputs.internal_tls,
@@ -148,6 +152,7 @@ def _tls_problems(inputs: Inputs, peers: Peers) -> list[str]:
         "password": inputs.tls_store_password,
         "algorithms": inputs.tls_algorithms,
         "version": inputs.version,
+        "client": jars.zookeeper_client(inputs.zookeeper_client, inputs.libraries, zookeeper_clients(inputs, tables)),
         "authority_dir": inputs.tls_authority_dir,
         "files": identity.certificates(inputs, None),
     }
@@ -158,11 +163,16 @@ def _tls_problems(inputs: Inputs, peers: Peers) -> list[str]:
     return flink_tls.tls_problems(wanted, ensemble)
 
 
-def _jar_problems(inputs: Inputs) -> list[str]:
+def _jar_problems(inputs: Inputs, tables: Tables) -> list[str]:
     own_archive = bool(inputs.archive_file or inputs.archive_url)
     classes, names = inputs.hadoop_classpath, inputs.environment
     return [
-        *jars.problems(inputs.plugins, inputs.libraries, classes, inputs.hadoop_conf_dir, names),
+        *jars.problems(
+            inputs.plugins, inputs.libraries, inputs.zookeeper_client, classes, inputs.hadoop_conf_dir, names
+        ),
+        *jars.client_problems(
+            inputs.zookeeper_client, inputs.libraries, inputs.version, zookeeper_clients(inputs, tables)
+        ),
         *jars.storage_problems(_uris(inputs), inputs.plugins, classes, names, own_archive),
         *jars.key_problems(inputs.storage_credentials, inputs.config_extra),
     ]

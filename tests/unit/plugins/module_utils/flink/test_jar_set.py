@@ -109,3 +109,21 @@ def test_what_this_toolkit_did_not_make_is_left_alone(place):
     Path(place / "set").mkdir()
     with pytest.raises(archive.ReleaseError, match="was not made by this toolkit"):
         ensure(place, OWN)
+
+
+def test_a_chosen_client_of_zookeeper_stands_in_the_place_of_the_releases_own(place):
+    for name in ("lib/flink-shaded-zookeeper-3.4.14.jar", "opt/flink-shaded-zookeeper-3.5.9.jar"):
+        (place / "release" / name).write_text(name)
+    chosen = {"file": "flink-shaded-zookeeper-3.5.9.jar", "source": "", "sha512": "", "plugin": ""}
+    ensure(place, chosen)
+    assert [name for name in listed(place) if "zookeeper" in name] == ["lib/flink-shaded-zookeeper-3.5.9.jar"]
+    assert (place / "set/lib/flink-shaded-zookeeper-3.5.9.jar").read_text() == "opt/flink-shaded-zookeeper-3.5.9.jar"
+
+
+def test_a_client_of_zookeeper_that_the_archive_does_not_ship_is_asked_for(place):
+    chosen = {"file": "flink-shaded-zookeeper-3.5.9.jar", "source": "", "sha512": "", "plugin": ""}
+    with pytest.raises(
+        archive.ReleaseError, match=r"Name the jar and its sha512 in flink_ha_libraries.*flink-shaded-zookeeper-3"
+    ):
+        ensure(place, chosen)
+    assert not (place / "set").exists()

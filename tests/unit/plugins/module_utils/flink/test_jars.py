@@ -11,12 +11,12 @@ OWN = {"name": "s3", "jar": "https://repo.example/flink-s3-fs-hadoop-2.3.0.jar",
 LIBRARY = {"jar": "/srv/jars/connector-1.2.jar", "sha512": SUM.upper()}
 
 
-def problems(plugins=(), libraries=(), classpath="", conf_dir="", environment=()):
-    return jars.problems(plugins, libraries, classpath, conf_dir, environment)
+def problems(plugins=(), libraries=(), client="", classpath="", conf_dir="", environment=()):
+    return jars.problems(plugins, libraries, client, classpath, conf_dir, environment)
 
 
 def test_what_inputs_name():
-    assert jars.jars([SHIPPED, OWN], [LIBRARY], "2.3.0") == [
+    assert jars.jars([SHIPPED, OWN], [LIBRARY], "", "2.3.0") == [
         jars.Jar("flink-s3-fs-hadoop-2.3.0.jar", "", "", "s3-fs-hadoop"),
         jars.Jar("flink-s3-fs-hadoop-2.3.0.jar", OWN["jar"], SUM, "s3"),
         jars.Jar("connector-1.2.jar", LIBRARY["jar"], SUM),
@@ -24,19 +24,21 @@ def test_what_inputs_name():
 
 
 def test_a_set_has_one_name_however_it_is_written_down():
-    both = jars.jars([SHIPPED], [LIBRARY], "2.3.0")
+    both = jars.jars([SHIPPED], [LIBRARY], "", "2.3.0")
     name = jars.set_name(both, "2.3.0")
     assert name.startswith("flink-2.3.0-jars-")
     assert jars.set_name(both[::-1], "2.3.0") == name
-    moved = jars.jars([SHIPPED], [{**LIBRARY, "jar": "https://repo.example/connector-1.2.jar"}], "2.3.0")
+    moved = jars.jars([SHIPPED], [{**LIBRARY, "jar": "https://repo.example/connector-1.2.jar"}], "", "2.3.0")
     assert jars.set_name(moved, "2.3.0") == name, "the same jar, from elsewhere"
-    other = jars.jars([SHIPPED], [{**LIBRARY, "sha512": "cd" * 64}], "2.3.0")
+    other = jars.jars([SHIPPED], [{**LIBRARY, "sha512": "cd" * 64}], "", "2.3.0")
     assert len({name, jars.set_name(other, "2.3.0"), jars.set_name(both, "2.2.1")}) == 3
 
 
 def test_good_inputs_are_not_refused():
     assert (
-        problems([SHIPPED, OWN], [LIBRARY], "/opt/hadoop/*:/opt/one.jar:/etc/hadoop", "/etc/hadoop", ["AWS_REGION"])
+        problems(
+            [SHIPPED, OWN], [LIBRARY], "3.5.9", "/opt/hadoop/*:/opt/one.jar:/etc/hadoop", "/etc/hadoop", ["AWS_REGION"]
+        )
         == []
     )
 
@@ -61,7 +63,8 @@ def test_good_inputs_are_not_refused():
         ({"conf_dir": "/root/hadoop"}, "lies in /root"),
         ({"classpath": "/opt/h/*", "environment": ["HADOOP_CLASSPATH"]}, "flink_ha_hadoop_classpath sets it too"),
         ({"conf_dir": "/etc/hadoop", "environment": ["HADOOP_CONF_DIR"]}, "flink_ha_hadoop_conf_dir sets it too"),
-        ({"libraries": [LIBRARY], "environment": ["FLINK_PLUGINS_DIR"]}, "FLINK_PLUGINS_DIR, and flink_ha_plugins or flink_ha_libraries sets it too"),
+        ({"libraries": [LIBRARY], "environment": ["FLINK_PLUGINS_DIR"]}, "FLINK_PLUGINS_DIR, and flink_ha_plugins, flink_ha_libraries or flink_ha_zookeeper_client sets it too"),
+        ({"client": "3.5.9", "environment": ["FLINK_PLUGINS_DIR"]}, "or flink_ha_zookeeper_client sets it too"),
     ],
 )  # fmt: skip
 def test_bad_inputs_are_refused_and_no_password_is_shown(given, told):
@@ -121,3 +124,45 @@ def test_trap_71_a_host_has_one_release_of_hadoops_classes():
     paths["/etc/hadoop"] = {"exists": False}
     (found,) = told()
     assert found.startswith("jm1: /etc/hadoop of flink_ha_hadoop_conf_dir is not there.")
+
+
+CLIENT = {"jar": "https://repo.example/flink-shaded-zookeeper-3-3.5.9-14.0.jar", "sha512": SUM}
+TWO = ("3.4.14", "3.5.9")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "libraries", "clients", "told"),
+    [
+        ("", [LIBRARY], (), ""),
+        ("", [LIBRARY], TWO, ""),
+        ("3.5.9", [LIBRARY], TWO, ""),
+        ("", [CLIENT], TWO, ""),
+        ("3.5.9", [], (), "flink_ha_zookeeper_client is 3.5.9, and Flink 1.14.6 has one client of ZooKeeper"),
+        ("", [CLIENT], (), "flink_ha_libraries has flink-shaded-zookeeper-3-3.5.9-14.0.jar, and Flink 1.14.6 has one"),
+        (
+            "3.5.9",
+            [CLIENT],
+            TWO,
+            "flink_ha_zookeeper_client and flink_ha_libraries (flink-shaded-zookeeper-3-3.5.9-14.0.jar) both",
+        ),
+        ("3.6.3", [], TWO, "flink_ha_zookeeper_client is 3.6.3, and Flink 1.14.6 has 3.4.14 in lib/"),
+        ("3.4.14", [], TWO, "which an empty one leaves there, and 3.5.9 in opt/"),
+    ],
+)
+def test_a_client_of_zookeeper_is_chosen_where_there_are_two(chosen, libraries, clients, told):
+    found = jars.client_problems(chosen, libraries, "1.14.6", clients)
+    assert [told in problem for problem in found] == ([True] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "libraries", "clients", "client"),
+    [
+        ("", [LIBRARY], (), ""),
+        ("", [LIBRARY], TWO, "3.4.14"),
+        ("3.5.9", [LIBRARY], TWO, "3.5.9"),
+        ("", [LIBRARY, CLIENT], TWO, "3.5.9"),
+        ("", [{**CLIENT, "jar": "/srv/flink-shaded-zookeeper-3.6.3.jar"}], TWO, "3.6.3"),
+    ],
+)
+def test_which_client_of_zookeeper_flink_runs_with(chosen, libraries, clients, client):
+    assert jars.zookeeper_client(chosen, libraries, clients) == client
