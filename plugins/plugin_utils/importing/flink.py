@@ -20,6 +20,8 @@ TIME = {
     **dict.fromkeys(("h", "hour", "hours"), 3_600_000),
     **dict.fromkeys(("d", "day", "days"), 86_400_000),
 }
+#: ms; of all releases (HighAvailabilityOptions.ZOOKEEPER_SESSION_TIMEOUT).
+OWN_SESSION_TIMEOUT = 60_000
 #: Options that follow from the hosts of the inventory, and those that the role always sets itself.
 FOLLOW = {
     "jobmanager_rpc_address", "rest_address", "taskmanager_host", "kerberos_ticket_cache", "zookeeper_sasl_context", "zookeeper_sasl_disable",
@@ -135,6 +137,7 @@ def of_file(
     shipped_java_opts: Mapping[str, Sequence[str]],
     defaults: Mapping[str, Any],
     members: Sequence[str],
+    silence: int,
 ) -> Imported:
     """What a configuration of Flink becomes.
 
@@ -147,6 +150,7 @@ def of_file(
         shipped_java_opts: flink_ha_shipped_java_opts.
         defaults: the role's, as they are written.
         members: host:port of the ensemble's members, where it is imported too.
+        silence: how long a leader of it that hangs stays unnoticed, in ms; 0 where it is not imported.
     """
     found = Imported(told=list(file.told))
     by_name = _by_name(registry)
@@ -168,6 +172,9 @@ def of_file(
     found.variables = {
         name: value for name, value in found.variables.items() if name not in defaults or defaults[name] != value
     }
+    _session(
+        found, silence, int(defaults["flink_ha_zookeeper_session_timeout"]), _first(file, by_name, "session_timeout")
+    )
     found.variables["flink_ha_version"] = version
     found.told += _besides(registry, version, found.variables, defaults, {entry.key for entry in file.entries})
     return found
@@ -344,6 +351,16 @@ def _availability(
     if "flink_ha_keytab" in found.variables:
         found.missing.append(
             "kerberos_realm and kerberos_kdcs, or kerberos_krb5_conf_managed: what /etc/krb5.conf has."
+        )
+
+
+def _session(found: Imported, silence: int, default: int, given: str) -> None:
+    """Without a timeout in the file Flink's own counted, which the role's is shorter than: too short for some ensembles."""
+    if not given and default <= silence:
+        found.variables["flink_ha_zookeeper_session_timeout"] = OWN_SESSION_TIMEOUT
+        found.told.append(
+            f"The file has no session timeout, so Flink's own counted, {OWN_SESSION_TIMEOUT} ms, which is kept: the role's {default} ms need an "
+            f"ensemble that notices a leader that hangs earlier than after {silence} ms (zookeeper_sync_limit ticks)."
         )
 
 

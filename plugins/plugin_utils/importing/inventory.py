@@ -90,6 +90,7 @@ def inventory(files: Sequence[File], versions: Sequence[str], tables: Tables) ->
             tables.flink_shipped_java_opts,
             tables.flink_defaults,
             ensemble.members,
+            _silence(ensemble, tables) if ensemble.hosts else 0,
         )
     groups = _flink_groups(by_kind, found) if config or MASTERS in by_kind or WORKERS in by_kind else {}
     if groups:
@@ -107,6 +108,15 @@ def inventory(files: Sequence[File], versions: Sequence[str], tables: Tables) ->
     text = HEAD + "".join(f"#   {line}\n" for line in missing)
     text += yaml.safe_dump({"all": {"children": children}}, sort_keys=False, width=1000)
     return Inventory(text, tuple(told), tuple(missing))
+
+
+def _silence(ensemble: zookeeper.Ensemble, tables: Tables) -> int:
+    """How long a leader that hangs stays unnoticed, in ms (Leader.lead: syncLimit ticks)."""
+    ticks, tick = (
+        int(ensemble.variables.get(name, tables.zookeeper_defaults[name]))
+        for name in ("zookeeper_sync_limit", "zookeeper_tick_time")
+    )
+    return ticks * tick
 
 
 def _by_kind(files: Sequence[File]) -> dict[str, File]:

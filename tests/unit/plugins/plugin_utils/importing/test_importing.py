@@ -312,3 +312,21 @@ def test_nested_keys_of_yaml_are_flat_and_keep_their_lines():
 def test_what_is_no_configuration_is_refused(texts, versions, told):
     with pytest.raises(files.ImportRefusedError, match=told):
         imported(versions, **texts)
+
+
+@pytest.mark.parametrize(
+    ("limit", "given", "kept"),
+    [
+        # The one of ZooKeeper's own sample: most files have it, and most files of Flink have no timeout.
+        (5, "", 60000),
+        (2, "", None),
+        (5, "high-availability.zookeeper.client.session-timeout: 30 s\n", 30000),
+    ],
+)
+def test_flinks_own_session_timeout_is_kept_where_the_roles_would_be_refused(limit, given, kept):
+    zoo = f"tickTime=2000\nsyncLimit={limit}\ndataDir=/data/zk\nserver.1=zk1:2888:3888\n"
+    config = "high-availability: zookeeper\nhigh-availability.storageDir: hdfs://ns1/ha\n" + given
+    found = imported(("1.20.5", "3.9.5"), **{"zoo.cfg": zoo, "flink-conf.yaml": config})
+    variables = tree(found)["flink"]["vars"]
+    assert variables.get("flink_ha_zookeeper_session_timeout") == kept
+    assert any("so Flink's own counted, 60000 ms" in line for line in found.told) == (kept == 60000)
