@@ -4,45 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zipfile
-from importlib import metadata
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
-#: zip cannot tell an earlier time; a fixed one makes the same release the same bytes.
-EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-def library_files(name: str, version: str) -> list[tuple[str, str]]:
-    """(name in the zip, path) of an installed library's modules.
-
-    Raises:
-        AnsibleActionFail: it is missing, or of another release than the one that is pinned.
-    """
-    try:
-        found = metadata.distribution(name)
-    except metadata.PackageNotFoundError:
-        raise AnsibleActionFail(f"{name} is missing in the controller's environment. Run `make setup`.") from None
-    if found.version != version:
-        raise AnsibleActionFail(
-            f"The controller has {name} {found.version}, and {version} is pinned. Run `make setup`, "
-            "or `pip install -r requirements.txt` in the environment that runs ansible-playbook."
-        )
-    return sorted(
-        (str(file), str(file.locate()))
-        for file in found.files or []
-        if file.suffix == ".py" and ".." not in file.parts and "tests" not in file.parts
-    )
-
-
-def pack(path: str, files: list[tuple[str, str]]) -> None:
-    """Writes a zip that depends on nothing but the files."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, source in files:
-            with open(source, "rb") as handle:
-                archive.writestr(zipfile.ZipInfo(name, EPOCH), handle.read(), zipfile.ZIP_DEFLATED)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import client_library
 
 
 class ActionModule(ActionBase):
@@ -59,7 +24,7 @@ class ActionModule(ActionBase):
         )
         with tempfile.TemporaryDirectory() as folder:
             archive = os.path.join(folder, os.path.basename(args["dest"]))
-            pack(archive, [file for each in args["libraries"] for file in library_files(each["name"], each["version"])])
+            client_library.pack(archive, args["libraries"])
             copy = self._task.copy()
             copy.args = {"src": archive, "dest": args["dest"], "owner": "root", "group": "root", "mode": "0644"}
             action = self._shared_loader_obj.action_loader.get(

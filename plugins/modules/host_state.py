@@ -45,6 +45,12 @@ options:
         be secrets.
     type: dict
     default: {}
+  foreign_configs:
+    description:
+      - By unit, C(directory) and C(files). A process that was not started with a generation, and was given a directory of its own
+        (C(--configDir)), is read there, from the first of these files; RV(lines) has it under this directory, with whole keys.
+    type: dict
+    default: {}
   holds:
     description:
       - By path, texts by a name of yours; told is whether the file has each of them. For secrets, of which nobody is told more.
@@ -201,6 +207,7 @@ def main() -> None:
             # The names of the keys are none.
             "secrets": {**names, "no_log": False},
             "lines": {"type": "dict", "default": {}},
+            "foreign_configs": {"type": "dict", "default": {}},
             "holds": {"type": "dict", "default": {}, "no_log": True},
             "matches": {"type": "dict", "default": {}},
             "resolve": names,

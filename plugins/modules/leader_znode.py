@@ -262,6 +262,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors i
     CallTimedOut,
     ClientError,
     ConnectionFailed,
+    LibraryMissing,
 )
 
 Ask = Callable[[Sequence[str], bool], list[Answer]]
@@ -468,7 +469,9 @@ def main() -> None:
     except ClientError as error:
         module.fail_json(
             msg=f"ZooKeeper cannot be asked who leads {path}: {error}. Check that the ensemble serves and that this host "
-            "reaches the client ports in 'servers'."
+            "reaches the client ports in 'servers'.",
+            # The action plugin lends it.
+            library_missing=isinstance(error, LibraryMissing),
         )
     missing = unmet_conditions(report, condition, resolve)
     result = {

@@ -1,4 +1,4 @@
-"""An ensemble that this toolkit did not build is taken over, member by member. In the order of the file."""
+"""An ensemble and a Flink that this toolkit did not build are taken over, member by member. In the order of the file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import subprocess
 
 import cluster
 import pytest
+import yaml
+from workload import assert_nothing_lost, counted, job_restarts, state, submit_job
 
-HOSTS = cluster.group("zookeeper")
-FOREIGN_UNIT = """[Unit]
+MEMBERS = cluster.group("zookeeper")
+JOB_MANAGERS, TASK_MANAGERS = cluster.group("flink_jobmanager"), cluster.group("flink_taskmanager")
+UNITS = dict.fromkeys(MEMBERS, "zookeeper")
+UNITS |= dict.fromkeys(JOB_MANAGERS, "flink-jobmanager") | dict.fromkeys(TASK_MANAGERS, "flink-taskmanager")
+FOREIGN = cluster.ROOT / "molecule/takeover/foreign"
+ZOOKEEPER_UNIT = """[Unit]
 Description=ZooKeeper, as somebody set it up years ago
 [Service]
 User=zk
@@ -19,11 +25,29 @@ Restart=on-failure
 [Install]
 WantedBy=multi-user.target
 """
-FOREIGN_CONFIG = (
+FLINK_UNIT = """[Unit]
+Description=Flink, as somebody set it up years ago
+[Service]
+User=stream
+ExecStart=/opt/flink/bin/{command}
+Restart=on-failure
+[Install]
+WantedBy=multi-user.target
+"""
+FLINK_COMMANDS = {
+    "flink-jobmanager": "jobmanager.sh start-foreground %H",
+    "flink-taskmanager": "taskmanager.sh start-foreground",
+}
+ZOOKEEPER_CONFIG = (
     "tickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPort=2181\ndataDir=/data/zk\nadmin.enableServer=false\n"
-    + "".join(f"server.{cluster.variable(host, 'zookeeper_id', 0)}={host}:2888:3888\n" for host in HOSTS)
+    + "4lw.commands.whitelist=*\n"
+    + "".join(f"server.{cluster.variable(host, 'zookeeper_id', 0)}={host}:2888:3888\n" for host in MEMBERS)
 )
-OURS = ["-e", "zookeeper_user=zk", "-e", "zookeeper_group=zk", "-e", "zookeeper_data_dir=/data/zk"]
+#: What no file has: who owns the data.
+ENSEMBLE_OWNER = ["-e", "zookeeper_user=zk", "-e", "zookeeper_group=zk"]
+FLINK_OWNER = ["-e", "flink_ha_user=stream", "-e", "flink_ha_group=stream"]
+FLINK_OWNER += ["-e", "flink_ha_uid=3001", "-e", "flink_ha_gid=3001"]
+OURS = [*ENSEMBLE_OWNER, "-e", "zookeeper_data_dir=/data/zk"]
 
 
 def put(host, path, text):
@@ -35,61 +59,158 @@ def put(host, path, text):
     )
 
 
+def unpack(host, archive, directory):
+    subprocess.run(["podman", "cp", archive, f"{cluster.container(host)}:/var/tmp/archive.tgz"], check=True)
+    cluster.shell(
+        host,
+        f"mkdir -p {directory} && tar -xzf /var/tmp/archive.tgz --strip-components 1 -C {directory} --no-same-owner",
+    )
+
+
+def begin(host, text):
+    put(host, f"/etc/systemd/system/{UNITS[host]}.service", text)
+    cluster.shell(host, f"systemctl daemon-reload && systemctl enable --now {UNITS[host]}")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def foreign():
     archive = next((cluster.ROOT / ".bundle").glob("apache-zookeeper-3.9.5-bin.tar.gz"))
-    for host in HOSTS:
-        subprocess.run(["podman", "cp", archive, f"{cluster.container(host)}:/var/tmp/zk.tgz"], check=True)
-        cluster.shell(
-            host,
-            "id zk || useradd --system zk; mkdir -p /data/zk /opt/zookeeper && "
-            "tar -xzf /var/tmp/zk.tgz --strip-components 1 -C /opt/zookeeper",
-        )
-        put(host, "/data/zk/zoo.cfg", FOREIGN_CONFIG)
+    for host in MEMBERS:
+        unpack(host, archive, "/opt/zookeeper")
+        cluster.shell(host, "id zk || useradd --system zk; mkdir -p /data/zk")
+        put(host, "/data/zk/zoo.cfg", ZOOKEEPER_CONFIG)
         put(host, "/data/zk/myid", f"{cluster.variable(host, 'zookeeper_id', 0)}\n")
-        put(host, "/etc/systemd/system/zookeeper.service", FOREIGN_UNIT)
-        cluster.shell(host, "chown -R zk:zk /data/zk && systemctl daemon-reload && systemctl enable --now zookeeper")
-    cluster.until("all serve", lambda: all(cluster.mode(host) for host in HOSTS), 60)
+        cluster.shell(host, "chown -R zk:zk /data/zk")
+        begin(host, ZOOKEEPER_UNIT)
+    cluster.until("all serve", lambda: all(cluster.mode(host) for host in MEMBERS), 60)
     with cluster.session() as client:
         client.ensure_path("/kept")
         client.set("/kept", b"value")
 
 
+@pytest.fixture(scope="module")
+def job():
+    """Of a Flink that reads flink-conf.yaml, with a user and directories of its own."""
+    archive = next((cluster.ROOT / ".bundle").glob("flink-1.20.5-bin*.tgz"))
+    for host in (*JOB_MANAGERS, *TASK_MANAGERS):
+        unpack(host, archive, "/opt/flink")
+        cluster.shell(
+            host,
+            "groupadd --gid 3001 stream && useradd --uid 3001 --gid 3001 stream && rm /opt/flink/conf/config.yaml && "
+            "mkdir -p /shared/flink && chown -R stream:stream /opt/flink /shared/flink && "
+            "ln -s /opt/flink/bin/flink /usr/local/bin/flink",
+        )
+        put(host, "/opt/flink/conf/flink-conf.yaml", (FOREIGN / "flink-conf.yaml").read_text())
+        put(host, "/opt/flink/conf/masters", "".join(f"{each}:8081\n" for each in JOB_MANAGERS))
+        put(host, "/opt/flink/conf/workers", "".join(f"{each}\n" for each in TASK_MANAGERS))
+        begin(host, FLINK_UNIT.format(command=FLINK_COMMANDS[UNITS[host]]))
+    registered = len(TASK_MANAGERS)
+    cluster.until("Flink serves", lambda: cluster.rest_any("/overview")["taskmanagers"] == registered, 90)
+    return submit_job()
+
+
 def unit(host):
-    return cluster.shell(host, "cat /etc/systemd/system/zookeeper.service")
+    return cluster.shell(host, f"cat /etc/systemd/system/{UNITS[host]}.service")
+
+
+def starts():
+    """How often each unit was started since its host booted."""
+    return {
+        host: int(cluster.shell(host, f"journalctl _PID=1 -u {name} -o cat | grep -c '^Started '"))
+        for host, name in UNITS.items()
+    }
 
 
 def test_other_voters_than_those_that_run_are_refused_before_a_step():
-    before = [unit(host) for host in HOSTS]
+    before = [unit(host) for host in MEMBERS]
     code, output = cluster.playbook("playbooks/zookeeper.yml", *OURS, "-e", "zookeeper_quorum_port=2889")
     assert code != 0, output
     assert "server.1 has 2888, not 2889" in " ".join(output.split()), output
-    assert [unit(host) for host in HOSTS] == before
-    assert all(cluster.mode(host) for host in HOSTS)
+    assert [unit(host) for host in MEMBERS] == before
+    assert all(cluster.mode(host) for host in MEMBERS)
 
 
 def test_a_member_that_does_not_come_back_gets_its_own_unit_again():
     wrong = json.dumps({"zookeeper_config_extra": {"electionAlg": 1}})
     code, output = cluster.playbook("playbooks/zookeeper.yml", *OURS, "-e", wrong)
     assert code != 0, output
-    assert all("years ago" in unit(host) for host in HOSTS)
-    cluster.until("all serve", lambda: all(cluster.mode(host) for host in HOSTS), 60)
+    assert all("years ago" in unit(host) for host in MEMBERS)
+    cluster.until("all serve", lambda: all(cluster.mode(host) for host in MEMBERS), 60)
 
 
-def test_it_is_taken_over_under_writes_with_its_data(tmp_path):
-    evidence = ["-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}"]
-    code, output = cluster.playbook("playbooks/zookeeper.yml", *OURS, *evidence)
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory, job):
+    """The inventory that the import wrote of the hosts' own files, beside what the lab needs to reach them."""
+    folder = tmp_path_factory.mktemp("imported")
+    wanted = {
+        MEMBERS[0]: ["/data/zk/zoo.cfg"],
+        JOB_MANAGERS[0]: [f"/opt/flink/conf/{name}" for name in ("flink-conf.yaml", "masters", "workers")],
+    }
+    files = []
+    for host, paths in wanted.items():
+        for path in paths:
+            files.append(str(folder / path.rpartition("/")[2]))
+            subprocess.run(["podman", "cp", f"{cluster.container(host)}:{path}", files[-1]], check=True)
+    inventory = folder / "inventory"
+    inventory.mkdir()
+    given = json.dumps({"import_config": files, "import_version": ["3.9.5", "1.20.5"]})
+    code, output = cluster.playbook("playbooks/import.yml", "-e", given, "-e", f"import_output={inventory}/hosts.yml")
     assert code == 0, output
-    assert all("Written by StreamQuorum" in unit(host) for host in HOSTS)
-    assert all("3.9.5" in cluster.word(host, "srvr") for host in HOSTS)
+    groups = {"all": {"children": {"lab": {"children": {"zookeeper": {}, "flink": {}}}}}}
+    (inventory / "lab.yml").write_text(yaml.safe_dump(groups))
+    (inventory / "group_vars").mkdir()
+    (inventory / "group_vars/lab.yml").symlink_to(cluster.INVENTORY / "group_vars/lab.yml")
+    return {"path": inventory, "told": " ".join(output.split())}
+
+
+def test_the_import_says_what_no_file_has(imported):
+    assert "zookeeper_user and zookeeper_group: who owns the data." in imported["told"]
+    assert "flink_ha_user, flink_ha_uid, flink_ha_gid: who owns the storage and the logs." in imported["told"]
+
+
+def site(imported, *arguments):
+    owner = (*ENSEMBLE_OWNER, *FLINK_OWNER)
+    return cluster.playbook("playbooks/site.yml", *owner, *arguments, inventory=imported["path"])
+
+
+def test_trap_72_another_cluster_id_than_the_one_that_runs_is_refused_before_a_step(imported):
+    before = starts()
+    code, output = site(imported, "-e", "flink_ha_cluster_id=/other")
+    assert code != 0, output
+    assert "runs under flink_ha_cluster_id /old, and the inventory says /other" in " ".join(output.split()), output
+    assert starts() == before
+
+
+def test_check_says_what_would_be_done_and_touches_nothing(imported, job):
+    before, started = [unit(host) for host in UNITS], starts()
+    code, output = site(imported, "--check", "--diff")
+    assert code == 0, output
+    assert ([unit(host) for host in UNITS], starts()) == (before, started)
+    assert state(job) == "RUNNING"
+
+
+def test_both_are_taken_over_under_writes_and_a_job_each_process_once(imported, job, tmp_path):
+    before, restarts, started = max(counted())[0], job_restarts(job), starts()
+    evidence = ["-e", "availability_probe=true", "-e", f"rolling_diagnostics_dir={tmp_path}"]
+    code, output = site(imported, *evidence)
+    assert code == 0, output
+    assert all("Written by StreamQuorum" in unit(host) for host in UNITS)
+    assert starts() == {host: count + 1 for host, count in started.items()}
+    assert all("3.9.5" in cluster.word(host, "srvr") for host in MEMBERS)
     with cluster.session() as client:
         assert client.get("/kept")[0] == b"value"
-    result = json.loads(next(tmp_path.glob("*/availability.json")).read_text())["probe"]["result"]
-    assert (result["missing"], result["sessions_lost"]) == (0, 0)
-    cluster.told("takeover", longest_stall_s=result["longest_stall_ms"] / 1000)
+    seen = [json.loads(path.read_text())["probe"]["result"] for path in tmp_path.glob("*/availability.json")]
+    assert {(each["missing"], each["sessions_lost"]) for each in seen} == {(0, 0)}
+    cluster.told("takeover", longest_stall_s=max(each["longest_stall_ms"] for each in seen) / 1000)
+    assert state(job) == "RUNNING"
+    # The way of the job's tasks from one TaskManager to the other, and back.
+    assert job_restarts(job) - restarts <= len(TASK_MANAGERS) + len(JOB_MANAGERS)
+    assert_nothing_lost(before)
 
 
-def test_a_second_run_has_nothing_to_do():
-    code, output = cluster.playbook("playbooks/zookeeper.yml", *OURS)
+def test_a_second_run_has_nothing_to_do(imported, job):
+    code, output = site(imported)
     assert code == 0, output
-    assert output[output.index("PLAY RECAP") :].count("changed=0") == len(HOSTS) + 1, output
+    recap = output[output.index("PLAY RECAP") :]
+    assert recap.count("changed=") == recap.count("changed=0"), output
+    assert state(job) == "RUNNING"

@@ -151,12 +151,15 @@ def place_problems(host: str, found: Sequence[Mapping[str, str]], cluster_id: st
         path_root: flink_ha_zookeeper_path_root.
     """
     wanted = {"cluster-id": ("flink_ha_cluster_id", cluster_id), "root": ("flink_ha_zookeeper_path_root", path_root)}
+    # What somebody else set up may leave both to Flink (HighAvailabilityOptions), and write them without a slash.
+    own = {"cluster-id": "/default", "root": "/flink"}
     return [
         f"{host}: runs under {variable} {other}, and the inventory says {value}. The jobs and their checkpoints are "
         f"found under that name: set {variable}: {other}. For another cluster, take a savepoint of every job, run "
         f"playbooks/stop.yml, and move {host}'s flink_ha_config_dir away."
         for key, (variable, value) in wanted.items()
-        for other in sorted({each[key] for each in found if each.get(key)} - {value})
+        for other in sorted({"/" + (each.get(key) or own[key]).strip("/") for each in found})
+        if other != "/" + value.strip("/")
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core import generation
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import describe, restart_file
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import endpoint
 
 Service = Mapping[str, Any]
 HostVars = Mapping[str, Mapping[str, Any]]
@@ -253,10 +254,21 @@ def members(
             "desired": service["digest"],
             "live": service["live"],
             "timeout": timeout,
+            "known_as": _known_as(service, state),
         }
         asked = state["contents"][restart_file(service["unit"])]
         found.append(describe(member, state["units"][service["unit"]], asked))
     return found
+
+
+def _known_as(service: Service, state: Mapping[str, Any]) -> list[str]:
+    """Where a TaskManager that somebody else set up may be registered: by default it takes any port, and gives its address for its name."""
+    if service["kind"] != TASK_MANAGER or not service["live"] or state["units"][service["unit"]]["generation"]:
+        return []
+    address = str(service["address"])
+    names = dict.fromkeys([address, address.partition(".")[0], *state["resolved"].get(address, [])])
+    ports = sorted({each["port"] for each in state["listening"] if each["unit"] == service["unit"]})
+    return [endpoint(name.lower(), port) for name in names for port in ports]
 
 
 def _number(name: str) -> int:

@@ -202,10 +202,37 @@ class HostReader:
 
     def lines(self, wanted: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """Lines that contain one of some texts, by path; none for a file that is missing."""
-        return {
-            path: [line for line in self._file(path).splitlines() if any(text in line for text in texts)]
-            for path, texts in wanted.items()
-        }
+        return {path: _with(texts, self._file(path).splitlines()) for path, texts in wanted.items()}
+
+    def foreign_lines(
+        self,
+        wanted: Mapping[str, list[str]],
+        configs: Mapping[str, Mapping[str, Any]],
+        units: Mapping[str, Mapping[str, Any]],
+    ) -> dict[str, list[str]]:
+        """The same of what a process that somebody else set up reads, under the paths that it will have.
+
+        Args:
+            wanted: texts by path.
+            configs: by unit, `directory` and `files`: the directory that it will have, and the files that it may be given there. Of these
+                the first that is there counts.
+            units: as `units` gave them.
+        """
+        found = {}
+        for unit, config in configs.items():
+            given = "" if units[unit]["generation"] else self._config_dir(units[unit]["main_pid"])
+            texts = {name: self._file(f"{given}/{name}") for name in config["files"]} if given else {}
+            name = next((name for name, text in texts.items() if text), "")
+            if name:
+                path = f"{config['directory']}/{name}"
+                found[path] = _with(wanted[path], dotted(texts[name]))
+        return found
+
+    def _config_dir(self, pid: int) -> str:
+        """The directory that a process was given (`--configDir`); empty where it was given none."""
+        words = self._text(f"/proc/{pid}/cmdline").split("\0") if pid else []
+        given = words[words.index("--configDir") + 1] if "--configDir" in words[:-1] else ""
+        return os.path.normpath(given) if given.startswith("/") else ""
 
     def holds(self, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, bool]]:
         """Whether a file has each of some texts, by path and name; nothing for a file that is missing or empty."""
@@ -426,6 +453,26 @@ def _megabytes(usage: os.statvfs_result) -> int:
     return usage.f_bavail * usage.f_frsize // 2**20
 
 
+def _with(texts: Iterable[str], lines: Iterable[str]) -> list[str]:
+    return [line for line in lines if any(text in line for text in texts)]
+
+
+def dotted(text: str) -> list[str]:
+    """The settings of a file of `key: value` lines as such lines with whole keys, where some stand below others (YAML), without quotation
+    marks and comments. What is neither, such as the items of a list, is left out."""
+    found: list[str] = []
+    above: list[tuple[int, str]] = []
+    for line in text.splitlines():
+        match = re.match(r"^( *)([^\s:#'\"-][^\s:]*):(?: +(.*))?$", re.sub(r"(^|\s)#.*$", "", line).rstrip())
+        if match:
+            indent, value = len(match[1]), (match[3] or "").strip().strip("'\"")
+            above = [each for each in above if each[0] < indent]
+            key = ".".join([name for _indent, name in above] + [match[2]])
+            found += [f"{key}: {value}"] if value else []
+            above += [] if value else [(indent, match[2])]
+    return found
+
+
 def without_secrets(text: str, keys: Iterable[str]) -> str:
     """A file of `key=value` lines without the values of some keys."""
     for key in keys:
@@ -435,13 +482,15 @@ def without_secrets(text: str, keys: Iterable[str]) -> str:
 
 def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
     """All that `host_state` returns, for its validated `params`."""
+    units = reader.units(params["units"])
     found = {
         "os": reader.operating_system(),
         "javas": reader.javas(params["java_home"]),
-        "units": reader.units(params["units"]),
+        "units": units,
         "paths": reader.paths(params["paths"]),
         "contents": reader.contents(params["contents"], params["secrets"]),
-        "lines": reader.lines(params["lines"]),
+        "lines": reader.lines(params["lines"])
+        | reader.foreign_lines(params["lines"], params["foreign_configs"], units),
         "holds": reader.holds(params["holds"]),
         "matches": reader.matches(params["matches"]),
         "resolved": reader.resolve(params["resolve"]),

@@ -197,7 +197,8 @@ def _workers(members: Sequence[Described], reply: Reply) -> dict[int, Mapping[st
         for member in members
         for worker in reply["task_managers"]
         # As in DNS: who publishes a name, and who reads it, may write it in capitals or not.
-        if worker["host"].lower() == member["address"].lower() and worker["port"] in member["ports"]
+        if (worker["host"].lower() == member["address"].lower() and worker["port"] in member["ports"])
+        or endpoints.endpoint(worker["host"], worker["port"]).lower() in member.get("known_as", ())
     }
 
 

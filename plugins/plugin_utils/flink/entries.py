@@ -129,7 +129,7 @@ def written_paths(inputs: Inputs, tables: Tables, services: Sequence[rules.Servi
             for name in ("masters", "workers", "slaves", "log4j-cli.properties", *flink_services.CONFIG_FILES)
         ),
         inputs.command,
-        f"{inputs.install_root}/flink",
+        inputs.command_link,
     ]
 
 
@@ -173,12 +173,23 @@ def _client(inputs: Inputs, tables: Tables, peers: Peers, host: HostState, store
                 user=inputs.user,
                 java_home=java(inputs, tables, host)["home"],
                 classes=classes(inputs),
-                command=f"{inputs.install_root}/flink/bin/flink",
+                command=f"{_home(inputs, host)}/bin/flink",
             ),
             "mode": "0755",
         },
-        {"path": f"{inputs.install_root}/flink", "state": "link", "target": f"flink-{inputs.version}"},
+        *_link(inputs, host),
     ]
+
+
+def _home(inputs: Inputs, host: HostState) -> str:
+    """Where the command flink finds its release."""
+    return inputs.command_link if _link(inputs, host) else inputs.release_dir
+
+
+def _link(inputs: Inputs, host: HostState) -> list[Entry]:
+    entry = {"path": inputs.command_link, "state": "link", "target": f"flink-{inputs.version}"}
+    # What somebody else put there stays.
+    return [] if host.standing.get(inputs.command_link, {}).get("kind") == "directory" else [entry]
 
 
 def _credentials(inputs: Inputs, tables: Tables, peers: Peers) -> list[Entry]:

@@ -185,6 +185,11 @@ class Inputs:
         return f"{self.install_root}/flink-{self.version}"
 
     @property
+    def command_link(self) -> str:
+        """Link to the release that the command flink takes."""
+        return f"{self.install_root}/flink"
+
+    @property
     def marker(self) -> str:
         """Says which release is installed."""
         return f"{self.release_dir}/.streamquorum-release"

@@ -294,6 +294,14 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             *inputs.hadoop_files,
         ],
         "lines": {path: list(SETTINGS) for path in flink_services.configs(inputs, services)},
+        "foreign_configs": {
+            service["unit"]: {
+                "directory": f"{flink_services.root(inputs, service)}/current",
+                # Where both are there, Flink 1.19 and 1.20 read the old one.
+                "files": list(flink_services.CONFIG_FILES),
+            }
+            for service in services
+        },
         "paths": [
             *(path for root in roots for path in link_paths(root)),
             *(f"{root}/current/release" for root in roots),

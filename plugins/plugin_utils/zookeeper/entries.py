@@ -135,7 +135,7 @@ def _command(inputs: Inputs, tables: Tables, host: HostState) -> str:
         java_home=java(inputs, tables, host)["home"],
         client_options=[f"-D{option}" for option in options],
         # What an operator types follows what runs.
-        shell=f"{inputs.link}/bin/zkCli.sh",
+        shell=f"{inputs.link if _link(inputs, host) else f'{inputs.current}/release'}/bin/zkCli.sh",
         address=inputs.address,
         port=inputs.given[f"zookeeper_{'secure_' if secure else ''}client_port"],
     )

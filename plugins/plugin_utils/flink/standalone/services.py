@@ -20,7 +20,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import 
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 
 #: What Flink's configuration was read from, of each release: what runs may have the other one than what is desired.
-CONFIG_FILES = ("config.yaml", "flink-conf.yaml")
+CONFIG_FILES = ("flink-conf.yaml", "config.yaml")
 
 
 def of_host(inputs: Inputs, cluster: Cluster) -> list[Service]:

@@ -84,7 +84,7 @@ def test_each_task_manager_of_a_host_is_counted_and_has_a_place_of_its_own_in_a_
             {**service, "root": "/r", "digest": "1" * 16, "live": True}
             for service in flink_services.task_manager_services(host, instances if host == "b" else [], TM_PORTS)
         ]
-        unit = {"active": True, "generation": "", "process": "1@1"}
+        unit = {"active": True, "generation": "1" * 16, "process": "1@1"}
         state = {
             "units": {service["unit"]: unit for service in planned},
             "contents": {restart_file(service["unit"]): "" for service in planned},
@@ -232,6 +232,7 @@ def state_of(services, running=None, listening=None, active=True, asked=""):
             )
         },
         "listening": [{"unit": unit, "port": port} for unit, port in (listening or [])],
+        "resolved": {"h": ["198.18.7.31"]},
     }
 
 
@@ -659,12 +660,15 @@ def test_settings_by_the_last_part_of_their_key(lines, found):
 
 
 def test_another_cluster_id_than_the_one_that_runs_is_refused():
-    found = [{"cluster-id": "/a", "root": "/flink"}, {}]
+    found = [{"cluster-id": "/a", "root": "/flink"}, {"cluster-id": "a"}]
     assert refusals.place_problems("h", found, "/a", "/flink") == []
     (problem,) = refusals.place_problems("h", found, "/b", "/flink")
     assert "set flink_ha_cluster_id: /a" in problem
     (problem,) = refusals.place_problems("h", found, "/a", "/streaming")
     assert "set flink_ha_zookeeper_path_root: /flink" in problem
+    # Of somebody else, who left it to Flink.
+    (problem,) = refusals.place_problems("h", [{"root": "/flink"}], "/a", "/flink")
+    assert "set flink_ha_cluster_id: /default" in problem
 
 
 @pytest.mark.parametrize(
@@ -718,3 +722,13 @@ def test_members_as_a_roll_sees_them():
     assert (last["name"], last["id"], last["ports"]) == ("host", 2, [6122])
     assert last["process"] == ("100@5" if last["live"] else "")
     assert found[0]["desired"] == services[0]["digest"]
+
+
+def test_a_task_manager_that_somebody_else_set_up_is_known_by_whatever_it_listens_on():
+    listening = [("flink-taskmanager.service", 35227), ("flink-taskmanager.service", 45487), ("sshd.service", 22)]
+    services = [each for each in planned(listening=listening) if each["kind"] == "taskmanager"]
+    (one,) = flink_services.members(services, "host", [], ["h"], state_of(services, listening=listening), 60)
+    assert one["known_as"] == ["h:35227", "h:45487", "198.18.7.31:35227", "198.18.7.31:45487"]
+    own = state_of(services, {"flink-taskmanager": "digest"}, listening)
+    (one,) = flink_services.members(services, "host", [], ["h"], own, 60)
+    assert one["known_as"] == [], "ours has the port and the name of the inventory"

@@ -197,3 +197,46 @@ def test_what_matches_is_a_short_reply_and_nothing_where_there_is_no_directory(t
     wanted = {str(path): "snapshot[.].+" for path in (tmp_path, tmp_path / "none", tmp_path / "fifo")}
     found = HostReader(lambda command: (0, "", "")).matches(wanted)
     assert [len(names) for names in found.values()] == [MATCH_LIMIT, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("rest.port: 8081 # comment\n# rest.port: 1\nrest.x: 'a b'\n", ["rest.port: 8081", "rest.x: a b"]),
+        (
+            'rest:\n  port: 8081\n  bind:\n    address: "0.0.0.0"\nhigh-availability:\n  # comment\n  type: zookeeper\nlist:\n  - a\nlast: 1\n',
+            ["rest.port: 8081", "rest.bind.address: 0.0.0.0", "high-availability.type: zookeeper", "last: 1"],
+        ),
+        ("no setting\n:\n", []),
+    ],
+)
+def test_settings_have_whole_keys_however_they_are_written(text, lines):
+    assert host_state.dotted(text) == lines
+
+
+def foreign(tmp_path, monkeypatch, cmdline, generation=""):
+    """Lines of a unit whose process has a command line, under the directory that it will have."""
+    reader = HostReader(lambda _command: (0, "", ""))
+    files = {"/proc/7/cmdline": cmdline}
+    monkeypatch.setattr(reader, "_text", lambda path, limit=0: files.get(path, ""))
+    monkeypatch.setattr(
+        reader, "_file", lambda path: (tmp_path / path[1:]).read_text() if (tmp_path / path[1:]).exists() else ""
+    )
+    names = ["flink-conf.yaml", "config.yaml"]
+    wanted = {f"/etc/flink/x/current/{name}": ["tolerate", "quorum"] for name in names}
+    configs = {"x.service": {"directory": "/etc/flink/x/current", "files": names}}
+    return reader.foreign_lines(wanted, configs, {"x.service": {"main_pid": 7, "generation": generation}})
+
+
+def test_trap_72_what_somebody_elses_process_was_given_is_read_where_it_is(tmp_path, monkeypatch):
+    (tmp_path / "opt/conf").mkdir(parents=True)
+    (tmp_path / "opt/conf/config.yaml").write_text("ha:\n  quorum: zk1:2181\n  secret: canary\ntolerate: true\n")
+    given = "java\0Main\0--configDir\0/opt/conf/\0-D\0x=y\0"
+    found = foreign(tmp_path, monkeypatch, given)
+    assert found == {"/etc/flink/x/current/config.yaml": ["ha.quorum: zk1:2181", "tolerate: true"]}
+    # Flink 1.19 and 1.20 read the old file where both are there.
+    (tmp_path / "opt/conf/flink-conf.yaml").write_text("tolerate: false\n")
+    assert foreign(tmp_path, monkeypatch, given) == {"/etc/flink/x/current/flink-conf.yaml": ["tolerate: false"]}
+    assert foreign(tmp_path, monkeypatch, given, generation="ab") == {}, "ours is read where current leads"
+    assert foreign(tmp_path, monkeypatch, "java\0Main\0--configDir\0conf\0") == {}
+    assert foreign(tmp_path, monkeypatch, "java\0Main\0--configDir") == {}

@@ -227,6 +227,13 @@ def test_a_task_manager_is_found_whatever_the_case_of_its_name(address, host):
     assert groups._workers_ready([given], reply) == ["w"]
 
 
+def test_a_task_manager_that_somebody_else_set_up_is_found_where_it_is_known():
+    reply = {"task_managers": [{"host": "198.18.7.31", "port": 35227, "id": "x"}]}
+    given = {"id": 1, "name": "w", "address": "tm1", "ports": [6122]}
+    assert groups._workers_ready([given | {"known_as": ["tm1:35227", "198.18.7.31:35227"]}], reply) == ["w"]
+    assert groups._workers_ready([given | {"known_as": ["198.18.7.32:35227"]}], reply) == []
+
+
 def test_flink_that_does_not_tolerate_suspended_connections():
     jobs = {
         "job_managers": [

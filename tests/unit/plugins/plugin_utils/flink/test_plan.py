@@ -589,3 +589,14 @@ def test_without_a_sum_only_what_is_installed_goes_on(cluster, host):
     inputs = without.inputs()
     state["contents"][inputs.marker] = marker_text(Release("flink", inputs.version, "a1" * 64))
     assert without.plan(state).problems == ()
+
+
+def test_another_flink_in_the_place_of_the_link_stays_and_the_command_takes_ours(cluster, host):
+    state = host("fresh")
+    plan = cluster().together(jm1=state)["jm1"]
+    assert entry(plan, "/opt/flink")["target"] == "flink-2.3.0"
+    assert "/opt/flink/bin/flink" in entry(plan, "/usr/local/bin/flink")["content"]
+    state["standing"] = {**state["standing"], "/opt/flink": {"kind": "directory"}}
+    plan = cluster().together(jm1=state)["jm1"]
+    assert "/opt/flink" not in paths(plan)
+    assert "/opt/flink-2.3.0/bin/flink" in entry(plan, "/usr/local/bin/flink")["content"]
