@@ -127,6 +127,9 @@ golden: setup ## Record anew what the runs of tests/golden write; its diff is wh
 matrix-golden: setup ## What is written for each minor release of Flink since 1.1, by the names that it knows (30 s; part of unit)
 	@pytest tests/unit/plugins/plugin_utils/flink/test_written.py
 
+.PHONY: matrix
+matrix: molecule-matrix ## Each minor release of Flink since 1.13 for real, with a job and a leader that is killed (about 50 minutes)
+
 .PHONY: simulation
 simulation: setup ## The decisions of a roll against a simulated ensemble: 6,000 histories (15 s of a core)
 	@pytest tests/simulation

@@ -232,7 +232,11 @@ def flink_leader_znode() -> str:
 
 def flink_leader(client: KazooClient) -> tuple[str, int]:
     """(host, REST port) of the leader, from the text in its znode: the address follows the serialization header."""
-    data, _stat = client.get(flink_leader_znode())
+    node = flink_leader_znode()
+    if not client.exists(node):
+        # Up to Flink 1.14.
+        node = node.replace("/rest_server/connection_info", "/rest_server_lock")
+    data, _stat = client.get(node)
     start = data.index(b"http://") + len(b"http://")
     length = int.from_bytes(data[start - len(b"http://") - 2 : start - len(b"http://")], "big")
     host, port = data[start : start + length - len(b"http://")].decode().split(":")

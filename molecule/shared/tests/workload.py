@@ -29,9 +29,9 @@ def lab(*arguments):
 
 
 @contextmanager
-def libraries_of_flink():
-    """Gives the classpath of the Flink that is installed, from the bundle."""
-    version = cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_version", "2.3.0")
+def libraries_of_flink(version=None):
+    """Gives the classpath of a Flink, from the bundle; without a version of the one that the inventory has."""
+    version = version or cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_version", "2.3.0")
     archive, *_others = (cluster.ROOT / ".bundle").glob(f"flink-{version}-bin*.tgz")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["tar", "-xzf", archive, "-C", folder, "--wildcards", "*/lib/*.jar"], check=True)
@@ -49,9 +49,9 @@ def assert_storage_proof_is_built():
     assert done.returncode == 0, done.stderr
 
 
-def submit_job():
+def submit_job(version=None):
     """Submits the counting job, compiled against the Flink that is installed; its id, once it checkpoints."""
-    with tempfile.TemporaryDirectory() as folder, libraries_of_flink() as libraries:
+    with tempfile.TemporaryDirectory() as folder, libraries_of_flink(version) as libraries:
         classes = f"{folder}/classes"
         source = cluster.ROOT / "molecule/shared/job/CountJob.java"
         subprocess.run(

@@ -1,0 +1,69 @@
+"""Each minor release of Flink: installed, idempotent, and its job outlives the leading JobManager."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import cluster
+import pytest
+import yaml
+from workload import kill_the_leader, state, submit_job
+
+TABLE = yaml.safe_load((cluster.ROOT / "roles/flink_ha/vars/main/releases.yml").read_text())["flink_ha_releases"]
+#: The newest of each minor release, the oldest first.
+RELEASES = [
+    next(same) for _minor, same in itertools.groupby(TABLE, key=lambda each: each["version"].rpartition(".")[0])
+][::-1]
+#: Of Debian 12, and of the suite before it (prepare.yml).
+JAVA = {17: "", 11: "/usr/lib/jvm/java-11-openjdk-amd64"}
+HOSTS = cluster.group("flink")
+#: All that a release leaves on its hosts, and in its storage.
+LEFT = "/etc/flink /opt/flink* /var/lib/flink /var/log/flink /usr/local/bin/flink /etc/systemd/system/flink-* /shared/flink"
+
+
+def site(given):
+    return cluster.playbook("playbooks/site.yml", "-e", json.dumps(given))
+
+
+@pytest.fixture(scope="module", params=RELEASES, ids=[each["version"] for each in RELEASES])
+def given(request):
+    """Of one release, as the only Flink that these hosts have ever had: what site is given."""
+    version = request.param["version"]
+    java = max(major for major in JAVA if major <= request.param["java"]["max"])
+    given = {"flink_ha_version": version, "flink_ha_java_home": JAVA[java]}
+    contents = {"bundle_contents": [{"name": "flink", "version": version}]}
+    code, output = cluster.playbook("playbooks/bundle.yml", "-e", json.dumps(contents))
+    assert code == 0, output
+    code, output = site(given)
+    assert code == 0, output
+    yield given
+    code, output = cluster.playbook(
+        "playbooks/stop.yml", "--tags", "flink_ha", "-e", json.dumps({**given, "stop_cluster": True})
+    )
+    assert code == 0, output
+    for host in HOSTS:
+        # The journal too, in which `counted` would find the job of the release before.
+        cluster.shell(host, f"rm -rf {LEFT}; systemctl daemon-reload; journalctl --rotate --vacuum-time=1s")
+    with cluster.session() as client:
+        client.delete("/flink", recursive=True)
+
+
+@pytest.fixture(scope="module")
+def job(given):
+    return submit_job(given["flink_ha_version"])
+
+
+def test_the_leading_job_manager_is_killed(job, given):
+    restored = kill_the_leader(job, what=f"SIGKILL of the leading JobManager, Flink {given['flink_ha_version']}")
+    assert restored.startswith(f"file:/shared/flink/checkpoints/{job}/chk-")
+
+
+def test_another_run_changes_nothing_and_status_is_well(job, given):
+    code, output = site(given)
+    assert code == 0, output
+    recap = output[output.index("PLAY RECAP") :]
+    assert recap.count("changed=") == recap.count("changed=0"), output
+    code, output = cluster.playbook("playbooks/status.yml", "-e", json.dumps(given))
+    assert code == 0, output
+    assert state(job) == "RUNNING"
