@@ -8,7 +8,7 @@ import json
 import cluster
 import pytest
 import yaml
-from workload import kill_the_leader, state, submit_job
+from workload import assert_nothing_lost, counted, kill_the_leader, state, submit_job
 
 TABLE = yaml.safe_load((cluster.ROOT / "roles/flink_ha/vars/main/releases.yml").read_text())["flink_ha_releases"]
 #: The newest of each minor release, the oldest first.
@@ -17,7 +17,18 @@ RELEASES = [
 ][::-1]
 #: Of Debian 12, and of the suite before it (prepare.yml).
 JAVA = {17: "", 11: "/usr/lib/jvm/java-11-openjdk-amd64"}
-HOSTS = cluster.group("flink")
+HOSTS, MANAGERS = cluster.group("flink"), cluster.group("flink_jobmanager")
+(WORKER,) = cluster.group("flink_taskmanager")
+#: By minor release, the jar of the other client of ZooKeeper.
+CLIENTS = {
+    minor: {
+        "jar": str(cluster.ROOT / f".cache/jars/zookeeper-client/{artifact}-{version}.jar"),
+        "sha512": each["sha512"],
+    }
+    for each in yaml.safe_load((cluster.ROOT / "molecule/matrix/vars/jars.yml").read_text())["jars"]
+    for _group, artifact, version in [each["artifact"].split(":")]
+    for minor in {"3.5.9-14.0": ["1.14"], "3.6.3-15.0": ["1.15", "1.16"]}[version]
+}
 #: All that a release leaves on its hosts, and in its storage.
 LEFT = "/etc/flink /opt/flink* /var/lib/flink /var/log/flink /usr/local/bin/flink /etc/systemd/system/flink-* /shared/flink"
 
@@ -67,3 +78,19 @@ def test_another_run_changes_nothing_and_status_is_well(job, given):
     code, output = cluster.playbook("playbooks/status.yml", "-e", json.dumps(given))
     assert code == 0, output
     assert state(job) == "RUNNING"
+
+
+def test_the_other_client_of_zookeeper_is_rolled_and_fails_over(job, given):
+    client = CLIENTS.get(given["flink_ha_version"].rpartition(".")[0])
+    if not client:
+        pytest.skip("one client, or no jar of the other")
+    before = max(counted())[0]
+    code, output = site({**given, "flink_ha_libraries": [client]})
+    assert code == 0, output
+    name = client["jar"].rpartition("/")[2]
+    for host, unit in [*((each, "flink-jobmanager") for each in MANAGERS), (WORKER, "flink-taskmanager")]:
+        opened = cluster.shell(host, f"ls -l /proc/$(systemctl show {unit} -p MainPID --value)/fd")
+        assert [line.rpartition("/")[2] for line in opened.splitlines() if "flink-shaded-zookeeper-" in line] == [name]
+    assert_nothing_lost(before)
+    what = f"SIGKILL of the leading JobManager, Flink {given['flink_ha_version']}, {name}"
+    assert kill_the_leader(job, what=what).startswith(f"file:/shared/flink/checkpoints/{job}/chk-")
