@@ -165,6 +165,10 @@ bench-stops: lab-requirements setup ## Proof that ZooKeeper's stop is safe: 100 
 bench-scale: setup ## What a second run costs the controller with 7, 50 and 200 hosts, which are files (about 10 minutes)
 	@python3 tools/bench/scale.py
 
+.PHONY: known-options
+known-options: setup ## Collect Flink's own options from the releases in .bundle, which has to hold each minor one of the table
+	@python3 tools/known_options.py
+
 .PHONY: lock
 lock: setup ## Write requirements.lock from requirements-dev.txt: all that is installed, with its hashes
 	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements-dev.txt --output-file requirements.lock

@@ -116,6 +116,28 @@ def test_the_list_of_known_options_is_sorted_and_whole():
     keys = [line.split()[0] for line in text.splitlines() if line and not line.startswith("#")]
     assert keys == sorted(set(keys))
     assert len(keys) > 1000
-    assert {span for first_last in flink_options.parse_known(text).values() for span in first_last} == {
-        "1.13", "1.14", "1.18", "1.20", "2.3",
-    }  # fmt: skip
+    releases = {version.rpartition(".")[0] for version in RELEASES}
+    assert {span for first_last in flink_options.parse_known(text).values() for span in first_last} == releases
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        # FLINK-22636: fixed since 1.14, and still constants of the class. FLINK-23118: no Mesos. FLINK-25430: no registry.
+        ("high-availability.zookeeper.path.latch", "1.13", "1.13"),
+        ("recovery.zookeeper.path.checkpoint-counter", "1.13", "1.13"),
+        ("high-availability.zookeeper.path.mesos-workers", "1.13", "1.13"),
+        ("high-availability.zookeeper.path.running-registry", "1.13", "1.14"),
+        ("high-availability.zookeeper.path.jobgraphs", "1.13", "2.3"),
+        ("high-availability.zookeeper.path.execution-plans", "2.0", "2.3"),
+        ("high-availability.zookeeper.client.tolerate-suspended-connections", "1.14", "2.3"),
+        ("high-availability.use-old-ha-services", "1.15", "1.15"),
+        ("high-availability.type", "1.17", "2.3"),
+        ("high-availability.zookeeper.client.ensemble-tracker", "1.18", "2.3"),
+        ("high-availability.zookeeper.client.authorization", "1.20", "2.3"),
+        ("recovery.mode", "1.13", "2.3"),
+    ],
+)
+def test_a_name_of_high_availability_counts_from_its_first_release_to_its_last(name, first, last):
+    text = (ROLE / "files/known_options.txt").read_text()
+    assert flink_options.parse_known(text)[name] == (first, last)

@@ -202,21 +202,21 @@ def parse_known(text: str) -> dict[str, tuple[str, str]]:
 def unknown_problem(key: str, version: str, known: Mapping[str, tuple[str, str]], open_prefixes: Sequence[str]) -> str:
     """Why a key is no option of this release, or nothing.
 
-    The releases in `known` are those that were read. An option that the next one read has, and the one before has not,
-    may have come with any release in between, which therefore has it here.
+    Args:
+        key: the option.
+        version: the release.
+        known: Flink's own options, as `parse_known` gives them.
+        open_prefixes: beginnings of keys that are not looked up.
     """
     if key.startswith(tuple(open_prefixes)):
         return ""
     if key not in known:
         near = difflib.get_close_matches(key, known, 1, 0.8)
         return f"{key} is no option of Flink that this toolkit knows.{f' Did you mean {near[0]}?' if near else ''}"
-    wanted = parse_release(version)
-    first, last = (parse_release(release) for release in known[key])
-    read = {parse_release(release) for span in known.values() for release in span}
-    before, behind = [each for each in read if each < first], [each for each in read if each > last]
-    if (before and wanted <= max(before)) or (behind and wanted >= min(behind)):
-        return f"{key} is an option of Flink {known[key][0]} to {known[key][1]}, and not of {version}."
-    return ""
+    first, last = known[key]
+    if parse_release(first) <= parse_release(version) <= parse_release(last):
+        return ""
+    return f"{key} is an option of Flink {first if first == last else f'{first} to {last}'}, and not of {version}."
 
 
 def extra_problems(

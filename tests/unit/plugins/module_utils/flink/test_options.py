@@ -303,7 +303,9 @@ def test_what_flink_would_ignore_is_refused(extra, reason):
 def test_an_option_of_other_releases_is_refused():
     (problem,) = refusals({"execution.checkpointing.file-merging.enabled": True}, "1.18.1", "flink-conf.yaml")
     assert "is an option of Flink 1.20 to 2.3, and not of 1.18.1" in problem
-    assert refusals({"execution.checkpointing.file-merging.enabled": True}, "1.19.3") == []
+    assert refusals({"execution.checkpointing.file-merging.enabled": True}, "1.20.4") == []
+    (problem,) = refusals({"high-availability.use-old-ha-services": True}, "1.16.3", "flink-conf.yaml")
+    assert "is an option of Flink 1.15, and not of 1.16.3" in problem
     (problem,) = refusals({"execution.checkpointing.file-merging.enabled": "a #b"}, "1.18.1", "flink-conf.yaml")
     assert "comment" in problem
 

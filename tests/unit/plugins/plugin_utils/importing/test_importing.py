@@ -74,7 +74,7 @@ def test_variables_of_flink_come_from_old_and_new_names():
         "flink_ha_taskmanager_slots": 8,
         "flink_ha_java_opts": ["-XX:+UseG1GC", "-Dx=a b"],
         "flink_ha_checkpoint_dir": "hdfs://ns1/cp",
-        "flink_ha_config_extra": {"heartbeat.timeout": 50000, "high-availability.zookeeper.path.latch": "/latch"},
+        "flink_ha_config_extra": {"heartbeat.timeout": 50000, "query.server.ports": 9067},
         "flink_ha_rest_tls": "server",
         "flink_ha_version": "1.20.5",
     }
@@ -88,7 +88,7 @@ def test_variables_of_flink_come_from_old_and_new_names():
         "old/flink-conf.yaml:10: Flink reads nothing here, since it is no `key: value`.",
         "old/flink-conf.yaml:14: some.unknown is no option of Flink that this toolkit knows. Flink would ignore it in silence; it is left out.",
         "old/flink-conf.yaml:15: what stands behind the # is no part of the value of state.checkpoints.dir.",
-        "old/flink-conf.yaml:17: high-availability.zookeeper.path.latch is an option of Flink 1.13 to 1.20, and not of 2.3.0. Flink would "
+        "old/flink-conf.yaml:17: high-availability.zookeeper.path.latch is an option of Flink 1.13, and not of 2.3.0. Flink would "
         "ignore it in silence; it is left out.",
         "restart-strategy.type is not in the file. The role writes exponential-delay (flink_ha_restart_strategy).",
     ],
