@@ -50,6 +50,7 @@ SYSTEM_PATHS = (
 SHARED_PATHS = ("/", "/media", "/mnt", "/opt", "/srv", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool")
 #: systemd splits the list at spaces and expands `%`.
 PATH = re.compile(r"^/[A-Za-z0-9_./:@,+-]*$")
+OWN_PATH = re.compile(r"^/[A-Za-z0-9_./@+-]+$")
 
 
 #: What Flink 1.13 to 2.3 makes in io.tmp.dirs (FileChannelManagerImpl, FileCache, BlobUtils, the stores of finished jobs, JaasModule,
@@ -141,6 +142,21 @@ def path_problems(paths: Iterable[str], closed: Mapping[str, str]) -> list[str]:
                 if _within(path, root) or _within(root, path)
             ]
     return problems
+
+
+def own_path_problems(home_dir: str, tmp_dirs: Iterable[str]) -> list[str]:
+    """Refuses directories of the services that systemd or Flink would read as several, or as another one.
+
+    Args:
+        home_dir: flink_ha_home_dir.
+        tmp_dirs: flink_ha_tmp_dirs; Flink parts the list at commas, colons and bars (ConfigurationUtils.splitPaths).
+    """
+    given = [("flink_ha_home_dir", home_dir), *(("flink_ha_tmp_dirs", path) for path in tmp_dirs)]
+    return [
+        f"{variable} has {path!r}. Write an absolute path of letters, digits and ._/@+- only."
+        for variable, path in given
+        if not OWN_PATH.match(path)
+    ]
 
 
 def missing_problems(host: str, paths: Iterable[str], state: Mapping[str, Any], user: Mapping[str, Any]) -> list[str]:

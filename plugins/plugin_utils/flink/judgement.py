@@ -192,6 +192,7 @@ def _process_problems(inputs: Inputs) -> list[str]:
         *process.environment_problems(inputs.environment),
         *java_logs.directory_problems(inputs.log_dir, "flink_ha_log_dir"),
         *process.path_problems(inputs.read_write_paths, closed),
+        *process.own_path_problems(inputs.home_dir, inputs.tmp_dirs),
     ]
 
 

@@ -106,3 +106,11 @@ def test_trap_67_what_keeps_the_unit_from_starting_is_refused(found, words):
 def test_a_directory_that_is_there_stays_as_it_is():
     state = {"paths": {"/data": {"type": "directory", "target": ""}}}
     assert process.missing_problems("h1", ["/data"], state, {"uid": 1, "gid": 1}) == []
+
+
+@pytest.mark.parametrize("path", ["/data/flink tmp", "/a,/b", "/a:b", "/a|b", "tmp", "/data/%h", ""])
+def test_a_directory_that_would_be_read_as_another_is_refused(path):
+    (problem,) = process.own_path_problems("/var/lib/flink", ["/var/lib/flink/tmp", path])
+    assert problem.startswith(f"flink_ha_tmp_dirs has {path!r}")
+    (problem,) = process.own_path_problems(path, [])
+    assert problem.startswith(f"flink_ha_home_dir has {path!r}")
