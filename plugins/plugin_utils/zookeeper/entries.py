@@ -198,8 +198,9 @@ def _marker(inputs: Inputs) -> Entry:
 
 def _link(inputs: Inputs, host: HostState) -> list[Entry]:
     entry = {"path": inputs.link, "state": "link", "target": f"{inputs.current}/release"}
-    # What somebody else put there stays.
-    return [entry] if host.paths[inputs.link]["type"] in ("", "link") else []
+    there = host.paths[inputs.link]
+    # What somebody else put there stays: until the last member was taken over, what runs may be started by it.
+    return [entry] if there["type"] == "" or there["target"].startswith(f"{inputs.config_dir}/") else []
 
 
 def _record(inputs: Inputs, tables: Tables) -> Entry:

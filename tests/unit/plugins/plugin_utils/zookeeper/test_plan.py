@@ -205,6 +205,29 @@ def test_secrets_are_in_secret_fields_alone(ensemble, host):
     assert "secret_content" in plan.generation.files["zoo.cfg"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "target", "ours"),
+    [
+        ("", "", True),
+        ("link", "/etc/zookeeper/current/release", True),
+        # What runs may be started by it, and an own unit leads nowhere before its member's step.
+        ("link", "/opt/apache-zookeeper-3.8.4", False),
+        ("directory", "", False),
+    ],
+)
+def test_a_release_that_somebody_else_put_there_stays(ensemble, host, kind, target, ours):
+    states = {name: host("fresh") for name in NAMES}
+    facts = {"exists": bool(kind), "type": kind, "target": target, "entries": [], "free_mb": 9999}
+    states["zk1"] = {**states["zk1"], "paths": {**states["zk1"]["paths"], "/opt/zookeeper": facts}}
+    plan = ensemble().together(**states)["zk1"]
+    assert ("/opt/zookeeper" in paths(plan)) == ours
+    shell = entry(plan, "/zkcli")["content"]
+    assert ("/opt/zookeeper/bin/zkCli.sh" in shell, "/etc/zookeeper/current/release/bin/zkCli.sh" in shell) == (
+        ours,
+        not ours,
+    )
+
+
 def test_kerberos_ids_are_those_of_members_and_of_a_flink_that_is_switched(ensemble, host):
     some = ensemble(zookeeper_client_auth="offered", kerberos_realm="X.TEST", zookeeper_super_users=["admin@X.TEST"])
     some.groups |= {"flink_jobmanager": ["jm"], "flink_taskmanager": ["jm"]}
