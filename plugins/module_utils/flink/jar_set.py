@@ -13,7 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jars import MARKER, ZOOKEEPER_CLIENT, Jar
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jars import (
+    MARKER,
+    ZOOKEEPER_CLIENT,
+    Jar,
+    is_zookeeper_client,
+)
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive
 
 
@@ -58,7 +63,7 @@ class JarSet:
             tree = os.path.join(work, "tree")
             os.mkdir(tree, 0o755)
             # Of two clients of ZooKeeper, the first on the classpath would count, by chance.
-            other_client = any(not jar.plugin and jar.file.startswith(ZOOKEEPER_CLIENT) for jar in jars)
+            other_client = any(is_zookeeper_client(jar) for jar in jars)
             for part, left in (("lib", ZOOKEEPER_CLIENT if other_client else ""), ("plugins", "")):
                 _link_all(os.path.join(release_dir, part), os.path.join(tree, part), left)
             for jar in jars:

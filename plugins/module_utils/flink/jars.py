@@ -110,8 +110,16 @@ def _file_name(source: str) -> str:
 def set_name(wanted: Sequence[Jar], version: str) -> str:
     """Name of the directory that holds a set: another set has another one, so that a change is a change of the generation."""
     content = sorted([each.plugin, each.file, each.sha512] for each in wanted)
+    if any(is_zookeeper_client(each) for each in wanted):
+        # Sets that were made before have both.
+        content.append(["", ZOOKEEPER_CLIENT, "in the place of the release's own"])
     digest = hashlib.sha256(json.dumps([version, content]).encode()).hexdigest()[:16]
     return f"flink-{version}-jars-{digest}"
+
+
+def is_zookeeper_client(jar: Jar) -> bool:
+    """Whether a jar stands in the place of the release's own client of ZooKeeper."""
+    return not jar.plugin and jar.file.startswith(ZOOKEEPER_CLIENT)
 
 
 # --- refusals
@@ -219,6 +227,8 @@ def client_problems(
         return [
             f"flink_ha_zookeeper_client and flink_ha_libraries ({own[0]}) both choose ZooKeeper's client. Keep one of the two."
         ]
+    if len(own) > 1:
+        return [f"flink_ha_libraries has {' and '.join(own)}, of which one would count, by chance. Keep one of them."]
     if zookeeper_client not in ("", clients[1]):
         return [
             f"flink_ha_zookeeper_client is {zookeeper_client}, and Flink {version} has {clients[0]} in lib/, which an empty one leaves there, "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import jars
 
@@ -145,6 +148,12 @@ TWO = ("3.4.14", "3.5.9")
             TWO,
             "flink_ha_zookeeper_client and flink_ha_libraries (flink-shaded-zookeeper-3-3.5.9-14.0.jar) both",
         ),
+        (
+            "",
+            [CLIENT, {**CLIENT, "jar": "/srv/flink-shaded-zookeeper-3.6.3.jar"}],
+            TWO,
+            "of which one would count, by chance",
+        ),
         ("3.6.3", [], TWO, "flink_ha_zookeeper_client is 3.6.3, and Flink 1.14.6 has 3.4.14 in lib/"),
         ("3.4.14", [], TWO, "which an empty one leaves there, and 3.5.9 in opt/"),
     ],
@@ -166,3 +175,13 @@ def test_a_client_of_zookeeper_is_chosen_where_there_are_two(chosen, libraries, 
 )
 def test_which_client_of_zookeeper_flink_runs_with(chosen, libraries, clients, client):
     assert jars.zookeeper_client(chosen, libraries, clients) == client
+
+
+def test_a_set_without_the_releases_own_client_has_another_name_than_one_with_both():
+    """Of those that were made before the release's own was left out."""
+    wanted = jars.jars([], [CLIENT], "", "1.14.6")
+    as_before = hashlib.sha256(json.dumps(["1.14.6", [["", wanted[0].file, SUM]]]).encode()).hexdigest()[:16]
+    assert jars.set_name(wanted, "1.14.6") != f"flink-1.14.6-jars-{as_before}"
+    others = jars.jars([], [LIBRARY], "", "1.14.6")
+    as_before = hashlib.sha256(json.dumps(["1.14.6", [["", others[0].file, SUM]]]).encode()).hexdigest()[:16]
+    assert jars.set_name(others, "1.14.6") == f"flink-1.14.6-jars-{as_before}", "others are not rolled"
