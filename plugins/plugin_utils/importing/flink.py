@@ -219,6 +219,11 @@ def _owned(
         except ValueRefusedError as problem:
             found.missing.append(f"{variable}: {entry.key} (line {entry.line}) is {entry.value}, and {problem}.")
             continue
+        if variable.endswith("_port") and value in (0, "0"):
+            found.told.append(
+                f"{path}:{entry.line}: {entry.key} is 0, any port. The role gives it a number ({variable})."
+            )
+            continue
         if variable == "flink_ha_kerberos_contexts" and "Client" in words(entry.value):
             found.variables["flink_ha_zookeeper_auth"] = "kerberos"
         own_name, before = entry.key == now, values.get(variable, {}).get(name)
@@ -324,7 +329,9 @@ def _first(file: File, by_name: Mapping[str, Sequence[Mapping[str, Any]]], optio
 def _availability(
     found: Imported, file: File, by_name: Mapping[str, Sequence[Mapping[str, Any]]], members: Sequence[str]
 ) -> None:
-    mode, quorum = _first(file, by_name, "high_availability"), _first(file, by_name, "zookeeper_quorum")
+    mode, servers = _first(file, by_name, "high_availability"), words(_first(file, by_name, "zookeeper_quorum"))
+    # As ZooKeeper's client has it (ConnectStringParser).
+    quorum = ",".join(server if re.search(r":\d+$", server) else f"{server}:2181" for server in servers)
     if mode.lower() != "zookeeper":
         found.told.append(f"{file.path}: high availability is {mode or 'not set'}. The inventory makes it zookeeper.")
     if quorum and sorted(words(quorum)) != sorted(members):

@@ -330,3 +330,15 @@ def test_flinks_own_session_timeout_is_kept_where_the_roles_would_be_refused(lim
     variables = tree(found)["flink"]["vars"]
     assert variables.get("flink_ha_zookeeper_session_timeout") == kept
     assert any("so Flink's own counted, 60000 ms" in line for line in found.told) == (kept == 60000)
+
+
+def test_what_a_file_may_leave_out_or_write_as_nothing():
+    zoo = "tickTime=2000\nsyncLimit=2\ndataDir=/data/zk\nserver.1=zk1:2888:3888\nserver.2=zk2:2888:3888\n"
+    config = "high-availability: zookeeper\nhigh-availability.zookeeper.quorum: {}\ntaskmanager.rpc.port: 0\n"
+    found = imported(("1.20.5", "3.9.5"), **{"zoo.cfg": zoo, "flink-conf.yaml": config.format("zk1,zk2")})
+    variables = tree(found)["flink"]["vars"]
+    assert "flink_ha_zookeeper_quorum" not in variables, "the ensemble's own members"
+    assert "flink_ha_taskmanager_rpc_port" not in variables
+    assert any("flink-conf.yaml:3: taskmanager.rpc.port is 0, any port" in line for line in found.told)
+    found = imported(("1.20.5", "3.9.5"), **{"zoo.cfg": zoo, "flink-conf.yaml": config.format("zk7,zk8:2182")})
+    assert tree(found)["flink"]["vars"]["flink_ha_zookeeper_quorum"] == "zk7:2181,zk8:2182"
