@@ -46,18 +46,19 @@ def given(request):
     contents = {"bundle_contents": [{"name": "flink", "version": version}]}
     code, output = cluster.playbook("playbooks/bundle.yml", "-e", json.dumps(contents))
     assert code == 0, output
-    code, output = site(given)
-    assert code == 0, output
-    yield given
-    code, output = cluster.playbook(
-        "playbooks/stop.yml", "--tags", "flink_ha", "-e", json.dumps({**given, "stop_cluster": True})
-    )
-    assert code == 0, output
-    for host in HOSTS:
-        # The journal too, in which `counted` would find the job of the release before.
-        cluster.shell(host, f"rm -rf {LEFT}; systemctl daemon-reload; journalctl --rotate --vacuum-time=1s")
-    with cluster.session() as client:
-        client.delete("/flink", recursive=True)
+    try:
+        code, output = site(given)
+        assert code == 0, output
+        yield given
+    finally:
+        for host in HOSTS:
+            # The journal too, in which `counted` would find the job of the release before.
+            cluster.shell(
+                host,
+                f"systemctl disable --now 'flink-*'; rm -rf {LEFT}; systemctl daemon-reload; journalctl --rotate --vacuum-time=1s",
+            )
+        with cluster.session() as client:
+            client.delete("/flink", recursive=True)
 
 
 @pytest.fixture(scope="module")
