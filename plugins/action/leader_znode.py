@@ -23,8 +23,10 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = self._execute_module(module_name=MODULE, task_vars=task_vars)
         if not result.get("library_missing"):
             return result
-        self._make_tmp_path()
         shell = self._connection._shell
+        # Without pipelining the first execution has made one.
+        if shell.tmpdir is None:
+            self._make_tmp_path()
         lent = shell.join_path(shell.tmpdir, "client-library.zip")
         with tempfile.TemporaryDirectory() as folder:
             packed = os.path.join(folder, "client-library.zip")

@@ -47,8 +47,13 @@ options:
     default: {}
   foreign_configs:
     description:
-      - By unit, C(directory) and C(files). A process that was not started with a generation, and was given a directory of its own
-        (C(--configDir)), is read there, from the first of these files; RV(lines) has it under this directory, with whole keys.
+      - By unit, C(directory) and C(files), which are names with a pattern each. A process that was not started with a generation, and was
+        given a directory of its own (C(--configDir)), is read there, from the first of these files whose pattern its command line does not
+        have, and then from that command line. RV(lines) has it under this directory and the first name, with whole keys.
+    type: dict
+    default: {}
+  properties:
+    description: By path of a file of Hadoop's, the names of the properties that are told. Nothing is told of one that cannot be read.
     type: dict
     default: {}
   holds:
@@ -185,6 +190,10 @@ listening:
   type: list
   elements: dict
   returned: always
+properties:
+  description: By path, values by name.
+  type: dict
+  returned: always
 standing:
   description: By path (kind, owner, group, mode, target, keyed digests of the content and of settings); nothing of one that could not be read.
   type: dict
@@ -208,6 +217,7 @@ def main() -> None:
             "secrets": {**names, "no_log": False},
             "lines": {"type": "dict", "default": {}},
             "foreign_configs": {"type": "dict", "default": {}},
+            "properties": {"type": "dict", "default": {}},
             "holds": {"type": "dict", "default": {}, "no_log": True},
             "matches": {"type": "dict", "default": {}},
             "resolve": names,

@@ -22,6 +22,8 @@ class HostState:
     #: Whether a file has certain lines: passwords are compared on the host, and never read.
     holds: Mapping[str, Mapping[str, bool]]
     matches: Mapping[str, list[str]]
+    #: Of Hadoop's configuration files.
+    properties: Mapping[str, Mapping[str, str]]
     resolved: Mapping[str, list[str]]
     accounts: Mapping[str, Facts]
     listening: tuple[Facts, ...]
@@ -50,6 +52,8 @@ class HostState:
             lines=answer["lines"],
             holds=answer["holds"],
             matches=answer["matches"],
+            # Of a host that is asked for none.
+            properties=answer.get("properties", {}),
             resolved=answer["resolved"],
             accounts=answer["accounts"],
             listening=tuple(answer["listening"]),

@@ -14,6 +14,7 @@ MEMBERS = cluster.group("zookeeper")
 JOB_MANAGERS, TASK_MANAGERS = cluster.group("flink_jobmanager"), cluster.group("flink_taskmanager")
 UNITS = dict.fromkeys(MEMBERS, "zookeeper")
 UNITS |= dict.fromkeys(JOB_MANAGERS, "flink-jobmanager") | dict.fromkeys(TASK_MANAGERS, "flink-taskmanager")
+ZOOKEEPER_RELEASE = "/opt/apache-zookeeper-3.9.5-bin"
 FOREIGN = cluster.ROOT / "molecule/takeover/foreign"
 ZOOKEEPER_UNIT = """[Unit]
 Description=ZooKeeper, as somebody set it up years ago
@@ -76,7 +77,8 @@ def begin(host, text):
 def foreign():
     archive = next((cluster.ROOT / ".bundle").glob("apache-zookeeper-3.9.5-bin.tar.gz"))
     for host in MEMBERS:
-        unpack(host, archive, "/opt/zookeeper")
+        unpack(host, archive, ZOOKEEPER_RELEASE)
+        cluster.shell(host, f"ln -s {ZOOKEEPER_RELEASE} /opt/zookeeper")
         cluster.shell(host, "id zk || useradd --system zk; mkdir -p /data/zk")
         put(host, "/data/zk/zoo.cfg", ZOOKEEPER_CONFIG)
         put(host, "/data/zk/myid", f"{cluster.variable(host, 'zookeeper_id', 0)}\n")
@@ -197,6 +199,9 @@ def test_both_are_taken_over_under_writes_and_a_job_each_process_once(imported, 
     assert all("Written by StreamQuorum" in unit(host) for host in UNITS)
     assert starts() == {host: count + 1 for host, count in started.items()}
     assert all("3.9.5" in cluster.word(host, "srvr") for host in MEMBERS)
+    # By these the processes were started until their own step.
+    assert {cluster.shell(host, "readlink /opt/zookeeper") for host in MEMBERS} == {ZOOKEEPER_RELEASE}
+    assert all(cluster.shell(host, "test -d /opt/flink && readlink /opt/flink || true") == "" for host in JOB_MANAGERS)
     with cluster.session() as client:
         assert client.get("/kept")[0] == b"value"
     seen = [json.loads(path.read_text())["probe"]["result"] for path in tmp_path.glob("*/availability.json")]

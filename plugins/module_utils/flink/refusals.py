@@ -139,7 +139,9 @@ def settings(lines: Sequence[str]) -> dict[str, str]:
     The option's name has changed in its first parts only, so the last one is the same in all releases.
     """
     found = flink_options.parse("config.yaml", "\n".join(lines))
-    return {key.rpartition(".")[2]: value.strip("'\"") for key, value in found.items()}
+    last = {key.rpartition(".")[2]: value.strip("'\"") for key, value in found.items()}
+    # The one whose last part has changed too (up to Flink 1.1, and read as the other one since).
+    return {"cluster-id": last.pop("namespace"), **last} if "namespace" in last else last
 
 
 def place_problems(host: str, found: Sequence[Mapping[str, str]], cluster_id: str, path_root: str) -> list[str]:
@@ -158,9 +160,46 @@ def place_problems(host: str, found: Sequence[Mapping[str, str]], cluster_id: st
         f"found under that name: set {variable}: {other}. For another cluster, take a savepoint of every job, run "
         f"playbooks/stop.yml, and move {host}'s flink_ha_config_dir away."
         for key, (variable, value) in wanted.items()
-        for other in sorted({"/" + (each.get(key) or own[key]).strip("/") for each in found})
+        for other in sorted(
+            {"/" + (each.get(key) or own[key]).strip("/") for each in found if each.get(key) or is_available(each)}
+        )
         if other != "/" + value.strip("/")
     ]
+
+
+def is_available(found: Mapping[str, str]) -> bool:
+    """Whether a configuration, by the last parts of its keys, has its leader in ZooKeeper."""
+    return (
+        next((found[key] for key in ("type", "high-availability", "mode") if key in found), "").lower() == "zookeeper"
+    )
+
+
+def foreign_problems(host: str, services: Iterable[Service], lines: Mapping[str, Sequence[str]]) -> list[str]:
+    """Refuses to take over what somebody else set up where nobody knows what it is, or where its jobs would be lost.
+
+    Args:
+        services: what `plan` gave.
+        lines: path -> lines of the configurations that the services run with, as `host_state` read them.
+    """
+    problems = []
+    for service in services:
+        if not service["live"] or service["running"]:
+            continue
+        found = settings(
+            [line for path, each in lines.items() if path.startswith(f"{service['root']}/") for line in each]
+        )
+        if not found:
+            problems.append(
+                f"{host}: {service['unit']} was set up by somebody else, and its configuration was not found: its processes name no directory "
+                "with --configDir that has one. Under which name it leads is not known, so nothing is taken over. Start it by Flink's own "
+                "scripts (start-foreground), or stop it."
+            )
+        elif not is_available(found):
+            problems.append(
+                f"{host}: {service['unit']} was set up by somebody else, without high availability: its jobs are in the memory of its JobManager "
+                "alone. Take a savepoint of every job, stop it on all hosts, run playbooks/site.yml, and start the jobs from there."
+            )
+    return problems
 
 
 def ensemble_problems(host: str, found: Sequence[Mapping[str, str]], quorum: str, serving: bool) -> list[str]:
@@ -182,7 +221,8 @@ def ensemble_problems(host: str, found: Sequence[Mapping[str, str]], quorum: str
 
 
 def _server_names(quorum: str) -> set[str]:
-    return {server.strip().rpartition(":")[0].lower() for server in quorum.split(",")}
+    parts = (server.strip().rpartition(":") for server in quorum.split(","))
+    return {(name if colon else port).lower() for name, colon, port in parts}
 
 
 def moved_problems(host: str, services: Iterable[Service], running: Sequence[Mapping[str, str]]) -> list[str]:
@@ -197,7 +237,8 @@ def moved_problems(host: str, services: Iterable[Service], running: Sequence[Map
     for service, config in zip(live, running, strict=True):
         field = MAIN_PORT[service["kind"]]
         before, wanted = config.get(MAIN_KEY[service["kind"]], "").strip("'\""), str(service[field])
-        if before not in ("", wanted):
+        # 0 is any: what somebody else set up is known by whatever it listens on.
+        if before not in ("", "0", wanted):
             problems.append(
                 f"{host}: {service['unit']} runs with {MAIN_KEY[service['kind']]} {before}, and is to have {wanted} "
                 f"({PORTS[service['kind']][field]}). This port is not changed on a process that runs: put it back, run "

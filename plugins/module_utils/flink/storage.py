@@ -9,7 +9,11 @@ from typing import Any
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import JOB_MANAGER, TASK_MANAGER
 
 #: Options that name the storage and the checkpoints, of all releases that are supported.
-STORAGE_KEYS = ("high-availability.storageDir",)
+STORAGE_KEYS = (
+    "high-availability.storageDir",
+    "high-availability.zookeeper.storageDir",
+    "recovery.zookeeper.storageDir",
+)
 CHECKPOINT_KEYS = ("execution.checkpointing.dir", "state.checkpoints.dir")
 
 
@@ -110,10 +114,10 @@ def moved_storage_problems(
     problems = []
     for each in running:
         storage, checkpoints = (
-            next((each[key].strip("'\"") for key in keys if key in each), "")
+            _whole(next((each[key].strip("'\"") for key in keys if key in each), ""))
             for keys in (STORAGE_KEYS, CHECKPOINT_KEYS)
         )
-        if each["kind"] == JOB_MANAGER and storage not in ("", storage_dir):
+        if each["kind"] == JOB_MANAGER and storage not in ("", _whole(storage_dir)):
             problems.append(
                 f"{host}: runs with flink_ha_storage_dir {storage}, and is to have {storage_dir}, where the jars of its jobs are not: no "
                 f"JobManager could take them over. {way}"
@@ -124,6 +128,11 @@ def moved_storage_problems(
                 f"not restarted yet may not write. {way}"
             )
     return list(dict.fromkeys(problems))
+
+
+def _whole(uri: str) -> str:
+    """As it is compared: a path without a scheme is one of the host, and a slash at the end says nothing."""
+    return (f"file://{uri}" if uri.startswith("/") else uri).rstrip("/")
 
 
 def _writable(uri: str, allowed: Iterable[str]) -> bool:

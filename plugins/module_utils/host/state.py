@@ -12,10 +12,11 @@ import pwd
 import re
 import socket
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+from xml.etree import ElementTree
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.host import guarded_paths, standing
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import foreign, guarded_paths, standing
 from ansible_collections.streamquorum.ha.plugins.module_utils.pki.certificate_end import certificate_end
 
 #: A process of ours names the directory of its generation on its command line.
@@ -209,30 +210,52 @@ class HostReader:
         wanted: Mapping[str, list[str]],
         configs: Mapping[str, Mapping[str, Any]],
         units: Mapping[str, Mapping[str, Any]],
+        listening: Iterable[Mapping[str, Any]],
     ) -> dict[str, list[str]]:
-        """The same of what a process that somebody else set up reads, under the paths that it will have.
+        """The same of what a process that somebody else set up reads, under the path that it will have.
 
         Args:
             wanted: texts by path.
-            configs: by unit, `directory` and `files`: the directory that it will have, and the files that it may be given there. Of these
-                the first that is there counts.
+            configs: by unit, `directory` and `files`: the directory that it will have, and the files that it may be given there, as
+                `foreign.read_files` takes them. The first that is there counts.
             units: as `units` gave them.
+            listening: as `listening` gave it: of a unit that forgot its process, what listens is looked at.
         """
         found = {}
         for unit, config in configs.items():
-            given = "" if units[unit]["generation"] else self._config_dir(units[unit]["main_pid"])
-            texts = {name: self._file(f"{given}/{name}") for name in config["files"]} if given else {}
-            name = next((name for name, text in texts.items() if text), "")
-            if name:
-                path = f"{config['directory']}/{name}"
-                found[path] = _with(wanted[path], dotted(texts[name]))
+            pids = [units[unit]["main_pid"], *(each["pid"] for each in listening if each["unit"] == unit)]
+            lines = [] if units[unit]["generation"] else self._foreign_config(pids, config["files"])
+            if lines:
+                path = f"{config['directory']}/{next(iter(config['files']))}"
+                found[path] = _with(wanted[path], lines)
         return found
 
-    def _config_dir(self, pid: int) -> str:
-        """The directory that a process was given (`--configDir`); empty where it was given none."""
-        words = self._text(f"/proc/{pid}/cmdline").split("\0") if pid else []
-        given = words[words.index("--configDir") + 1] if "--configDir" in words[:-1] else ""
-        return os.path.normpath(given) if given.startswith("/") else ""
+    def _foreign_config(self, pids: Iterable[int], files: Mapping[str, str]) -> list[str]:
+        """Lines of the configuration that the first of some processes with one was given; none where there is none."""
+        for pid in dict.fromkeys(pid for pid in pids if pid):
+            # A class path alone may be longer than any other text here.
+            words = self._text(f"/proc/{pid}/cmdline", READ_LIMIT * 16).split("\0")
+            given = foreign.config_dir(words)
+            if given:
+                texts = (self._file(f"{given}/{name}") for name in foreign.read_files(words, files))
+                # What the command line says counts before the file.
+                return foreign.dotted(next((text for text in texts if text), "")) + foreign.settings(words)
+        return []
+
+    def properties(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, dict[str, str]]:
+        """Some of the properties of Hadoop's configuration files, by path: what else they have may be secret.
+
+        Nothing of a file that is missing, is none, or cannot be read: it is Hadoop's, and judged by whoever reads it next.
+        """
+        return {path: self._properties(path, set(names)) for path, names in wanted.items()}
+
+    @staticmethod
+    def _properties(path: str, names: Collection[str]) -> dict[str, str]:
+        try:
+            text = str(guarded_paths.visit(path, _content, follow=True))
+        except (OSError, guarded_paths.EntryError):
+            return {}
+        return {name: value for name, value in hadoop_properties(text).items() if name in names}
 
     def holds(self, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, bool]]:
         """Whether a file has each of some texts, by path and name; nothing for a file that is missing or empty."""
@@ -457,20 +480,14 @@ def _with(texts: Iterable[str], lines: Iterable[str]) -> list[str]:
     return [line for line in lines if any(text in line for text in texts)]
 
 
-def dotted(text: str) -> list[str]:
-    """The settings of a file of `key: value` lines as such lines with whole keys, where some stand below others (YAML), without quotation
-    marks and comments. What is neither, such as the items of a list, is left out."""
-    found: list[str] = []
-    above: list[tuple[int, str]] = []
-    for line in text.splitlines():
-        match = re.match(r"^( *)([^\s:#'\"-][^\s:]*):(?: +(.*))?$", re.sub(r"(^|\s)#.*$", "", line).rstrip())
-        if match:
-            indent, value = len(match[1]), (match[3] or "").strip().strip("'\"")
-            above = [each for each in above if each[0] < indent]
-            key = ".".join([name for _indent, name in above] + [match[2]])
-            found += [f"{key}: {value}"] if value else []
-            above += [] if value else [(indent, match[2])]
-    return found
+def hadoop_properties(text: str) -> dict[str, str]:
+    """The properties of one of Hadoop's configuration files; none of a text that is no such file. What it includes is not read."""
+    try:
+        root = ElementTree.fromstring(text.strip())
+    except (ElementTree.ParseError, ValueError):
+        return {}
+    pairs = ((each.findtext("name"), each.findtext("value")) for each in root.iter("property"))
+    return {name.strip(): value.strip() for name, value in pairs if name and value is not None}
 
 
 def without_secrets(text: str, keys: Iterable[str]) -> str:
@@ -482,7 +499,7 @@ def without_secrets(text: str, keys: Iterable[str]) -> str:
 
 def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
     """All that `host_state` returns, for its validated `params`."""
-    units = reader.units(params["units"])
+    units, listening = reader.units(params["units"]), reader.listening()
     found = {
         "os": reader.operating_system(),
         "javas": reader.javas(params["java_home"]),
@@ -490,7 +507,7 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "paths": reader.paths(params["paths"]),
         "contents": reader.contents(params["contents"], params["secrets"]),
         "lines": reader.lines(params["lines"])
-        | reader.foreign_lines(params["lines"], params["foreign_configs"], units),
+        | reader.foreign_lines(params["lines"], params["foreign_configs"], units, listening),
         "holds": reader.holds(params["holds"]),
         "matches": reader.matches(params["matches"]),
         "resolved": reader.resolve(params["resolve"]),
@@ -499,7 +516,8 @@ def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
         "certificates": reader.certificates(params["certificates"]),
         "open_files": reader.open_files(),
         "groups": reader.groups(params["groups"]),
-        "listening": reader.listening(),
+        "listening": listening,
+        "properties": reader.properties(params["properties"]),
         "standing": standing.read(**params["standing"]) if params["standing"] else {},
     }
     return found | {"unread": reader.unread}

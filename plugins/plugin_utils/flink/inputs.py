@@ -252,6 +252,20 @@ class Inputs:
         return [f"{self.hadoop_conf_dir}/{name}" for name in hadoop.SITE_FILES] if self.hadoop_conf_dir else []
 
     @property
+    def uris(self) -> dict[str, str]:
+        """Of the storage, checkpoints and savepoints, by input."""
+        return {
+            "flink_ha_storage_dir": self.storage_dir,
+            "flink_ha_checkpoint_dir": self.checkpoint_dir,
+            "flink_ha_savepoint_dir": self.savepoint_dir,
+        }
+
+    @property
+    def nameservices(self) -> list[str]:
+        """Of HDFS, where a directory of its configuration is given that has to know them."""
+        return hadoop.nameservices(self.uris.values()) if self.hadoop_conf_dir else []
+
+    @property
     def storage_paths(self) -> list[str]:
         """Local paths of the storage, of checkpoints and savepoints."""
         return local_paths([self.storage_dir, self.checkpoint_dir, self.savepoint_dir])

@@ -173,17 +173,9 @@ def _jar_problems(inputs: Inputs, tables: Tables) -> list[str]:
         *jars.client_problems(
             inputs.zookeeper_client, inputs.libraries, inputs.version, zookeeper_clients(inputs, tables)
         ),
-        *jars.storage_problems(_uris(inputs), inputs.plugins, classes, names, own_archive),
+        *jars.storage_problems(inputs.uris, inputs.plugins, classes, names, own_archive),
         *jars.key_problems(inputs.storage_credentials, inputs.config_extra),
     ]
-
-
-def _uris(inputs: Inputs) -> dict[str, str]:
-    return {
-        "flink_ha_storage_dir": inputs.storage_dir,
-        "flink_ha_checkpoint_dir": inputs.checkpoint_dir,
-        "flink_ha_savepoint_dir": inputs.savepoint_dir,
-    }
 
 
 def _process_problems(inputs: Inputs) -> list[str]:
@@ -232,7 +224,11 @@ def host_problems(
         *_firewall_limit_problems(inputs, peers, host),
         *jars.host_problems(inputs.host, inputs.hadoop_classpath, inputs.hadoop_conf_dir, host.paths, host.matches),
         *hadoop.nameservice_problems(
-            inputs.host, inputs.hadoop_conf_dir, _uris(inputs), [host.contents[path] for path in inputs.hadoop_files]
+            inputs.host,
+            inputs.hadoop_conf_dir,
+            inputs.uris,
+            [host.properties[path] for path in inputs.hadoop_files],
+            host.resolved,
         ),
         *process.missing_problems(inputs.host, inputs.read_write_paths, host.answer, user),
         *log_access.problems(inputs.host, inputs.log_group, "flink_ha_log_group", host.answer),
@@ -342,6 +338,7 @@ def group_problems(
             for problem in refusals.mixed_problems(before, name, inputs.version, group.serving)
         ),
         *flink_tls.switch_problems(name, live, inputs.internal_tls),
+        *refusals.foreign_problems(name, planned, host.lines),
         *refusals.moved_problems(name, planned, live),
         *refusals.ensemble_problems(name, found, identity.quorum(inputs, peers), group.serving),
         *storage.moved_storage_problems(name, live, inputs.storage_dir, inputs.checkpoint_dir),

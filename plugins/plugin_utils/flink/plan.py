@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import link_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import restart_file
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink import exposure, jars
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import exposure, hadoop, jars
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import endpoint
@@ -60,6 +60,13 @@ SETTINGS = (
     "rest.port",
     "taskmanager.rpc.port",
     "high-availability.storageDir",
+    # Older names of these, in what somebody else set up; and whether it is available at all.
+    "high-availability.zookeeper.storageDir",
+    "high-availability.zookeeper.path.namespace",
+    "high-availability: ",
+    "high-availability.type",
+    "recovery.mode",
+    "recovery.zookeeper.",
     "state.checkpoints.dir",
     "execution.checkpointing.dir",
 )
@@ -279,26 +286,25 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> 
 def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Service], key: str) -> dict[str, Any]:
     units = rules.possible_units(services)
     roots = [flink_services.root(inputs, service) for service in services]
-    hadoop = [jars.directory(part) for part in jars.classpath(inputs.hadoop_classpath)]
+    classes = [jars.directory(part) for part in jars.classpath(inputs.hadoop_classpath)]
     return {
         "java_home": inputs.java_home,
         "units": [*units, firewall.FLINK.unit],
         "accounts": [inputs.user],
         "groups": [inputs.log_group] if inputs.log_group else [],
-        "resolve": judgement.addresses(inputs, peers),
+        "resolve": unique([*judgement.addresses(inputs, peers), *inputs.nameservices]),
         "contents": [
             inputs.marker,
             inputs.tls_paths["flink-ca.pem"],
             firewall.FLINK.loaded,
             *map(restart_file, units),
-            *inputs.hadoop_files,
         ],
         "lines": {path: list(SETTINGS) for path in flink_services.configs(inputs, services)},
+        "properties": {path: [hadoop.NAMESERVICES] for path in inputs.hadoop_files},
         "foreign_configs": {
             service["unit"]: {
                 "directory": f"{flink_services.root(inputs, service)}/current",
-                # Where both are there, Flink 1.19 and 1.20 read the old one.
-                "files": list(flink_services.CONFIG_FILES),
+                "files": flink_services.FOREIGN_FILES,
             }
             for service in services
         },
@@ -313,11 +319,11 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             tables.kinit,
             firewall.NFT,
             *inputs.read_write_paths,
-            *hadoop,
+            *classes,
             *([inputs.hadoop_conf_dir] if inputs.hadoop_conf_dir else []),
             *([f"{inputs.jar_set}/{jars.MARKER}"] if inputs.jar_set else []),
         ],
-        "matches": dict.fromkeys(hadoop, jars.CLASSES.pattern),
+        "matches": dict.fromkeys(classes, jars.CLASSES.pattern),
         "standing": {
             "key": key,
             "paths": written_paths(inputs, tables, services),

@@ -20,7 +20,9 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import 
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 
 #: What Flink's configuration was read from, of each release: what runs may have the other one than what is desired.
-CONFIG_FILES = ("flink-conf.yaml", "config.yaml")
+CONFIG_FILES = ("config.yaml", "flink-conf.yaml")
+#: The same of what somebody else set up: where both are there, Flink 1.19 and 1.20 read the old one, and later ones never.
+FOREIGN_FILES = {"flink-conf.yaml": r"/flink-dist-[2-9]\.", "config.yaml": ""}
 
 
 def of_host(inputs: Inputs, cluster: Cluster) -> list[Service]:

@@ -660,15 +660,54 @@ def test_settings_by_the_last_part_of_their_key(lines, found):
 
 
 def test_another_cluster_id_than_the_one_that_runs_is_refused():
-    found = [{"cluster-id": "/a", "root": "/flink"}, {"cluster-id": "a"}]
+    found = [{"cluster-id": "/a", "root": "/flink", "type": "zookeeper"}, {"cluster-id": "a", "mode": "ZOOKEEPER"}]
     assert refusals.place_problems("h", found, "/a", "/flink") == []
     (problem,) = refusals.place_problems("h", found, "/b", "/flink")
     assert "set flink_ha_cluster_id: /a" in problem
     (problem,) = refusals.place_problems("h", found, "/a", "/streaming")
     assert "set flink_ha_zookeeper_path_root: /flink" in problem
     # Of somebody else, who left it to Flink.
-    (problem,) = refusals.place_problems("h", [{"root": "/flink"}], "/a", "/flink")
+    (problem,) = refusals.place_problems("h", [{"high-availability": "zookeeper"}], "/a", "/flink")
     assert "set flink_ha_cluster_id: /default" in problem
+    assert refusals.place_problems("h", [{"port": "8081"}], "/a", "/flink") == [], "nothing of it is in ZooKeeper"
+    # Its name of before Flink 1.2, which later ones read too.
+    named = refusals.settings(["high-availability.zookeeper.path.namespace: /a", "recovery.mode: zookeeper"])
+    assert refusals.place_problems("h", [named], "a", "/flink") == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["high-availability.type: zookeeper"], ""),
+        (["high-availability: zookeeper"], ""),
+        (["recovery.mode: zookeeper", "rest.port: 8081"], ""),
+        (["rest.port: 8081"], "without high availability"),
+        (["high-availability.type: NONE"], "without high availability"),
+        ([], "its configuration was not found"),
+    ],
+)
+def test_trap_72_what_somebody_else_set_up_is_taken_over_where_it_is_known(lines, words):
+    service = {"unit": "flink-jobmanager.service", "root": "/etc/flink/x", "live": True, "running": ""}
+    read = {
+        "/etc/flink/x/current/config.yaml": lines,
+        "/etc/flink/y/current/config.yaml": ["high-availability: zookeeper"],
+    }
+    told = refusals.foreign_problems("h", [service], read)
+    assert [words in problem for problem in told] == ([True] if words else [])
+    for ours in ({"live": False}, {"running": "digest"}):
+        assert refusals.foreign_problems("h", [service | ours], read) == []
+
+
+def test_the_same_servers_and_places_however_they_are_written():
+    live = [{"kind": "jobmanager", "high-availability.zookeeper.storageDir": "/shared/flink/"}]
+    assert flink_storage.moved_storage_problems("h", live, "file:///shared/flink", "file:///cp") == []
+    (problem,) = flink_storage.moved_storage_problems("h", live, "file:///shared/other", "file:///cp")
+    assert "runs with flink_ha_storage_dir file:///shared/flink" in problem
+    assert refusals.ensemble_problems("h", [{"quorum": "zk1,ZK2"}], "zk2:2181,zk3:2181", True) == []
+    (problem,) = refusals.ensemble_problems("h", [{"quorum": "zk1,zk2"}], "zk3:2181", True)
+    assert "of which it knows no server" in problem
+    worker = {"kind": "taskmanager", "unit": "u", "live": True, "rpc_port": 6122}
+    assert refusals.moved_problems("h", [worker], [{"taskmanager.rpc.port": "0"}]) == []
 
 
 @pytest.mark.parametrize(

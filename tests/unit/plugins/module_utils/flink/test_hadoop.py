@@ -1,42 +1,39 @@
-"""Hadoop's configuration, and the nameservices that it has."""
+"""The nameservices of HDFS that Hadoop's configuration has, and those that URIs have."""
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import hadoop
 
 
-def site(**given):
-    properties = "".join(
-        f"<property>\n <name> {name.replace('__', '.')} </name><value>{value}</value><final>true</final></property>"
-        for name, value in given.items()
-    )
-    return f'<?xml version="1.0"?>\n<!-- by hand -->\n<configuration>{properties}</configuration>\n'
-
-
-def test_properties_are_read_and_a_text_that_is_none_has_none():
-    assert hadoop.properties("\n" + site(a__b="1", c="")) == {"a.b": "1", "c": ""}
-    assert [hadoop.properties(text) for text in ("", "dfs.nameservices=ns1", "<configuration>")] == [{}] * 3
+def named(text):
+    return {hadoop.NAMESERVICES: text} if text else {}
 
 
 @pytest.mark.parametrize(
     ("uri", "core", "hdfs", "refused"),
     [
-        ("hdfs://ns2/flink", "", site(dfs__nameservices="ns1"), True),
-        ("hdfs://ns2/flink", site(dfs__nameservices="ns2"), site(dfs__nameservices="ns1"), True),
-        ("hdfs://ns2/flink", "", site(dfs__nameservices=" ns1,\n ns2"), False),
+        ("hdfs://ns2/flink", "", "ns1", True),
+        ("hdfs://ns2/flink", "ns2", "ns1", True),
+        ("hdfs://ns2/flink", "", "ns1,\n ns2", False),
         # A NameNode's own name, the default of core-site.xml, and other file systems.
-        ("hdfs://nn1:8020/flink", "", site(dfs__nameservices="ns1"), False),
-        ("hdfs://nn1.example.com/flink", "", site(dfs__nameservices="ns1"), False),
-        ("hdfs:///flink", "", site(dfs__nameservices="ns1"), False),
-        ("s3://ns2/flink", "", site(dfs__nameservices="ns1"), False),
+        ("hdfs://nn1:8020/flink", "", "ns1", False),
+        ("hdfs://nn1.example.com/flink", "", "ns1", False),
+        ("hdfs://nn1/flink", "", "ns1", False),
+        ("hdfs:///flink", "", "ns1", False),
+        ("s3://ns2/flink", "", "ns1", False),
         # Nothing that is known for certain.
         ("hdfs://ns2/flink", "", "", False),
-        ("hdfs://ns2/flink", "", site(dfs__nameservices="${name}"), False),
+        ("hdfs://ns2/flink", "", "${name}", False),
     ],
 )
 def test_trap_71_a_nameservice_that_the_configuration_does_not_have_is_refused(uri, core, hdfs, refused):
-    told = hadoop.nameservice_problems("h1", "/etc/hadoop", {"flink_ha_storage_dir": uri}, [core, hdfs])
+    given, resolved = {"flink_ha_storage_dir": uri}, {"nn1": ["198.18.7.11"], "ns2": []}
+    told = hadoop.nameservice_problems("h1", "/etc/hadoop", given, [named(core), named(hdfs)], resolved)
     assert bool(told) == refused
     if refused:
-        assert told[0].startswith(
-            f"h1: flink_ha_storage_dir is {uri}, and /etc/hadoop of flink_ha_hadoop_conf_dir has no nameservice ns2: it has ns1."
-        )
+        words = f"h1: flink_ha_storage_dir is {uri}, and /etc/hadoop of flink_ha_hadoop_conf_dir has no nameservice ns2: it has ns1."
+        assert told[0].startswith(words)
+
+
+def test_names_that_are_looked_up():
+    uris = ["hdfs://ns2/a", "hdfs://ns2/b", "hdfs://nn1:8020/", "file:///x", "hdfs://ns1"]
+    assert hadoop.nameservices(uris) == ["ns1", "ns2"]

@@ -199,44 +199,55 @@ def test_what_matches_is_a_short_reply_and_nothing_where_there_is_no_directory(t
     assert [len(names) for names in found.values()] == [MATCH_LIMIT, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        ("rest.port: 8081 # comment\n# rest.port: 1\nrest.x: 'a b'\n", ["rest.port: 8081", "rest.x: a b"]),
-        (
-            'rest:\n  port: 8081\n  bind:\n    address: "0.0.0.0"\nhigh-availability:\n  # comment\n  type: zookeeper\nlist:\n  - a\nlast: 1\n',
-            ["rest.port: 8081", "rest.bind.address: 0.0.0.0", "high-availability.type: zookeeper", "last: 1"],
-        ),
-        ("no setting\n:\n", []),
-    ],
-)
-def test_settings_have_whole_keys_however_they_are_written(text, lines):
-    assert host_state.dotted(text) == lines
-
-
-def foreign(tmp_path, monkeypatch, cmdline, generation=""):
+def foreign(tmp_path, monkeypatch, cmdline, generation="", pid=7, listening=()):
     """Lines of a unit whose process has a command line, under the directory that it will have."""
     reader = HostReader(lambda _command: (0, "", ""))
-    files = {"/proc/7/cmdline": cmdline}
+    files = {"/proc/7/cmdline": "\0".join(cmdline)}
     monkeypatch.setattr(reader, "_text", lambda path, limit=0: files.get(path, ""))
     monkeypatch.setattr(
         reader, "_file", lambda path: (tmp_path / path[1:]).read_text() if (tmp_path / path[1:]).exists() else ""
     )
-    names = ["flink-conf.yaml", "config.yaml"]
+    names = {"flink-conf.yaml": r"/flink-dist-[2-9]\.", "config.yaml": ""}
     wanted = {f"/etc/flink/x/current/{name}": ["tolerate", "quorum"] for name in names}
     configs = {"x.service": {"directory": "/etc/flink/x/current", "files": names}}
-    return reader.foreign_lines(wanted, configs, {"x.service": {"main_pid": 7, "generation": generation}})
+    units = {"x.service": {"main_pid": pid, "generation": generation}}
+    return reader.foreign_lines(wanted, configs, units, listening).get("/etc/flink/x/current/flink-conf.yaml", [])
 
 
 def test_trap_72_what_somebody_elses_process_was_given_is_read_where_it_is(tmp_path, monkeypatch):
     (tmp_path / "opt/conf").mkdir(parents=True)
     (tmp_path / "opt/conf/config.yaml").write_text("ha:\n  quorum: zk1:2181\n  secret: canary\ntolerate: true\n")
-    given = "java\0Main\0--configDir\0/opt/conf/\0-D\0x=y\0"
-    found = foreign(tmp_path, monkeypatch, given)
-    assert found == {"/etc/flink/x/current/config.yaml": ["ha.quorum: zk1:2181", "tolerate: true"]}
-    # Flink 1.19 and 1.20 read the old file where both are there.
+    given = ["java", "-cp", "/opt/flink-dist-1.20.5.jar", "Main", "--configDir", "/opt/conf/", "-D", "x=y"]
+    assert foreign(tmp_path, monkeypatch, given) == ["ha.quorum: zk1:2181", "tolerate: true"]
+    # What the command line says counts, since it comes last.
+    more = [*given, "-D", "tolerate=false", "-Dha.quorum=zk2:2181"]
+    assert foreign(tmp_path, monkeypatch, more)[2:] == ["tolerate: false", "ha.quorum: zk2:2181"]
+    # Flink 1.19 and 1.20 read the old file where both are there, later ones never.
     (tmp_path / "opt/conf/flink-conf.yaml").write_text("tolerate: false\n")
-    assert foreign(tmp_path, monkeypatch, given) == {"/etc/flink/x/current/flink-conf.yaml": ["tolerate: false"]}
-    assert foreign(tmp_path, monkeypatch, given, generation="ab") == {}, "ours is read where current leads"
-    assert foreign(tmp_path, monkeypatch, "java\0Main\0--configDir\0conf\0") == {}
-    assert foreign(tmp_path, monkeypatch, "java\0Main\0--configDir") == {}
+    assert foreign(tmp_path, monkeypatch, given) == ["tolerate: false"]
+    newer = [word.replace("1.20.5", "2.3.0") for word in given]
+    assert foreign(tmp_path, monkeypatch, newer) == ["ha.quorum: zk1:2181", "tolerate: true"]
+    # A unit that forgot its process.
+    listening = [{"unit": "other.service", "pid": 8}, {"unit": "x.service", "pid": 7}]
+    assert foreign(tmp_path, monkeypatch, given, pid=0, listening=listening) == ["tolerate: false"]
+    assert foreign(tmp_path, monkeypatch, given, generation="ab") == [], "ours is read where current leads"
+    assert foreign(tmp_path, monkeypatch, ["java", "Main", "--configDir", "conf"]) == []
+    assert foreign(tmp_path, monkeypatch, ["java", "Main", "--configDir"]) == []
+
+
+def test_of_hadoops_files_only_certain_properties_are_told(tmp_path):
+    site = tmp_path / "core-site.xml"
+    both = "".join(
+        f"<property>\n <name> {name} </name><value>{value}</value></property>"
+        for name, value in (("dfs.nameservices", "ns1"), ("fs.s3a.secret.key", "canary"))
+    )
+    site.write_text(f'<?xml version="1.0"?>\n<!-- by hand -->\n<configuration>{both}</configuration>\n')
+    none = tmp_path / "none.xml"
+    none.write_text("dfs.nameservices=ns1")
+    (tmp_path / "link.xml").symlink_to(site)
+    reader = HostReader(lambda _command: (0, "", ""))
+    wanted = [str(tmp_path / name) for name in ("core-site.xml", "none.xml", "link.xml", "absent.xml")]
+    found = reader.properties({path: ["dfs.nameservices"] for path in wanted})
+    assert list(found.values())[:2] == [{"dfs.nameservices": "ns1"}, {}]
+    assert "canary" not in str(found)
+    assert reader.unread == {}, "what cannot be read is no reason to refuse a host"

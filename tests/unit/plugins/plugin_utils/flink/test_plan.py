@@ -465,7 +465,7 @@ def with_hadoop(state, marker=""):
     return {
         **state,
         "paths": state["paths"] | there | ({marker: {"exists": True}} if marker else {}),
-        "contents": state["contents"] | {"/etc/hadoop/core-site.xml": "", "/etc/hadoop/hdfs-site.xml": ""},
+        "properties": {"/etc/hadoop/core-site.xml": {}, "/etc/hadoop/hdfs-site.xml": {}},
         "matches": {"/opt/hadoop": ["hadoop-client-api-3.4.2.jar"], "/etc/extra.jar": []},
     }
 
@@ -562,16 +562,19 @@ def test_trap_71_a_host_without_hadoops_client_is_refused(cluster, host):
 
 def test_trap_71_a_nameservice_that_hadoops_configuration_does_not_have_is_refused(cluster, host):
     some = cluster(**JARS | {"flink_ha_plugins": []})
-    assert {"/etc/hadoop/core-site.xml", "/etc/hadoop/hdfs-site.xml"} <= set(some.plan().reads["contents"])
+    reads = some.plan().reads
+    # Not the files: they may hold keys.
+    assert reads["properties"] == {f"/etc/hadoop/{name}-site.xml": ["dfs.nameservices"] for name in ("core", "hdfs")}
+    assert not [path for path in reads["contents"] if "hadoop" in path]
+    assert "nameservice" in reads["resolve"]
     state = with_hadoop(host("fresh"))
-    site = "<configuration><property><name>dfs.nameservices</name><value>ns1</value></property></configuration>"
-    state["contents"] |= {"/etc/hadoop/core-site.xml": "", "/etc/hadoop/hdfs-site.xml": site}
+    state["properties"]["/etc/hadoop/hdfs-site.xml"] = {"dfs.nameservices": "ns1"}
     told = "\n".join(some.plan(state).problems)
     assert (
         "jm1: flink_ha_storage_dir is hdfs://nameservice/flink, and /etc/hadoop of flink_ha_hadoop_conf_dir has no nameservice"
         in told
     )
-    state["contents"]["/etc/hadoop/hdfs-site.xml"] = site.replace("ns1", "ns1, nameservice")
+    state["properties"]["/etc/hadoop/hdfs-site.xml"] = {"dfs.nameservices": "ns1, nameservice"}
     assert some.plan(state).problems == ()
 
 
