@@ -15,7 +15,7 @@ JOB_MANAGERS, TASK_MANAGERS = cluster.group("flink_jobmanager"), cluster.group("
 UNITS = dict.fromkeys(MEMBERS, "zookeeper")
 UNITS |= dict.fromkeys(JOB_MANAGERS, "flink-jobmanager") | dict.fromkeys(TASK_MANAGERS, "flink-taskmanager")
 ZOOKEEPER_RELEASE = "/opt/apache-zookeeper-3.9.5-bin"
-FOREIGN = cluster.ROOT / "molecule/takeover/foreign"
+FOREIGN = cluster.ROOT / "molecule/takeover/flink-conf.txt"
 ZOOKEEPER_UNIT = """[Unit]
 Description=ZooKeeper, as somebody set it up years ago
 [Service]
@@ -102,7 +102,7 @@ def job():
             "mkdir -p /shared/flink && chown -R stream:stream /opt/flink /shared/flink && "
             "ln -s /opt/flink/bin/flink /usr/local/bin/flink",
         )
-        put(host, "/opt/flink/conf/flink-conf.yaml", (FOREIGN / "flink-conf.yaml").read_text())
+        put(host, "/opt/flink/conf/flink-conf.yaml", FOREIGN.read_text())
         put(host, "/opt/flink/conf/masters", "".join(f"{each}:8081\n" for each in JOB_MANAGERS))
         put(host, "/opt/flink/conf/workers", "".join(f"{each}\n" for each in TASK_MANAGERS))
         begin(host, FLINK_UNIT.format(command=FLINK_COMMANDS[UNITS[host]]))
