@@ -76,6 +76,7 @@ def host_state(me, given, _check):
         "lines": {path: [] for path in given.get("lines", {})},
         "holds": {path: {} for path in given.get("holds", {})},
         "matches": dict.fromkeys(given.get("matches", {}), me["snapshots"]),
+        "properties": {path: {} for path in given.get("properties", {})},
         "resolved": {name: me.get("resolved", {}).get(name, ["192.0.2.1"]) for name in given["resolve"]},
         "accounts": {
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]
