@@ -42,7 +42,7 @@ CASES = {
     ),
     "an old release": (
         {"flink_ha_zookeeper_tls": True, "zookeeper_client_tls": "offered", "flink_ha_version": "1.14.6"},
-        ["the ZooKeeper client of Flink 1.14.6 (3.4.14) has no TLS", "leave zookeeper_client_tls at offered"],
+        ["the ZooKeeper client 3.4.14 of Flink 1.14.6 has no TLS", "leave zookeeper_client_tls at offered"],
     ),
     "an ensemble without a secure port": (
         {"flink_ha_zookeeper_tls": True, "zookeeper_client_tls": "none"},

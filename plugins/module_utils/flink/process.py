@@ -50,7 +50,8 @@ SYSTEM_PATHS = (
 SHARED_PATHS = ("/", "/media", "/mnt", "/opt", "/srv", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool")
 #: systemd splits the list at spaces and expands `%`.
 PATH = re.compile(r"^/[A-Za-z0-9_./:@,+-]*$")
-OWN_PATH = re.compile(r"^/[A-Za-z0-9_./@+-]+$")
+#: Neither do those of our own take what parts them elsewhere, or quotes them.
+OWN_PATH = re.compile(r"^/[^\s,:|%\"'\\]+$")
 
 
 #: What Flink 1.13 to 2.3 makes in io.tmp.dirs (FileChannelManagerImpl, FileCache, BlobUtils, the stores of finished jobs, JaasModule,
@@ -153,7 +154,7 @@ def own_path_problems(home_dir: str, tmp_dirs: Iterable[str]) -> list[str]:
     """
     given = [("flink_ha_home_dir", home_dir), *(("flink_ha_tmp_dirs", path) for path in tmp_dirs)]
     return [
-        f"{variable} has {path!r}. Write an absolute path of letters, digits and ._/@+- only."
+        f"{variable} has {path!r}. Write an absolute path without spaces, commas, colons, bars, percent signs, quotation marks and backslashes."
         for variable, path in given
         if not OWN_PATH.match(path)
     ]

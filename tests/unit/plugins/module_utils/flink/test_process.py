@@ -112,5 +112,6 @@ def test_a_directory_that_is_there_stays_as_it_is():
 def test_a_directory_that_would_be_read_as_another_is_refused(path):
     (problem,) = process.own_path_problems("/var/lib/flink", ["/var/lib/flink/tmp", path])
     assert problem.startswith(f"flink_ha_tmp_dirs has {path!r}")
+    assert process.own_path_problems("/var/lib/flink", ["/scratch2/flink~tmp", "/data/ü"]) == []
     (problem,) = process.own_path_problems(path, [])
     assert problem.startswith(f"flink_ha_home_dir has {path!r}")
