@@ -237,8 +237,9 @@ def moved_problems(host: str, services: Iterable[Service], running: Sequence[Map
     for service, config in zip(live, running, strict=True):
         field = MAIN_PORT[service["kind"]]
         before, wanted = config.get(MAIN_KEY[service["kind"]], "").strip("'\""), str(service[field])
-        # 0 is any: what somebody else set up is known by whatever it listens on.
-        if before not in ("", "0", wanted):
+        # 0 is any port: a TaskManager that somebody else set up is known by whatever it listens on, and a JobManager would not be found.
+        known = ("", "0", wanted) if service["kind"] == TASK_MANAGER else ("", wanted)
+        if before not in known:
             problems.append(
                 f"{host}: {service['unit']} runs with {MAIN_KEY[service['kind']]} {before}, and is to have {wanted} "
                 f"({PORTS[service['kind']][field]}). This port is not changed on a process that runs: put it back, run "

@@ -708,6 +708,9 @@ def test_the_same_servers_and_places_however_they_are_written():
     assert "of which it knows no server" in problem
     worker = {"kind": "taskmanager", "unit": "u", "live": True, "rpc_port": 6122}
     assert refusals.moved_problems("h", [worker], [{"taskmanager.rpc.port": "0"}]) == []
+    manager = {"kind": "jobmanager", "unit": "u", "live": True, "rest_port": 8081}
+    (problem,) = refusals.moved_problems("h", [manager], [{"rest.port": "0"}])
+    assert "u runs with rest.port 0, and is to have 8081" in problem
 
 
 @pytest.mark.parametrize(
