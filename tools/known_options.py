@@ -25,7 +25,7 @@ SINGLE = {"high-availability", "restart-strategy"}
 DEAD = {
     **dict.fromkeys(("latch", "leader", "checkpoints", "checkpoint-counter", "mesos-workers"), "1.13"),
     "running-registry": "1.14",
-}  # fmt: skip
+}
 HEAD = """\
 # Options that Flink itself reads, each with the first and the last minor release of vars/main/releases.yml that does, for the refusal of
 # misspelt and dead keys. The first one there means: that one or before. Collected from the releases themselves by `make known-options`.

@@ -50,7 +50,7 @@ SYSTEM_PATHS = (
 SHARED_PATHS = ("/", "/media", "/mnt", "/opt", "/srv", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool")
 #: systemd splits the list at spaces and expands `%`.
 PATH = re.compile(r"^/[A-Za-z0-9_./:@,+-]*$")
-#: Neither do those of our own take what parts them elsewhere, or quotes them.
+#: Of the services' own directories: nothing that systemd or Flink would split, expand or take for a quotation mark.
 OWN_PATH = re.compile(r"^/[^\s,:|%\"'\\]+$")
 
 

@@ -268,4 +268,4 @@ class Inputs:
     @property
     def storage_paths(self) -> list[str]:
         """Local paths of the storage, of checkpoints and savepoints."""
-        return local_paths([self.storage_dir, self.checkpoint_dir, self.savepoint_dir])
+        return local_paths(self.uris.values())

@@ -400,11 +400,7 @@ def _configure(
 
 def _prove(inputs: Inputs, cluster: Cluster, group: Group, planned: Sequence[Service]) -> Prove:
     paths = inputs.storage_paths
-    uris = [
-        uri
-        for uri in unique([inputs.storage_dir, inputs.checkpoint_dir, inputs.savepoint_dir])
-        if not storage_path(uri)
-    ]
+    uris = [uri for uri in unique(inputs.uris.values()) if not storage_path(uri)]
     first = planned[0]
     # As Flink puts it together (HighAvailabilityServicesUtils.getClusterHighAvailableStoragePath).
     kept_in = f"{inputs.storage_dir.rstrip('/')}/{inputs.cluster_id.strip('/')}"
