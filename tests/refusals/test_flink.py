@@ -42,6 +42,14 @@ CASES = {
         {"flink_ha_config_extra": {"taskmanager.memory.managed.fractoin": 0.3}},
         ["taskmanager.memory.managed.fractoin", "Did you mean taskmanager.memory.managed.fraction"],
     ),
+    "one client of ZooKeeper": (
+        {"flink_ha_zookeeper_client": "3.5.9"},
+        ["flink_ha_zookeeper_client is 3.5.9", "has one client of ZooKeeper, within flink-dist"],
+    ),
+    "directory that would be split": (
+        {"flink_ha_tmp_dirs": ["/data/flink tmp"]},
+        ["flink_ha_tmp_dirs has '/data/flink tmp'"],
+    ),
     "wrong type": ({"flink_ha_rest_port": "many"}, ["flink_ha_rest_port", "int"]),
     "a session that ends before the ensemble notices that its leader hangs": (
         {"zookeeper_sync_limit": 5},
