@@ -46,9 +46,7 @@ def test_archives_have_their_official_names(name):
 
 def test_clients_of_zookeeper_are_told_where_a_release_ships_two():
     told = {
-        release["version"]: release["zookeeper_clients"]
-        for release in table("flink_ha")
-        if "zookeeper_clients" in release
+        release["version"]: release["zookeeper_clients"] for release in table("flink") if "zookeeper_clients" in release
     }
     assert list(told) == ["1.16.3", "1.15.4", "1.14.6", "1.13.6"]
     assert all(len(clients) == 2 and version_key(clients[0]) < version_key(clients[1]) for clients in told.values())

@@ -603,3 +603,15 @@ def test_another_flink_in_the_place_of_the_link_stays_and_the_command_takes_ours
     plan = cluster().together(jm1=state)["jm1"]
     assert "/opt/flink" not in paths(plan)
     assert "/opt/flink-2.3.0/bin/flink" in entry(plan, "/usr/local/bin/flink")["content"]
+
+
+def test_trap_72_what_somebody_else_set_up_is_looked_for_and_judged(cluster, host):
+    some = cluster()
+    asked = some.plan().reads["foreign_configs"]["flink-jobmanager.service"]
+    assert asked["directory"] == "/etc/flink/flink-jobmanager/current"
+    assert list(asked["files"]) == ["flink-conf.yaml", "config.yaml"]
+    state = host("live")
+    state["units"] = {name: {**unit, "generation": ""} for name, unit in state["units"].items()}
+    state["lines"] = dict.fromkeys(state["lines"], [])
+    told = "\n".join(some.together(jm1=state)["jm1"].problems)
+    assert "flink-jobmanager.service was set up by somebody else, and its configuration was not found" in told
