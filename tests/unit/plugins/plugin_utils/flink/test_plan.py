@@ -612,6 +612,6 @@ def test_trap_72_what_somebody_else_set_up_is_looked_for_and_judged(cluster, hos
     assert list(asked["files"]) == ["flink-conf.yaml", "config.yaml"]
     state = host("live")
     state["units"] = {name: {**unit, "generation": ""} for name, unit in state["units"].items()}
-    state["lines"] = dict.fromkeys(state["lines"], [])
+    state["lines"] = {path: [] for path in state["lines"]}
     told = "\n".join(some.together(jm1=state)["jm1"].problems)
     assert "flink-jobmanager.service was set up by somebody else, and its configuration was not found" in told
