@@ -1,4 +1,4 @@
-"""Action part of `leader_znode`: lends the client library to a host that has none yet, such as one of a Flink that somebody else set up."""
+"""Action part of `leader_znode` and `znode_elections`: lends the client library to a host that has none yet, such as one of a Flink that somebody else set up."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import client_library
 
-MODULE = "streamquorum.ha.leader_znode"
-
 
 class ActionModule(ActionBase):
     """One module execution where the library is there; nothing stays of one that was lent."""
@@ -20,7 +18,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        result: dict[str, Any] = self._execute_module(module_name=MODULE, task_vars=task_vars)
+        result: dict[str, Any] = self._execute_module(task_vars=task_vars)
         if not result.get("library_missing"):
             return result
         shell = self._connection._shell
@@ -34,7 +32,7 @@ class ActionModule(ActionBase):
             self._transfer_file(packed, lent)
         self._fixup_perms2((shell.tmpdir, lent))
         found: dict[str, Any] = self._execute_module(
-            module_name=MODULE, module_args={**self._task.args, "kazoo_path": lent}, task_vars=task_vars
+            module_args={**self._task.args, "kazoo_path": lent}, task_vars=task_vars
         )
         self._remove_tmp_path(shell.tmpdir)
         return found

@@ -1,11 +1,11 @@
 #!/usr/bin/python
-"""leader_znode: who leads Flink, read from ZooKeeper and compared with what the JobManagers answer."""
+"""leader_znode: who leads Flink, or another system that elects in ZooKeeper."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: leader_znode
-short_description: Who leads a Flink cluster, by its znodes and its JobManagers
+short_description: Who leads a Flink cluster, or another system that elects in ZooKeeper
 version_added: 0.1.0
 description:
   - Reads Flink's leader for a cluster-id from ZooKeeper in every layout since Flink 1.0, decodes the address and the
@@ -13,6 +13,8 @@ description:
     compares with what each JobManager answers over REST.
   - Up to Flink 1.14 each component has a leader of its own. There the dispatcher's owner counts as the leader; the REST
     server's stands in RV(components).
+  - With another O(kind) it reads who leads HDFS, YARN, Kafka in ZooKeeper mode, or whatever uses a latch or one ephemeral node, and
+    returns the same. There it compares nodes alone.
   - That nobody leads is a verdict, not a failure. The module fails when ZooKeeper cannot be asked, and when what it was
     told to wait for does not come.
   - Reads only. Run it on a host that reaches ZooKeeper and the JobManagers' REST ports.
@@ -22,10 +24,26 @@ extends_documentation_fragment:
   - streamquorum.ha.zookeeper_connection.servers
   - streamquorum.ha.attributes.reads
 options:
-  cluster_id:
-    description: Value of C(high-availability.cluster-id).
+  kind:
+    description:
+      - What elects. V(hdfs) is the NameNode that a ZKFC made active, V(yarn) the active ResourceManager, V(kafka) the controller of
+        brokers in ZooKeeper mode.
+      - V(latch) is any node whose children have sequence numbers, of which the lowest leads (Curator, kazoo); V(ephemeral) is a node
+        that is there as long as somebody leads.
     type: str
-    required: true
+    choices: [flink, hdfs, yarn, kafka, latch, ephemeral]
+    default: flink
+  path:
+    description:
+      - Where it elects. Of V(flink), the cluster's node, in place of O(cluster_id) and O(path_root).
+      - Of V(hdfs), C(/hadoop-ha/NAMESERVICE); of V(yarn), C(/yarn-leader-election/CLUSTER-ID); of V(kafka), the chroot of its brokers, V(/)
+        for none; else the latch or the node itself.
+    type: str
+    default: ""
+  cluster_id:
+    description: Value of C(high-availability.cluster-id). It or O(path) is needed.
+    type: str
+    default: ""
   path_root:
     description: Value of C(high-availability.zookeeper.path.root).
     type: str
@@ -123,6 +141,13 @@ EXAMPLES = r"""
     wait_timeout: 120
   register: __flink_ha_leader
 
+- name: Which NameNode is active
+  streamquorum.ha.leader_znode:
+    servers: [zk1.example.org:2181]
+    kind: hdfs
+    path: /hadoop-ha/nameservice1
+  register: __namenode
+
 - name: After the leader was stopped, wait for another one
   streamquorum.ha.leader_znode:
     servers: [zk1.example.org:2181]
@@ -133,7 +158,7 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description:
-    - V(led), the znodes agree with each other and with REST; V(leaderless), nobody leads; V(inconsistent), they
+    - V(led), the znodes agree with each other and, of Flink, with REST; V(leaderless), nobody leads; V(inconsistent), they
       contradict one another. After a crash of the leader that is so until its ZooKeeper session times out.
     - A contradiction was seen twice, one O(poll_interval) apart.
   type: str
@@ -150,7 +175,9 @@ leader:
   returned: always
   contains:
     address:
-      description: Its REST address. Up to Flink 1.14 it can be the dispatcher's address instead, then O(ignore:port) is 0.
+      description:
+        - Its REST address. Up to Flink 1.14 it can be the dispatcher's address instead, then O(ignore:port) is 0.
+        - Of another O(kind), host:port where the node tells them; else what it tells, such as C(rm1).
       type: str
       sample: http://jm1.example.org:8081
     host:
@@ -160,7 +187,7 @@ leader:
       description: REST port; 0 where only the host is known.
       type: int
     session_id:
-      description: UUID of this leadership; empty where the leader wrote none.
+      description: UUID of this leadership; empty where the leader wrote none. Of another O(kind), the transaction that made the leader's node.
       type: str
     owner:
       description: ZooKeeper session that owns the leader's node, as ZooKeeper writes it.
@@ -171,7 +198,9 @@ components:
   type: dict
   returned: always
 contenders:
-  description: JobManagers that stand in the election, the leader among them.
+  description:
+    - JobManagers that stand in the election, the leader among them.
+    - Of another O(kind), the children of the latch, or the brokers of Kafka; V(1) where nobody but the leader leaves a node.
   type: int
   returned: always
 layout:
@@ -207,7 +236,7 @@ satisfied:
   type: bool
   returned: always
 cluster_path:
-  description: The cluster's node in ZooKeeper.
+  description: The node in ZooKeeper at which it elects.
   type: str
   returned: always
 duration_ms:
@@ -239,7 +268,10 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.layou
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.verdict import (
     INCONSISTENT,
+    LEADERLESS,
+    LED,
     Expectation,
+    Leader,
     Report,
     WaitCondition,
     judge,
@@ -253,6 +285,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import 
     RestAccess,
     RestReader,
 )
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import elections
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     Connection,
     Server,
@@ -266,17 +299,36 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors i
 )
 
 Ask = Callable[[Sequence[str], bool], list[Answer]]
+#: What Flink's own options are for; the other kinds of elections stand in module_utils/zookeeper/elections.py.
+FLINK = "flink"
 
 
-class LeaderWatch:
-    """Reads znodes and REST until the condition is met, or its time is over.
+class FlinkElection:
+    """Reads who leads a Flink cluster, from its znodes and over REST.
 
     Args:
-        connect: opens a ZooKeeper session.
         ask: asks JobManagers by their REST addresses, for their RPC addresses too where True.
         resolve: addresses of a host name.
         path: the cluster's node.
         expected: what is known of the cluster.
+    """
+
+    def __init__(self, ask: Ask, resolve: Resolve, path: str, expected: Expectation) -> None:
+        self._ask, self._resolve, self._path, self._expected = ask, resolve, path, expected
+
+    def __call__(self, session: ZnodeReader) -> Report:
+        election = read_election(session, self._path)
+        answers = self._ask([str(each) for each in self._expected.job_managers], needs_rpc(election, self._expected))
+        return judge(election, answers, self._expected, self._resolve)
+
+
+class LeaderWatch:
+    """Reads who leads until the condition is met, or its time is over.
+
+    Args:
+        connect: opens a ZooKeeper session.
+        look: reads who leads through a session.
+        resolve: addresses of a host name.
         condition: what to wait for.
         wait_timeout: seconds to wait at most.
         interval: seconds between two readings.
@@ -287,10 +339,8 @@ class LeaderWatch:
     def __init__(
         self,
         connect: Callable[[], AbstractContextManager[ZnodeReader]],
-        ask: Ask,
+        look: Callable[[ZnodeReader], Report],
         resolve: Resolve,
-        path: str,
-        expected: Expectation,
         condition: WaitCondition,
         wait_timeout: float,
         interval: float,
@@ -298,10 +348,8 @@ class LeaderWatch:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._connect = connect
-        self._ask = ask
+        self._look = look
         self._resolve = resolve
-        self._path = path
-        self._expected = expected
         self._condition = condition
         self._wait_timeout = wait_timeout
         self._interval = interval
@@ -349,11 +397,6 @@ class LeaderWatch:
 
         return poll(lambda: self._look(session), until, self._interval, self._clock, self._sleep)
 
-    def _look(self, session: ZnodeReader) -> Report:
-        election = read_election(session, self._path)
-        answers = self._ask([str(each) for each in self._expected.job_managers], needs_rpc(election, self._expected))
-        return judge(election, answers, self._expected, self._resolve)
-
 
 def resolver(seconds: float, lookup: Callable[..., list[Any]] = socket.getaddrinfo) -> Resolve:
     """Resolves names with this host's resolver, each once and within the limit; no addresses where that fails."""
@@ -387,6 +430,37 @@ def kept_jobs(connect: Callable[[], AbstractContextManager[ZnodeReader]], path: 
         return read_jobs(session, path)
 
 
+def elected_at(params: Mapping[str, Any]) -> str:
+    """The node at which it elects.
+
+    Raises:
+        ValueError: no node is given, or it can be none.
+    """
+    if params["kind"] == FLINK and not params["path"]:
+        return cluster_path(params["path_root"], params["cluster_id"])
+    if params["cluster_id"] or not params["path"].startswith("/"):
+        raise ValueError(f"kind {params['kind']} takes a path that begins with a slash, and no cluster_id beside it")
+    return str(params["path"]).rstrip("/") or "/"
+
+
+def other(found: elections.Election) -> Report:
+    """An election that is not Flink's, in the shape of one."""
+    verdict = INCONSISTENT if found.wrong else LED if found.owner else LEADERLESS
+    leader = Leader(found.address, found.host, found.port, found.leadership, found.owner)
+    return Report(
+        verdict=verdict,
+        reasons=[told for told in (found.wrong, found.absent) if told],
+        leader=leader if verdict == LED else Leader(),
+        components={},
+        contenders=found.contenders,
+        layout="",
+        rest=[],
+        foreign=False,
+        task_managers=None,
+        task_managers_expected=0,
+    )
+
+
 def job_manager(given: Mapping[str, Any]) -> JobManager:
     """An entry of O(job_managers).
 
@@ -401,7 +475,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **connection_argument_spec(),
-            "cluster_id": {"type": "str", "required": True},
+            "kind": {"type": "str", "choices": [FLINK, *elections.KINDS], "default": FLINK},
+            "path": {"type": "str", "default": ""},
+            "cluster_id": {"type": "str", "default": ""},
             "path_root": {"type": "str", "default": DEFAULT_ROOT},
             "flink_version": {"type": "str", "default": ""},
             "job_managers": {
@@ -435,7 +511,7 @@ def main() -> None:
                 raise ValueError(f"{name} is {params[name]}: it must be more than 0 seconds")
         connection = Connection.from_params(params)
         access = RestAccess.load(params["rest_access_path"])
-        path = cluster_path(params["path_root"], params["cluster_id"])
+        path = elected_at(params)
         expected = Expectation(
             job_managers=tuple(job_manager(each) for each in params["job_managers"]),
             release=parse_release(params["flink_version"]) if params["flink_version"] else None,
@@ -453,12 +529,11 @@ def main() -> None:
     except ValueError as error:
         module.fail_json(msg=f"leader_znode cannot start: {error}")
     resolve = resolver(params["timeout"])
+    flink = FlinkElection(RestReader(params["rest_timeout"], access.get).ask, resolve, path, expected)
     watch = LeaderWatch(
         connection.session,
-        RestReader(params["rest_timeout"], access.get).ask,
+        flink if params["kind"] == FLINK else lambda session: other(elections.read(session, params["kind"], path)),
         resolve,
-        path,
-        expected,
         condition,
         params["wait_timeout"],
         params["poll_interval"],
@@ -484,8 +559,8 @@ def main() -> None:
     }
     if condition.waits and missing:
         module.fail_json(
-            msg=f"Flink's leader under {path}: after {params['wait_timeout']:g} s, {'; '.join([*missing, *report.reasons])}. "
-            "The JobManagers' own logs say why they do not take over.",
+            msg=f"The leader of {params['kind']} under {path}: after {params['wait_timeout']:g} s, "
+            f"{'; '.join([*missing, *report.reasons])}. The logs of those that stand in the election say why they do not take over.",
             **result,
         )
     module.exit_json(**result)

@@ -46,7 +46,7 @@ def version_key(text):
 
 
 #: Modules that a play of somebody else's may use: they say how a cluster is, or who may do what in it.
-PUBLIC = {"flink_job_info", "leader_znode", "znode_acl", "zookeeper_quorum"}
+PUBLIC = {"flink_job_info", "leader_znode", "znode_acl", "znode_elections", "zookeeper_quorum"}
 
 
 def test_a_module_says_since_when_it_is_there_what_its_modes_do_and_whose_it_is():

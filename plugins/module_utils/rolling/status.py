@@ -12,8 +12,20 @@ WIDTH = 92
 #: Longest name of a job in the table; status_json has it whole.
 NAME = 24
 
+#: What elects, for people.
+SYSTEMS = {
+    "flink": "Flink",
+    "hdfs": "HDFS",
+    "yarn": "YARN",
+    "kafka": "Kafka",
+    "latch": "the latch",
+    "ephemeral": "the node",
+}
+
 #: Where the roles note the answers of the verification modules; of Flink a loop's, one for each cluster.
 QUORUM, LEADER, JOBS = "zookeeper_verdict", "flink_ha_leader", "flink_ha_jobs"
+#: The same of zookeeper_clients.
+CLIENTS = "zookeeper_client_leaders"
 
 #: What Ansible adds to an answer.
 INTERNAL = ("invocation", "changed", "failed", "item", "ansible_loop_var", "attempts")
@@ -23,6 +35,15 @@ NOT_ASKED = ["Flink: not asked"]
 Found = Mapping[str, Any]
 
 
+def place(client: Mapping[str, Any]) -> str:
+    """A system that elects in the ensemble, for people.
+
+    Args:
+        client: kind and path.
+    """
+    return f"{SYSTEMS[client['kind']]} at {client['path']}"
+
+
 def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> dict[str, Any]:
     """What was answered in this run, by whichever host asked.
 
@@ -30,13 +51,15 @@ def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> 
         zookeeper: the answer of `zookeeper_quorum`; empty where it was not asked.
         clusters: of each Flink cluster that was asked, flink (answer of `leader_znode`), jobs (answer of `flink_job_info`; empty where
             it was not asked) and workers (addresses of its TaskManagers in the inventory).
+        clients: answers of `leader_znode` for zookeeper_clients; one that could not be asked has `msg`, and no verdict.
         unasked: why others could not be asked, each in a sentence.
     """
-    found: dict[str, Any] = {"zookeeper": {}, "clusters": [], "unasked": []}
+    found: dict[str, Any] = {"zookeeper": {}, "clusters": [], "clients": [], "unasked": []}
     for host in hosts:
         given = hostvars[host]
         if "verdict" in (given.get(QUORUM) or {}):
             found["zookeeper"] = found["zookeeper"] or given[QUORUM]
+        found["clients"] = found["clients"] or (given.get(CLIENTS) or {}).get("results", [])
         leaders = (given.get(LEADER) or {}).get("results", [])
         found["clusters"] = found["clusters"] or _clusters(leaders, (given.get(JOBS) or {}).get("results", []))
         found["unasked"] = found["unasked"] or [
@@ -94,16 +117,27 @@ def _cluster(answer: Mapping[str, Any], found: Found) -> str:
 
 
 def healthy(found: Found) -> bool:
-    """Whether the ensemble is healthy, and each Flink cluster that was asked is led as expected, with every JobManager in its place
-    and every job read."""
+    """Whether the ensemble is healthy, each system that is named as its client is led, and each Flink cluster that was asked is led as
+    expected, with every JobManager in its place and every job read."""
     return (
         found["zookeeper"].get("verdict") == "healthy"
         and not found["unasked"]
+        and not _leaderless(found["clients"])
         and all(
             each["flink"]["satisfied"] and not missing_job_managers(each["flink"]) and not _unread(each["jobs"])
             for each in found["clusters"]
         )
     )
+
+
+def _leaderless(clients: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which systems that elect in the ensemble are not led, in words."""
+    told = []
+    for each in clients:
+        if each.get("verdict") != "led":
+            why = "; ".join(each.get("reasons", [])) or each.get("msg") or "it could not be asked"
+            told.append(f"{place(each['item'])}: {each.get('verdict', 'not asked')}: {why}")
+    return told
 
 
 def _unread(jobs: Mapping[str, Any]) -> list[str]:
@@ -139,7 +173,13 @@ def summary(found: Found) -> dict[str, Any]:
     """What `status_json` holds: the verdicts with all their facts. `flink` and `jobs` are those of the first cluster."""
     clusters = [{"flink": _facts(each["flink"]), "jobs": _facts(each["jobs"])} for each in found["clusters"]]
     first = clusters[0] if clusters else {"flink": {}, "jobs": {}}
-    return {"healthy": healthy(found), "zookeeper": _facts(found["zookeeper"]), **first, "flink_clusters": clusters}
+    return {
+        "healthy": healthy(found),
+        "zookeeper": _facts(found["zookeeper"]),
+        **first,
+        "flink_clusters": clusters,
+        "zookeeper_clients": [{**each["item"], **_facts(each)} for each in found["clients"]],
+    }
 
 
 def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +188,7 @@ def _facts(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def ensemble_text(answer: Mapping[str, Any]) -> str:
     """The ensemble alone, in the lines of `status_text`."""
-    return status_text({"zookeeper": answer, "clusters": [], "unasked": []})
+    return status_text({"zookeeper": answer, "clusters": [], "clients": [], "unasked": []})
 
 
 def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str] = ()) -> str:
@@ -161,6 +201,7 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
     """
     quorum, clusters = found["zookeeper"], found["clusters"]
     wrong = [*(f"{host} cannot be reached over SSH" for host in unreached), *_reasons(quorum), *found["unasked"]]
+    wrong += _leaderless(found["clients"])
     for each in clusters:
         told = [*missing_job_managers(each["flink"]), *_reasons(each["flink"]), *_unread(each["jobs"])]
         wrong += [reason if len(clusters) == 1 else f"{_cluster(each['flink'], found)}: {reason}" for reason in told]
@@ -168,6 +209,7 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
         [line for reason in wrong for line in _wrapped("! ", reason)],
         _ensemble_lines(quorum),
         _servers(quorum),
+        _others(found["clients"]),
         *([part for each in clusters for part in _cluster_parts(each, found)] or [NOT_ASKED]),
         [line for hint in hints for line in _wrapped("", hint)],
     ]
@@ -193,6 +235,21 @@ def _servers(answer: Mapping[str, Any]) -> list[str]:
     if not answer:
         return []
     return _table(("id", "server", "mode", "zxid", "outstanding", "release"), map(_server, answer["servers"]))
+
+
+def _others(clients: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not clients:
+        return []
+    rows = [
+        (
+            each["item"]["kind"],
+            each["item"]["path"],
+            each.get("leader", {}).get("address") or "none",
+            each.get("contenders", "-"),
+        )
+        for each in clients
+    ]
+    return _table(("system", "elects at", "leader", "candidates"), rows)
 
 
 def _job_managers(answer: Mapping[str, Any]) -> list[str]:

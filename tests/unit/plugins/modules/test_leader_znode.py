@@ -77,10 +77,13 @@ class Clock:
 def watch(ensemble, clock, wish=None, answers=(GOOD, GOOD), timeout=10.0, **expected):
     return module.LeaderWatch(
         ensemble.connect,
-        lambda bases, with_rpc: list(answers)[: len(bases)],
+        module.FlinkElection(
+            lambda bases, with_rpc: list(answers)[: len(bases)],
+            lambda host: set(),
+            "/flink/demo",
+            verdict.Expectation(**expected),
+        ),
         lambda host: set(),
-        "/flink/demo",
-        verdict.Expectation(**expected),
         wish or verdict.WaitCondition(),
         timeout,
         0.5,
@@ -161,10 +164,8 @@ def test_asks_each_job_manager():
     expected = verdict.Expectation(job_managers=job_managers)
     module.LeaderWatch(
         Ensemble(LED).connect,
-        ask,
+        module.FlinkElection(ask, lambda h: set(), "/flink/demo", expected),
         lambda h: set(),
-        "/flink/demo",
-        expected,
         verdict.WaitCondition(),
         1,
         1,
@@ -324,10 +325,13 @@ def test_waits_for_a_job_manager_that_serves_later():
     statuses = iter([flink_rest.Answer(503), flink_rest.Answer(0), GOOD])
     found = module.LeaderWatch(
         Ensemble(LED).connect,
-        lambda bases, with_rpc: [GOOD, next(statuses)],
+        module.FlinkElection(
+            lambda bases, with_rpc: [GOOD, next(statuses)],
+            lambda host: set(),
+            "/flink/demo",
+            verdict.Expectation(job_managers=(ONE, TWO)),
+        ),
         lambda host: set(),
-        "/flink/demo",
-        verdict.Expectation(job_managers=(ONE, TWO)),
         verdict.WaitCondition(serving=(str(ONE), str(TWO))),
         10.0,
         0.5,

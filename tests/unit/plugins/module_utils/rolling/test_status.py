@@ -69,7 +69,10 @@ def test_without_jobs_or_an_answer_there_is_no_table():
     assert "job name state restarts checkpoint" not in lines(ANSWER | {"jobs": []})
     assert "TaskManager slots free" not in lines(ANSWER | {"reachable": False})
     assert "TaskManager slots free" not in lines({})
-    assert status.status_text({"zookeeper": {}, "clusters": [], "unasked": []}).splitlines()[-1] == "Flink: not asked"
+    assert (
+        status.status_text({"zookeeper": {}, "clusters": [], "clients": [], "unasked": []}).splitlines()[-1]
+        == "Flink: not asked"
+    )
 
 
 def test_trap_55_jobs_that_were_not_read_are_not_well():
@@ -93,6 +96,7 @@ def cluster(leader, jobs, workers=()):
     """What `answers` gives of a healthy ensemble with one cluster."""
     return {
         "zookeeper": {"verdict": "healthy"},
+        "clients": [],
         "unasked": [],
         "clusters": [{"flink": leader, "jobs": jobs, "workers": list(workers)}],
     }
@@ -178,7 +182,7 @@ def test_clusters_of_one_inventory_are_told_apart():
         "jobs": ANSWER | {"complete": True},
         "workers": [],
     }
-    found = {"zookeeper": {"verdict": "healthy"}, "clusters": [well, ill], "unasked": []}
+    found = {"zookeeper": {"verdict": "healthy"}, "clusters": [well, ill], "clients": [], "unasked": []}
     assert status.healthy(found) is False
     assert status.healthy(found | {"clusters": [well, well]}) is True
     text = status.status_text(found | {"zookeeper": {}})
