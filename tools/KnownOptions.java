@@ -9,8 +9,8 @@ import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 
 /**
- * Prints the options that a release of Flink reads from its configuration: a key or an older name of it on each line. Its argument is the
- * directory lib/ of the release.
+ * Prints the options that a release of Flink reads from its configuration: a key or an older name of it on each line; then the release of
+ * the ZooKeeper server in its archive. Its argument is the directory lib/ of the release.
  */
 public class KnownOptions {
     public static void main(String[] args) throws Exception {
@@ -33,6 +33,12 @@ public class KnownOptions {
             }
         }
         keys.forEach(System.out::println);
+        Class<?> server = loader.loadClass("org.apache.flink.shaded.zookeeper3.org.apache.zookeeper.version.Info");
+        System.out.printf("server=%s.%s.%s%n", number(server, "MAJOR"), number(server, "MINOR"), number(server, "MICRO"));
+    }
+
+    private static Object number(Class<?> type, String name) throws Exception {
+        return type.getField(name).get(null);
     }
 
     private static void collect(Class<?> type, Class<?> option, TreeSet<String> keys) throws Exception {

@@ -1,5 +1,7 @@
 """`make known-options`: collects roles/flink_ha/files/known_options.txt from the releases themselves, those of the table, by their bundle.
 
+It ends with an error where the table names another ZooKeeper server than a release brings.
+
 Each class of options is loaded, and its constants are read, so that what is told is what the release compares a key with.
 """
 
@@ -26,6 +28,8 @@ DEAD = {
     **dict.fromkeys(("latch", "leader", "checkpoints", "checkpoint-counter", "mesos-workers"), "1.13"),
     "running-registry": "1.14",
 }
+#: The server of releases whose row names none: it is not started.
+OLD_SERVER = "3.4.14"
 HEAD = """\
 # Options that Flink itself reads, each with the first and the last minor release of vars/main/releases.yml that does, for the refusal of
 # misspelt and dead keys. The first one there means: that one or before. Collected from the releases themselves by `make known-options`.
@@ -36,8 +40,8 @@ def minor(version: str) -> str:
     return version.rpartition(".")[0]
 
 
-def collected(version: str, classes: str) -> set[str]:
-    """Keys that a release has.
+def collected(version: str, classes: str) -> tuple[set[str], str]:
+    """Keys that a release has, and the ZooKeeper server in its archive.
 
     Args:
         version: the release, whose archive is in the bundle.
@@ -56,7 +60,8 @@ def collected(version: str, classes: str) -> set[str]:
         subprocess.run(["tar", "-xzf", archive, "-C", folder, "--wildcards", "*/lib/*.jar"], check=True)
         command = ["java", "-cp", classes, "KnownOptions", f"{folder}/flink-{version}/lib"]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {key for key in printed.split() if KEY.match(key) or key in SINGLE}
+    *keys, server = printed.split()
+    return {key for key in keys if KEY.match(key) or key in SINGLE}, server.removeprefix("server=")
 
 
 def spans(keys: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, str]]:
@@ -81,8 +86,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as classes:
         subprocess.run(["javac", "-d", classes, ROOT / "tools/KnownOptions.java"], check=True)
         for release, version in newest.items():
-            keys[release] = collected(version, classes)
-            print(f"{version}: {len(keys[release])} options", file=sys.stderr)
+            keys[release], server = collected(version, classes)
+            print(f"{version}: {len(keys[release])} options, ZooKeeper {server}", file=sys.stderr)
+            told = next(each for each in table if each["version"] == version).get("zookeeper_server", OLD_SERVER)
+            if told != server:
+                raise SystemExit(
+                    f"vars/main/releases.yml says ZooKeeper {told} of Flink {version}, which brings {server}."
+                )
     lines = [f"{name} {first} {last}\n" for name, (first, last) in sorted(spans(keys).items())]
     (ROLE / "files/known_options.txt").write_text(HEAD + "".join(lines))
 

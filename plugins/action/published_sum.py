@@ -19,9 +19,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables, name = task_vars or {}, str(self._task.args["name"])
-        prefix = release_source.PREFIXES[name]
-        names = [f"{prefix}_{each}" for each in ("version", "releases", "install_method", *release_source.INPUTS)]
-        given = role_inputs.values(names, self._templar, variables)
+        given = role_inputs.values(release_source.variables(name), self._templar, variables)
         states = [
             role_inputs.registered(variables["hostvars"], host, self._task.args["state"])
             for host in variables["ansible_play_hosts"]
@@ -45,7 +43,7 @@ class ActionModule(ActionBase):
         if not published.to_ask(source, markers, str(given.get(f"{name}_install_method", "archive"))):
             return known, ""
         archive = str(source["archive"])
-        found, url = published_sums.ask(name, str(source["version"]), archive)
+        found, url = published_sums.ask(str(source["name"]), str(source["version"]), archive)
         if not self._task.check_mode:
             published_sums.record(path, archive, found, url)
         return known | {archive: found}, f"{archive} has the sum {found}, as {url} says. Recorded in {path}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import diagnostics, groups, jobs, lease
+from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import diagnostics, groups, jobs, leaders, lease
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import rolls
 
 
@@ -18,6 +18,7 @@ class FilterModule:
             "jobs_left": jobs.jobs_left,
             "journal_tail": diagnostics.journal_tail,
             "lease_refusal": lease.refusal,
+            "moved_leaders": leaders.moved,
             "rolling_after": groups.after,
             "rolling_pending": rolls.pending,
             "rolling_title": groups.title,

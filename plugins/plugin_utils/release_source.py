@@ -49,7 +49,14 @@ def told_source(releases: Sequence[Mapping[str, Any]], name: str, version: str, 
     try:
         return release_source(releases, name, version, **inputs)
     except AnsibleFilterError as error:
-        return {"archive": "", "sources": [], "sha512": "", "problems": [error.message]}
+        return {
+            "name": name,
+            "version": version,
+            "archive": "",
+            "sources": [],
+            "sha512": "",
+            "problems": [error.message],
+        }
 
 
 #: Prefix of the role's variables, by product.
@@ -64,6 +71,19 @@ INPUTS = {
 }
 
 
+#: Inputs of the role that say which release is installed, and by what means.
+CHOICE = {"zookeeper": ("version", "install_method", "flink_version"), "flink": ("version",)}
+
+
+def variables(name: str) -> list[str]:
+    """Names of the variables of a role that `of_role` goes by."""
+    prefix = PREFIXES[name]
+    return [
+        *(f"{each}_releases" for each in PREFIXES.values()),
+        *(f"{prefix}_{each}" for each in (*CHOICE[name], *INPUTS)),
+    ]
+
+
 def of_role(name: str, given: Mapping[str, Any], sums: Mapping[str, str] | None, reason: str = "") -> dict[str, Any]:
     """Where the archive that a role's variables ask for comes from, as `told_source` says it.
 
@@ -74,10 +94,12 @@ def of_role(name: str, given: Mapping[str, Any], sums: Mapping[str, str] | None,
         reason: why none was to be had; empty where nobody asked.
     """
     prefix = PREFIXES[name]
+    # An ensemble's server may come in the archive of Flink.
+    product = "flink" if given.get(f"{prefix}_install_method") == "flink" else name
     return told_source(
-        given[f"{prefix}_releases"],
-        name,
-        str(given[f"{prefix}_version"]),
+        given[f"{PREFIXES[product]}_releases"],
+        product,
+        str(given[f"{prefix}_version" if product == name else f"{prefix}_flink_version"]),
         published=sums,
         unpublished=reason,
         variable_prefix=prefix,

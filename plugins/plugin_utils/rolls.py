@@ -119,7 +119,8 @@ class _Run:
             if noted:
                 # /orders and orders are one path in ZooKeeper.
                 name = noted["cluster"]["cluster_id"].strip("/")
-                cluster = found.setdefault(name, {**noted["cluster"], "name": name, "lives": False, "tolerates": {}})
+                own = {"name": name, "path": f"{noted['cluster']['path_root']}/{name}", "lives": False, "tolerates": {}}
+                cluster = found.setdefault(name, {**noted["cluster"], **own})
                 cluster["tolerates"][host] = noted["tolerates"]
                 cluster["lives"] |= any(each["live"] for each in noted["members"] if each["kind"] == JOB_MANAGER)
         return list(found.values())

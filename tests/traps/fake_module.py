@@ -75,7 +75,10 @@ def host_state(me, given, _check):
         "contents": contents,
         "lines": {path: [] for path in given.get("lines", {})},
         "holds": {path: {} for path in given.get("holds", {})},
-        "matches": dict.fromkeys(given.get("matches", {}), me["snapshots"]),
+        "matches": {
+            path: (["flink-jobmanager-gc.log"] if me.get("ran", True) else []) if path == "/var/log/flink" else me["snapshots"]
+            for path in given.get("matches", {})
+        },
         "properties": {path: {} for path in given.get("properties", {})},
         "resolved": {name: me.get("resolved", {}).get(name, ["192.0.2.1"]) for name in given["resolve"]},
         "accounts": {
@@ -179,6 +182,12 @@ def flink():
 
 
 def leader_znode(_me, given, _check):
+    if given.get("kind", "flink") != "flink":
+        owner = json.loads((WORLD / "others.json").read_text()).get(given["path"])
+        if owner is None:
+            return {"failed": True, "msg": "not permitted."}
+        leader = {"address": f"who owns {owner}", "host": "", "port": 0, "session_id": owner, "owner": owner}
+        return {"verdict": "led", "reasons": [], "leader": leader, "cluster_path": given["path"], "contenders": 1}
     if not (WORLD / "flink.json").exists():  # no Flink runs in this world
         return {
             "verdict": "leaderless", "reasons": [], "foreign": False, "cluster_path": "/flink/test", "jobs": [], "rest": [],
@@ -210,6 +219,10 @@ def leader_znode(_me, given, _check):
     if missing:
         reply |= {"failed": True, "msg": f"JobManager {missing[0]} does not serve"}
     return reply
+
+
+def znode_elections(_me, _given, _check):
+    return {"elections": [], "unwatched": [], "left_out": []}
 
 
 def flink_job_info(_me, given, _check):

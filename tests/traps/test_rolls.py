@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -262,3 +263,38 @@ def test_trap_37_a_roll_by_itself_or_of_a_part_is_refused(world):
     assert code != 0, output
     assert world.calls() == []
     assert "These hosts were not read in this run, so nothing is rolled: zk3, zk2" in output
+
+
+@pytest.mark.parametrize(("accepted", "steps"), [(False, ["zk1"]), (True, ["zk1", "zk2", "zk3"])])
+def test_trap_73_a_roll_stops_where_another_system_got_another_leader(world, accepted, steps):
+    """By zookeeper_clients; without the switch, the next member is not touched."""
+    path = "/hadoop-ha/ns1"
+    world.inventory["all"]["children"]["zookeeper"]["vars"] = {"zookeeper_clients": [{"kind": "hdfs", "path": path}]}
+    (world.folder / "others.json").write_text(json.dumps({path: "0x1"}))
+    world.event("after", "service_step", "zk1", write={"others.json": json.dumps({path: "0x2"})})
+    code, output = world.run("site.yml", *(("-e", "rolling_accept_moved_leaders=true") if accepted else ()))
+    assert (code == 0) == accepted, output
+    assert world.stepped() == steps
+    told = "HDFS at /hadoop-ha/ns1, which who owns 0x1 led, is led by who owns 0x2 anew"
+    assert (told in output) == (not accepted), output
+
+
+@pytest.mark.parametrize(
+    ("searched", "asked", "switch", "goes_on"),
+    [(False, False, "", True), (True, False, "", False), (True, False, "rolling_accept_moved_leaders=true", True)],
+    ids=["no session", "one cannot be read", "one cannot be read, accepted"],
+)
+def test_trap_73_an_ensemble_that_cannot_be_asked_is_rolled_and_one_client_that_cannot_is_not_passed_over(
+    world, searched, asked, switch, goes_on
+):
+    """Without a quorum nobody leads, and the roll is what brings it back."""
+    path = "/hadoop-ha/ns1"
+    world.inventory["all"]["children"]["zookeeper"]["vars"] = {"zookeeper_clients": [{"kind": "hdfs", "path": path}]}
+    (world.folder / "others.json").write_text(json.dumps({path: "0x1"} if asked else {}))
+    if not searched:
+        world.event("before", "znode_elections", "zk3", reply={"failed": True, "msg": "no session"})
+    code, output = world.run("site.yml", *(("-e", switch) if switch else ()))
+    assert (code == 0) == goes_on, output
+    assert bool(world.stepped()) == goes_on
+    assert ("Who else leads here is not known. no session" in output) == (not searched)
+    assert ("Whether a step moves its leader would not be seen" in output) == (not goes_on)

@@ -129,7 +129,7 @@ class World:
                         "running": each["generation"], "process": each["process"], "restart_asked": each["restart"].strip(),
                     },
                     "ensemble": {
-                        "members": ends, "standalone": False, "kazoo_path": "/nowhere.zip", "timeout": 5,
+                        "members": ends, "standalone": False, "kazoo_path": "/nowhere.zip", "timeout": 5, "clients": [],
                     },
                 },
             }  # fmt: skip

@@ -83,7 +83,7 @@ def to_ask(source: Mapping[str, object], markers: Iterable[str], method: str = "
         markers: text of each host's marker of this release; empty where it is not installed.
         method: how it is installed.
     """
-    if source["sha512"] or not source["archive"] or method != "archive":
+    if source["sha512"] or not source["archive"] or method == "package":
         return False
     name, version = str(source["name"]), str(source["version"])
     return not all(release_installed(each, name, version, "") for each in markers)

@@ -19,6 +19,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostSt
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import java, render
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.installation import shell
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 
 Entry = Mapping[str, Any]
@@ -135,7 +136,7 @@ def _command(inputs: Inputs, tables: Tables, host: HostState) -> str:
         java_home=java(inputs, tables, host)["home"],
         client_options=[f"-D{option}" for option in options],
         # What an operator types follows what runs.
-        shell=f"{inputs.link if _link(inputs, host) else f'{inputs.current}/release'}/bin/zkCli.sh",
+        shell=shell(inputs, inputs.link if _link(inputs, host) else f"{inputs.current}/release"),
         address=inputs.address,
         port=inputs.given[f"zookeeper_{'secure_' if secure else ''}client_port"],
     )

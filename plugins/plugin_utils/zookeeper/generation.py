@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access
@@ -13,6 +12,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostSt
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.installation import Installation, installation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 
 #: How an installation logs: the file of its settings, and the Java options that name it.
@@ -22,6 +22,10 @@ LOGGING = {
         ("-Dlog4j.configuration=file:$generation/log4j.properties", "-Dzookeeper.jmx.log4j.disable=true"),
     ),
     "logback": ("logback.xml", ("-Dlogback.configurationFile=$generation/logback.xml",)),
+    "log4j2": (
+        "log4j2.properties",
+        ("-Dlog4j.configurationFile=file:$generation/log4j2.properties", "-Dzookeeper.jmx.log4j.disable=true"),
+    ),
 }
 
 
@@ -36,11 +40,12 @@ def generation(inputs: Inputs, tables: Tables, peers: Peers, host: HostState) ->
     Raises:
         ConfigError: zoo.cfg cannot be written; the text names the key.
     """
-    log_file, log_options = LOGGING[_release(inputs, tables, host)["logging"]]
+    server = installation(inputs, tables, host)
+    log_file, log_options = LOGGING[server.logging]
     jaas = config.jaas_text(inputs, peers)
     files = {
         "zoo.cfg": _zoo_cfg(inputs, tables, peers, host),
-        "start": {"content": _start(inputs, tables, host, log_options, bool(jaas)), "mode": "0755"},
+        "start": {"content": _start(inputs, tables, host, server, log_options, bool(jaas)), "mode": "0755"},
         "unit": {"content": _unit(inputs, tables, host), "mode": "0644"},
         log_file: {"content": _log_settings(inputs, tables, log_file), "mode": "0644"},
     }
@@ -50,20 +55,6 @@ def generation(inputs: Inputs, tables: Tables, peers: Peers, host: HostState) ->
     if inputs.log_group:
         files["log-access.conf"] = {"content": log_access.rules(inputs.log_dir, inputs.log_group), "mode": "0644"}
     return Generation(files, {"release": inputs.release_dir})
-
-
-def _release(inputs: Inputs, tables: Tables, host: HostState) -> Mapping[str, Any]:
-    """Upstream's release, or the distribution's package: that one logs in another way than upstream's."""
-    return tables.packages[host.platform] if inputs.by_package else release(inputs, tables)
-
-
-def release(inputs: Inputs, tables: Tables) -> Mapping[str, Any]:
-    """What the table of releases says of the wanted one.
-
-    Raises:
-        StopIteration: it has none such; the inventory was refused before.
-    """
-    return next(each for each in tables.releases if each["version"] == inputs.version)
 
 
 def java(inputs: Inputs, tables: Tables, host: HostState) -> dict[str, Any]:
@@ -78,12 +69,18 @@ def _zoo_cfg(inputs: Inputs, tables: Tables, peers: Peers, host: HostState) -> d
     return {"mode": "0640", "secret_content" if secret else "content": text}
 
 
-def _start(inputs: Inputs, tables: Tables, host: HostState, log_options: tuple[str, ...], authenticates: bool) -> str:
+def _start(
+    inputs: Inputs,
+    tables: Tables,
+    host: HostState,
+    server: Installation,
+    log_options: tuple[str, ...],
+    authenticates: bool,
+) -> str:
     plan = java(inputs, tables, host)
     logs = java_logs.options(
         int(plan["major"]), inputs.log_dir, "zookeeper", inputs.log_max_mb, inputs.log_files, inputs.heap_dump
     )
-    jars = tables.packages[host.platform]["jars"] if inputs.by_package else []
     return render(
         tables,
         "start",
@@ -92,7 +89,8 @@ def _start(inputs: Inputs, tables: Tables, host: HostState, log_options: tuple[s
         java_options=[*logs, *inputs.java_opts, *inputs.java_opts_extra],
         logging_options=log_options,
         authenticates=authenticates,
-        classpath=":".join(f"/usr/share/java/{jar}.jar" for jar in jars) or "$generation/release/lib/*",
+        classpath=server.classpath,
+        shaded=server.shaded,
     )
 
 

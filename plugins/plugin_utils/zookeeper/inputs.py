@@ -10,7 +10,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 
 PREFIX = "zookeeper_"
-ARCHIVE, PACKAGE = "archive", "package"
+ARCHIVE, PACKAGE, FLINK = "archive", "package", "flink"
 #: Where the distribution's package has its files.
 PACKAGE_HOME = "/usr/share/zookeeper"
 
@@ -20,6 +20,8 @@ class Tables:
     """Data of the role and of those that it depends on: no input, and the same for all members."""
 
     releases: Annotated[tuple[Mapping[str, Any], ...], inputs.Variable("zookeeper_releases")]
+    #: Of Flink, whose archive can bring the server.
+    flink_releases: Annotated[tuple[Mapping[str, Any], ...], inputs.Variable("flink_ha_releases")]
     upgrades: Annotated[tuple[Mapping[str, Any], ...], inputs.Variable("zookeeper_upgrades")]
     #: Keys of zoo.cfg -> the variable that each is the value of.
     options: Annotated[Mapping[str, str], inputs.Variable("__zookeeper_options")]
@@ -60,6 +62,7 @@ class Inputs:
     upgrade: bool
     upgrade_across_minor: bool
     install_method: str
+    flink_version: str
     install_root: str
     archive_file: str
     archive_url: str
@@ -101,6 +104,8 @@ class Inputs:
     quorum_certificate_ca_file: str
     firewall: bool
     acls: Mapping[str, Any]
+    #: Other systems that elect in this ensemble.
+    clients: tuple[Mapping[str, Any], ...]
     data_dir: str
     data_log_dir: str
     user: str
@@ -140,6 +145,11 @@ class Inputs:
         return self.install_method == PACKAGE
 
     @property
+    def by_flink(self) -> bool:
+        """Whether the server is the one in Flink's archive."""
+        return self.install_method == FLINK
+
+    @property
     def authenticates(self) -> bool:
         return self.client_auth != "none" or self.quorum_auth != "none"
 
@@ -175,7 +185,11 @@ class Inputs:
 
     @property
     def release_dir(self) -> str:
-        return PACKAGE_HOME if self.by_package else f"{self.install_root}/zookeeper-{self.version}"
+        if self.by_package:
+            return PACKAGE_HOME
+        # Flink's is the one that the role flink_ha has, where both roots are the same.
+        name = f"flink-{self.flink_version}" if self.by_flink else f"zookeeper-{self.version}"
+        return f"{self.install_root}/{name}"
 
     @property
     def marker(self) -> str:

@@ -6,21 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.module_utils.common.validation import check_type_bool
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import java_logs, log_access, preflight
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import release_installed
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import to_do
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import auth as zookeeper_auth
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import bundled, elections, znode_acl
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import config as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import znode_acl
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import java, release
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.installation import installation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Peers
 
-#: MB that an unpacked release needs.
-RELEASE_MB = 100
 #: Snapshots and logs. A member that was started without any leaves the files of its epoch, and has nothing all the same.
 DATA = re.compile(r"(snapshot|log)[.]")
 
@@ -39,12 +39,22 @@ def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str
     return [
         *rules.membership_problems(peers.present, inputs.single_node),
         *preflight.limit_problems(peers.reached, peers.play_hosts, "the ensemble"),
-        *preflight.release_problems(inputs.version, tables.releases, "ZooKeeper", "zookeeper_version"),
+        *_release_problems(inputs, tables),
         *rules.extra_problems(inputs.config_extra, config.owned_keys(tables)),
         *java_logs.directory_problems(inputs.log_dir, "zookeeper_log_dir"),
+        *elections.client_problems(inputs.clients),
         *_auth_problems(inputs, peers),
         *_tls_problems(inputs, peers),
     ]
+
+
+def _release_problems(inputs: Inputs, tables: Tables) -> list[str]:
+    if inputs.by_flink:
+        wanted = {name: inputs.given[name] for name in bundled.WITHOUT}
+        # As it was given: `yes` and `true` are the same switch.
+        wanted["zookeeper_admin_enabled"] = check_type_bool(wanted["zookeeper_admin_enabled"])
+        return bundled.problems(inputs.flink_version, inputs.version, wanted, tables.flink_releases)
+    return preflight.release_problems(inputs.version, tables.releases, "ZooKeeper", "zookeeper_version")
 
 
 def _auth_problems(inputs: Inputs, peers: Peers) -> list[str]:
@@ -103,6 +113,7 @@ def host_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mappi
     """Why this host cannot be a member, whatever the others are."""
     name, ports = inputs.host, _ports(inputs)
     databases = {path: host.paths[path] for path in inputs.database_dirs}
+    server = installation(inputs, tables, host)
     return [
         *preflight.unread_problems(name, host.unread),
         *preflight.name_problems(name, host.resolved),
@@ -112,6 +123,13 @@ def host_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mappi
         *rules.data_dir_problems(name, host.contents[inputs.zoo_cfg], inputs.data_dir, inputs.data_log_dir, databases),
         *rules.owner_problems(name, databases, inputs.user),
         *(rules.package_problems(name, host.platform, inputs.version, tables.packages) if inputs.by_package else []),
+        *(
+            bundled.disk_problems(
+                name, release_before(inputs, host), inputs.data_dirs, has_data(inputs, host), is_live(tables, host)
+            )
+            if inputs.by_flink
+            else []
+        ),
         *preflight.port_problems(name, ports),
         *preflight.occupied_problems(name, ports, host.listening, [tables.unit]),
         *_upgrade_problems(inputs, tables, host, source),
@@ -119,9 +137,9 @@ def host_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mappi
         *preflight.java_problems(
             name,
             java(inputs, tables, host),
-            release(inputs, tables)["java"],
+            server.java,
             "zookeeper_java_home",
-            f"ZooKeeper {inputs.version}",
+            server.what,
         ),
     ]
 
@@ -134,8 +152,8 @@ def _ports(inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def _upgrade_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[str, Any]) -> list[str]:
-    # The release behind `current`; empty on a fresh host, and for a distribution's package.
-    before = preflight.release_in(host.paths[f"{inputs.current}/release"]["target"], "zookeeper")
+    # Empty on a fresh host, and for a distribution's package.
+    before = bundled.release_behind(release_before(inputs, host), tables.flink_releases)
     problems = preflight.upgrade_problems(
         inputs.host,
         "ZooKeeper",
@@ -153,21 +171,34 @@ def _upgrade_problems(inputs: Inputs, tables: Tables, host: HostState, source: M
         )
     if not is_installed(inputs, host, source):
         problems += [] if inputs.by_package else source["problems"]
+        server = installation(inputs, tables, host)
         problems += preflight.space_problems(
             inputs.host,
             inputs.install_root,
             host.paths[inputs.release_dir]["free_mb"],
-            RELEASE_MB,
-            f"ZooKeeper {inputs.version}",
+            server.needed_mb,
+            server.what,
         )
     return problems
+
+
+def release_before(inputs: Inputs, host: HostState) -> str:
+    """Directory of the release that the member was last configured with; empty where it was not."""
+    return str(host.paths[f"{inputs.current}/release"]["target"])
 
 
 def is_installed(inputs: Inputs, host: HostState, source: Mapping[str, Any]) -> bool:
     """Whether the wanted release is on the host; of an archive, whether it is the one with this sum."""
     if inputs.by_package:
         return host.exists(inputs.release_dir)
-    return release_installed(host.contents[inputs.marker], "zookeeper", inputs.version, source["sha512"])
+    return release_installed(host.contents[inputs.marker], source["name"], source["version"], source["sha512"])
+
+
+def advice(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
+    """What is said once, before a member is made: the first host says it for all."""
+    if not inputs.by_flink or release_before(inputs, host) or inputs.host != peers.reached[0]:
+        return []
+    return [bundled.ADVICE.format(host=inputs.host, flink=inputs.flink_version)]
 
 
 def has_data(inputs: Inputs, host: HostState) -> bool:

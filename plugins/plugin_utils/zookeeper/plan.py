@@ -114,6 +114,8 @@ class Ensemble:
     standalone: bool
     kazoo_path: str
     timeout: int
+    #: Other systems that elect in it: kind and path of each.
+    clients: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def plan(
     seen = replace(
         asked,
         certificates=tuple(config.certificates(inputs, trusted)),
-        hints=tuple(java_hints(inputs.host, host.units)),
+        hints=(*java_hints(inputs.host, host.units), *judgement.advice(inputs, peers, host)),
         untested="" if host.platform in tables.platforms else host.os_name,
     )
     problems = judgement.host_problems(inputs, tables, host, source)
@@ -262,6 +264,7 @@ def _ensemble(inputs: Inputs, tables: Tables, peers: Peers) -> Ensemble:
         standalone=inputs.single_node,
         kazoo_path=tables.client_library,
         timeout=inputs.start_timeout,
+        clients=inputs.clients,
     )
 
 
@@ -315,8 +318,8 @@ def _install(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[st
         "client_library": not host.exists(tables.client_library),
     }
     archive = {
-        "name": "zookeeper",
-        "version": inputs.version,
+        "name": source["name"],
+        "version": source["version"],
         "dest": inputs.release_dir,
         "sources": source["sources"],
         "sha512": source["sha512"],

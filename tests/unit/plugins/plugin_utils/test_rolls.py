@@ -30,7 +30,7 @@ def zookeeper(name, number, **changed):
 def flink(name, cluster, kind, *, query_host, **changed):
     noted = {
         "members": [member(name, kind, **changed)], "tolerates": True,
-        "cluster": {"cluster_id": cluster, "servers": ["zk1:2181"], "kazoo_path": "/k", "timeout": 5, "query_host": query_host},
+        "cluster": {"cluster_id": cluster, "path_root": "/flink", "servers": ["zk1:2181"], "kazoo_path": "/k", "timeout": 5, "query_host": query_host},
     }  # fmt: skip
     return {"flink_ha_noted": noted}
 

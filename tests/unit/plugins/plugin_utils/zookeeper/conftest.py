@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive as release_archive
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import release_source
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import gather
@@ -38,9 +38,7 @@ class Ensemble:
     def plan(self, state=None, host="zk1"):
         given = self.given(host)
         inputs, tables = Inputs.of(host, given), Tables.of(given, str(roles.ROOT / "roles/zookeeper"))
-        source = release_archive.release_source(
-            tables.releases, "zookeeper", inputs.version, sha512=inputs.archive_sha512, mirrors=inputs.mirrors
-        )
+        source = release_source.of_role("zookeeper", given, None)
         return plan(inputs, tables, self.peers(), source, roles.KEY, HostState.of(state) if state else None)
 
     def together(self, **states):

@@ -271,6 +271,68 @@ def test_the_package_has_its_own_place_logger_and_classpath(ensemble, host):
     )
 
 
+#: The ensemble that Flink brings.
+BUNDLED = {
+    "zookeeper_install_method": "flink",
+    "zookeeper_flink_version": "2.3.0",
+    "zookeeper_version": "3.7.2",
+    "zookeeper_admin_enabled": False,
+}
+
+
+def on_flink(state):
+    """A host as it is read where the release is Flink's."""
+    state["paths"]["/opt/flink-2.3.0"] = state["paths"]["/opt/zookeeper-3.9.5"]
+    state["contents"]["/opt/flink-2.3.0/.streamquorum-release"] = ""
+    return state
+
+
+def test_flinks_own_server_is_the_same_member_by_other_classes(ensemble, host):
+    plan = ensemble(**BUNDLED).plan(on_flink(host("fresh")))
+    assert plan.problems == ()
+    assert sorted(plan.generation.files) == ["log4j2.properties", "start", "unit", "zoo.cfg"]
+    assert plan.generation.links == {"release": "/opt/flink-2.3.0"}
+    start = plan.generation.files["start"]["content"]
+    assert "    org.apache.flink.shaded.zookeeper3.org.apache.zookeeper.server.quorum.QuorumPeerMain " in start
+    assert '"-Dlog4j.configurationFile=file:$generation/log4j2.properties"' in start
+
+
+def test_its_advice_is_said_by_the_first_host_and_only_before_it_is_made(ensemble, host):
+    some = ensemble(**BUNDLED)
+    told = {name: some.plan(on_flink(host("fresh")), name).hints for name in NAMES}
+    assert [name for name, hints in told.items() if "advises an ensemble of its own" in "".join(hints)] == ["zk3"]
+    state = on_flink(host("fresh"))
+    state["paths"]["/etc/zookeeper/current/release"] |= {"type": "link", "target": "/opt/flink-2.3.0"}
+    assert not some.plan(state, "zk3").hints
+
+
+def test_its_archive_is_flinks_and_its_shell_a_class_in_there(ensemble, host):
+    plans = ensemble(**BUNDLED).together(**{name: on_flink(host("fresh")) for name in NAMES})
+    archive = plans["zk1"].steps.install.archive
+    assert (archive["name"], archive["version"], archive["dest"]) == ("flink", "2.3.0", "/opt/flink-2.3.0")
+    assert archive["sources"] == [
+        f"https://{each}/flink/flink-2.3.0/flink-2.3.0-bin-scala_2.12.tgz"
+        for each in ("dlcdn.apache.org", "archive.apache.org/dist")
+    ]
+    assert "-cp '/opt/zookeeper/lib/*' org.apache.flink.shaded.zookeeper3." in entry(plans["zk1"], "/zkcli")["content"]
+
+
+def test_an_ensemble_of_another_kind_on_disk_is_not_what_flinks_server_starts_on(ensemble, host):
+    told = "\n".join(ensemble(**BUNDLED).plan(on_flink(host("live"))).problems)
+    assert "zk1: /var/lib/zookeeper hold data of /opt/zookeeper-3.9.5" in told
+
+
+def test_the_way_out_is_an_upgrade_like_any_other(ensemble, host):
+    state = host("live")
+    state["paths"]["/etc/zookeeper/current/release"]["target"] = "/opt/flink-2.3.0"
+    given = {"zookeeper_version": "3.8.6", "zookeeper_upgrade": True}
+    state["paths"]["/opt/zookeeper-3.8.6"] = state["paths"]["/opt/zookeeper-3.9.5"]
+    state["contents"]["/opt/zookeeper-3.8.6/.streamquorum-release"] = ""
+    (told,) = ensemble(**given).plan(state).problems
+    assert "runs ZooKeeper 3.7.2, and zookeeper_version is 3.8.6: a change across minor releases" in told
+    assert ensemble(**given, zookeeper_upgrade_across_minor=True).plan(state).problems == ()
+
+
 def test_peers_come_back_from_a_result_as_they_were(ensemble, host):
     some = ensemble()
     some.together(**live(host))
