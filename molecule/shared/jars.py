@@ -26,8 +26,8 @@ def is_there(path, sha512):
     return path.exists() and hashlib.sha512(path.read_bytes()).hexdigest() == sha512
 
 
-def main(listed):
-    jars = yaml.safe_load(Path(listed).read_text())["jars"]
+def main(lists):
+    jars = [jar for each in lists for jar in yaml.safe_load(Path(each).read_text())["jars"]]
     missing = [jar for jar in jars if not is_there(file_of(jar), jar["sha512"])]
     if not missing:
         return
@@ -40,9 +40,9 @@ def main(listed):
             path.write_bytes((Path(folder) / path.name).read_bytes())
             if not is_there(path, jar["sha512"]):
                 path.unlink()
-                sys.exit(f"{jar['artifact']} has another sum than {listed} says.")
+                sys.exit(f"{jar['artifact']} has another sum than its list says.")
     print(f"fetched: {', '.join(file_of(jar).name for jar in missing)}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])
