@@ -402,6 +402,43 @@ def test_trap_54_a_storage_behind_another_file_system_is_looked_into_too(world, 
     assert bool(started) == (not refused), output
 
 
+@pytest.mark.parametrize(
+    ("ran", "leads", "switch", "refused"),
+    [
+        (False, False, "", "no host of this inventory has run Flink"),
+        (False, False, "flink_ha_accept_kept_jobs=true", ""),
+        (True, False, "", ""),
+        (False, True, "", "which is no JobManager of this inventory"),
+    ],
+    ids=["jobs", "jobs, accepted", "own jobs", "leader"],
+)
+def test_trap_74_what_belongs_to_another_cluster_is_refused_and_nothing_stands_in_the_way_of_another_id(
+    world, ran, leads, switch, refused
+):
+    """What a refused first run had switched to would refuse the next one, with another cluster-id."""
+    with_flink(world, flink_ha_rest_open=True)
+    world.set("zk1", "zk2", live=False, stored="s3://bucket/flink/test/blob", services={}, ran=ran, generation="")
+    kept = {**KEPT, "foreign": True, "leader": {"address": "http://other:8081"}} if leads else KEPT
+    for name in ("zk1", "zk2"):
+        world.event("before", "leader_znode", name, reply=kept)
+    code, output = world.run("flink.yml", *(("-e", switch) if switch else ()))
+    started = [call for call in world.calls("fake_systemd_service") if call["args"].get("state") == "started"]
+    assert bool(started) == (not refused), output
+    taken_back = {
+        (call["host"], entry["path"])
+        for call in world.calls("host_files")
+        for entry in call["args"]["entries"]
+        if entry.get("state") == "absent" and entry["path"].endswith("/current")
+    }
+    wanted = {
+        (host, f"/etc/flink/flink-{kind}/current") for host in ("zk1", "zk2") for kind in ("jobmanager", "taskmanager")
+    }
+    assert taken_back == (wanted if refused else set())
+    if refused:
+        assert code != 0
+        assert refused in output
+
+
 def test_a_tag_stops_flink_alone_where_others_use_the_ensemble(world):
     with_flink(world)
     flink = {"flink-jobmanager.service": 8081, "flink-taskmanager.service": 0}

@@ -1,12 +1,14 @@
-"""Two clusters of one inventory, by their own REST and znodes. In the order of the file."""
+"""Two clusters of one inventory, by their own REST and znodes; and others, which other inventories have. In the order of the file."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import cluster
 import pytest
 import yaml
+from workload import state, submit_job
 
 CLUSTERS = {"orders": ("o1.clusters.test", "o2.clusters.test"), "bills": ("b1.clusters.test", "b2.clusters.test")}
 UNITS = "'flink-*' zookeeper"
@@ -60,6 +62,97 @@ def test_neither_cluster_notices_a_roll_of_the_ensemble(tmp_path):
     after = running()
     assert after["zookeeper"] != before["zookeeper"]
     assert (after["orders"], after["bills"]) == (before["orders"], before["bills"])
+
+
+# --- clusters of other inventories
+
+SERVERS = ",".join(f"{host}:2181" for host in cluster.group("zookeeper"))
+
+
+def another(directory, host, name, **ensemble):
+    """An inventory with one host, which is a cluster by itself; with the ensemble where it is given, else only its address."""
+    directory.mkdir()
+    here = {**cluster.variables(host), "flink_ha_cluster_id": name}
+    if not ensemble:
+        here["flink_ha_zookeeper_quorum"] = SERVERS
+    kinds = {"flink_jobmanager": {"hosts": {host: here}}, "flink_taskmanager": {"hosts": {host: {}}}}
+    return cluster.derived(
+        directory, {"all": {"children": {"lab": {"children": {"flink": {"children": kinds}, **ensemble}}}}}
+    )
+
+
+def started(host):
+    return cluster.shell(host, "systemctl list-units --plain --no-legend --state=active 'flink-*' | wc -l") != "0"
+
+
+def refused(inventory, host, words, playbook="flink.yml"):
+    code, output = cluster.playbook(f"playbooks/{playbook}", inventory=inventory)
+    assert code != 0, output
+    assert words in " ".join(output.split()), output
+    assert not started(host)
+
+
+def test_trap_74_another_inventory_gets_no_cluster_id_that_is_led(tmp_path):
+    before = running()
+    late = "late1.clusters.test"
+    refused(another(tmp_path / "late", late, "/orders"), late, "which is no JobManager of this inventory")
+    assert running() == before
+
+
+def test_trap_74_nor_the_jobs_of_a_cluster_that_is_stopped(tmp_path):
+    """Nobody leads, and the storage is the one of the jobs: the second cluster would have taken them."""
+    job = submit_job()
+    for host in CLUSTERS["orders"]:
+        cluster.shell(host, "systemctl stop 'flink-*'")
+    late = "late1.clusters.test"
+    refused(another(tmp_path / "late", late, "/orders"), late, "no host of this inventory has run Flink")
+    code, output = cluster.playbook("playbooks/start.yml")
+    assert code == 0, output
+    cluster.until("the job goes on", lambda: state(job) == "RUNNING", 60)
+    cluster.shell(CLUSTERS["orders"][0], f"/usr/local/bin/flink cancel {job}")
+
+
+def test_a_cluster_of_another_inventory_starts_on_the_same_ensemble(tmp_path):
+    inventory = another(tmp_path / "late", "late1.clusters.test", "/late")
+    code, output = cluster.playbook("playbooks/flink.yml", inventory=inventory)
+    assert code == 0, output
+    with cluster.session() as client:
+        assert b"late1.clusters.test" in client.get("/flink/late/leader/rest_server/connection_info")[0]
+    code, output = cluster.playbook("playbooks/flink.yml", inventory=inventory)
+    assert code == 0, output
+    assert not re.findall(r"changed=(?!0 )", output), output
+
+
+def test_trap_74_the_inventory_with_the_ensemble_gets_no_cluster_id_of_another_one_either(tmp_path):
+    members = {host: cluster.variables(host) for host in cluster.group("zookeeper")}
+    late = "late2.clusters.test"
+    inventory = another(tmp_path / "own", late, "/late", zookeeper={"hosts": members})
+    before = running()
+    refused(inventory, late, "which is no JobManager of this inventory", "site.yml")
+    assert running() == before
+
+
+@pytest.mark.parametrize("clients", [[], [{"kind": "flink", "path": "/flink/late"}]], ids=["unknown", "known"])
+def test_a_roll_says_which_cluster_it_does_not_see(clients):
+    before, late = running(), pids("late1.clusters.test")
+    code, output = cluster.playbook(
+        "playbooks/rolling_restart.yml",
+        *("-e", "rolling_restart_target=zookeeper", "-e", "rolling_restart_force=true"),
+        *("-e", json.dumps({"zookeeper_clients": clients})),
+    )
+    assert code == 0, output
+    told = " ".join(output.split())
+    named = (
+        "Flink at /flink/late is led by http://late1.clusters.test:8081, and no inventory of this run has it" in told
+    )
+    assert named == (not clients)
+    assert "/flink/orders is led" not in told
+    after = running()
+    assert after["zookeeper"] != before["zookeeper"]
+    assert (after["orders"], pids("late1.clusters.test")) == (before["orders"], late)
+
+
+# --- what leaves another configuration behind, so it is the last one
 
 
 def test_a_change_of_one_cluster_rolls_that_one_alone(tmp_path):

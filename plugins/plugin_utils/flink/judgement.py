@@ -276,6 +276,11 @@ def _firewall_limit_problems(inputs: Inputs, peers: Peers, host: HostState) -> l
     return exposure.limit_problems(reached, peers.play_hosts, host.answer, inputs.host)
 
 
+def has_run(inputs: Inputs, host: HostState) -> bool:
+    """Whether a service of Flink was ever started on a host: each logs from its first second."""
+    return bool(host.matches[inputs.log_dir])
+
+
 def releases_before(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
     """The releases behind `current` of this host's services; none on a fresh host."""
     services = flink_services.of_host(inputs, peers.cluster_of(inputs.host))

@@ -68,6 +68,8 @@ class Note:
 
     #: Whether Flink was there before this run.
     has_flink: bool
+    #: Whether a service of it was ever started there, by what it logged.
+    has_run: bool
     #: Of each service: kind, live, start and restart_needed.
     services: tuple[Mapping[str, Any], ...]
     #: Of each JobManager that runs, its kind and whether its REST speaks TLS, as configured.
@@ -86,6 +88,8 @@ class Group:
 
     #: Whether it was there before this run.
     existing: bool
+    #: Whether a process of it was ever started on one of its hosts.
+    has_run: bool
     #: Whether a process of it runs.
     serving: bool
     #: Whether something starts in this run: then the storage is proved, and nobody else may lead.
@@ -260,6 +264,7 @@ def summary(notes: Sequence[Note], hosts: int) -> Group:
         rest += [each] if each not in rest else []
     return Group(
         existing=any(note.has_flink for note in notes),
+        has_run=any(note.has_run for note in notes),
         serving=any(service["live"] for service in services),
         starting=any(service["start"] for service in services),
         to_roll=any(service["restart_needed"] for service in services),

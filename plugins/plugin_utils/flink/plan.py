@@ -120,6 +120,10 @@ class Prove:
     current: str
     #: Whether it is to be proved in this run: something starts, or is to be restarted.
     uris_due: bool
+    #: Whether jobs that ZooKeeper keeps under the cluster-id can be this cluster's: a host of it has run Flink.
+    owns_jobs: bool
+    #: Entries by which a host that had no Flink has none again.
+    taken_back: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -323,7 +327,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             *([inputs.hadoop_conf_dir] if inputs.hadoop_conf_dir else []),
             *([f"{inputs.jar_set}/{jars.MARKER}"] if inputs.jar_set else []),
         ],
-        "matches": dict.fromkeys(classes, jars.CLASSES.pattern),
+        "matches": {**dict.fromkeys(classes, jars.CLASSES.pattern), inputs.log_dir: "flink-.+"},
         "standing": {
             "key": key,
             "paths": written_paths(inputs, tables, services),
@@ -336,6 +340,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
 def _note(inputs: Inputs, cluster: Cluster, host: HostState, planned: Sequence[Service], key: str) -> Note:
     return Note(
         has_flink=exposure.has_flink(host.answer),
+        has_run=judgement.has_run(inputs, host),
         services=tuple(
             {name: service[name] for name in ("kind", "live", "start", "restart_needed")} for service in planned
         ),
@@ -414,6 +419,11 @@ def _prove(inputs: Inputs, cluster: Cluster, group: Group, planned: Sequence[Ser
         generation=f"{first['root']}/generations/{first['digest']}",
         current=f"{first['root']}/current",
         uris_due=bool(uris) and (group.starting or group.to_roll),
+        # Of a host that was not read, nobody knows; and who leads was asked before.
+        owns_jobs=group.has_run or group.serving or not group.all_read,
+        taken_back=()
+        if group.existing
+        else tuple({"path": f"{service['root']}/current", "state": "absent"} for service in planned),
     )
 
 

@@ -219,7 +219,7 @@ def test_what_is_true_of_the_cluster_is_told_once_for_all(cluster, host):
     some.together(**everywhere(host))
     (found,) = some.peers().clusters.values()
     assert asdict(found.group) == {
-        "existing": False, "serving": False, "starting": True, "to_roll": False, "pending": (), "all_read": True,
+        "existing": False, "has_run": False, "serving": False, "starting": True, "to_roll": False, "pending": (), "all_read": True,
         "principals": (), "rest": (),
     }  # fmt: skip
     some.together(jm1=host("live"), jm2=host("fresh"))
@@ -466,7 +466,7 @@ def with_hadoop(state, marker=""):
         **state,
         "paths": state["paths"] | there | ({marker: {"exists": True}} if marker else {}),
         "properties": {"/etc/hadoop/core-site.xml": {}, "/etc/hadoop/hdfs-site.xml": {}},
-        "matches": {"/opt/hadoop": ["hadoop-client-api-3.4.2.jar"], "/etc/extra.jar": []},
+        "matches": {"/var/log/flink": [], "/opt/hadoop": ["hadoop-client-api-3.4.2.jar"], "/etc/extra.jar": []},
     }
 
 
@@ -476,7 +476,7 @@ def test_jars_are_a_part_of_the_generation_and_installed_once(cluster, host):
     (marker,) = [path for path in asked.reads["paths"] if path.endswith("/.streamquorum-jars")]
     jar_set = marker.rpartition("/")[0]
     assert {"/opt/hadoop", "/etc/extra.jar", "/etc/hadoop"} <= set(asked.reads["paths"])
-    assert set(asked.reads["matches"]) == {"/opt/hadoop", "/etc/extra.jar"}
+    assert set(asked.reads["matches"]) == {"/opt/hadoop", "/etc/extra.jar", "/var/log/flink"}
     state = with_hadoop(host("fresh"), marker)
     state["paths"][marker] = {"exists": False}
     plan = some.together(jm1=state)["jm1"]
