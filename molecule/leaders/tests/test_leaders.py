@@ -32,7 +32,8 @@ def asked(kind, **options):
         cwd=cluster.ROOT,
         capture_output=True,
         text=True,
-        env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        # Molecule asks for colours.
+        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
