@@ -88,7 +88,8 @@ def playbook(*arguments: str, inventory: Path = INVENTORY) -> tuple[int, str]:
         capture_output=True,
         text=True,
         timeout=900,
-        env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
+        # Molecule asks for colours, which stand within sentences that are wrapped.
+        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
