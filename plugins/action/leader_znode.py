@@ -1,4 +1,7 @@
-"""Action part of `leader_znode` and `znode_elections`: lends the client library to a host that has none yet, such as one of a Flink that somebody else set up."""
+"""Action part of `leader_znode` and `znode_elections`: lends the client library to a host that has none yet.
+
+Such is a host of a Flink that somebody else set up.
+"""
 
 from __future__ import annotations
 

@@ -257,7 +257,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import JobManager, Resolve, endpoint
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.election import (
-    ZnodeReader,
     read_election,
     read_jobs,
 )
@@ -291,6 +290,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client i
     Server,
     connection_argument_spec,
 )
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.elections import ZnodeReader
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import (
     CallTimedOut,
     ClientError,

@@ -59,8 +59,6 @@ left_out:
   returned: always
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.election import read_election
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.verdict import Expectation, judge
@@ -77,7 +75,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors i
 )
 
 
-def leader(session: Any, kind: str, path: str) -> dict[str, str]:
+def leader(session: elections.ZnodeReader, kind: str, path: str) -> dict[str, str]:
     """Who leads at a place: address and owner, both empty where nobody does.
 
     Raises:

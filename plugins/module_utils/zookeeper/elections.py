@@ -37,13 +37,16 @@ class Znode(Protocol):
     @property
     def czxid(self) -> int: ...
 
+    @property
+    def children_count(self) -> int: ...
 
-class Reader(Protocol):
+
+class ZnodeReader(Protocol):
     """What is needed of a session (`ClientSession` has it)."""
 
     def sync(self, path: str) -> None: ...
 
-    def read(self, path: str) -> Any: ...
+    def read(self, path: str) -> Znode | None: ...
 
     def children(self, path: str) -> list[str] | None: ...
 
@@ -72,7 +75,7 @@ class Election:
     wrong: str = ""
 
 
-def read(session: Reader, kind: str, path: str) -> Election:
+def read(session: ZnodeReader, kind: str, path: str) -> Election:
     """Who leads what elects at a path.
 
     Args:
@@ -123,7 +126,7 @@ class Places:
     left_out: tuple[str, ...]
 
 
-def search(session: Reader, limit: int = 500) -> Places:
+def search(session: ZnodeReader, limit: int = 500) -> Places:
     """Looks for elections of kinds that can be told by the names of their nodes: Flink, HDFS, YARN and Kafka.
 
     Args:
@@ -155,7 +158,7 @@ def search(session: Reader, limit: int = 500) -> Places:
     return Places(tuple(found), tuple(left_out))
 
 
-def _children(session: Reader, path: str) -> list[str] | None:
+def _children(session: ZnodeReader, path: str) -> list[str] | None:
     """Names of the children; None where they are too many to be fetched, or closed."""
     try:
         node = session.read(path)
@@ -247,8 +250,8 @@ def resource_manager(data: bytes) -> tuple[str, str, int]:
     return _text(protobuf(data), 2), "", 0
 
 
-def _elector(decode: Callable[[bytes], tuple[str, str, int]]) -> Callable[[Reader, str], Election]:
-    def election(session: Reader, path: str) -> Election:
+def _elector(decode: Callable[[bytes], tuple[str, str, int]]) -> Callable[[ZnodeReader, str], Election]:
+    def election(session: ZnodeReader, path: str) -> Election:
         lock = below(path, LOCK)
         return _led(session.read(lock), lock, decode)
 
@@ -258,7 +261,7 @@ def _elector(decode: Callable[[bytes], tuple[str, str, int]]) -> Callable[[Reade
 # --- Kafka
 
 
-def _kafka(session: Reader, path: str) -> Election:
+def _kafka(session: ZnodeReader, path: str) -> Election:
     node, where = session.read(below(path, "controller")), below(path, "controller")
     brokers = session.children(below(path, "brokers/ids")) or []
     found = _led(node, where, lambda data: (str(_object(data)["brokerid"]), "", 0), len(brokers))
@@ -266,7 +269,7 @@ def _kafka(session: Reader, path: str) -> Election:
         return found
     ids = below(path, f"brokers/ids/{found.address}")
     broker = session.read(ids)
-    if broker is None or broker.ephemeral_owner != node.ephemeral_owner:
+    if node is None or broker is None or broker.ephemeral_owner != node.ephemeral_owner:
         return replace(found, wrong=f"{where} names broker {found.address}, and {ids} is not of its session")
     try:
         host, port = _endpoint(_object(broker.data))
@@ -305,13 +308,20 @@ def _endpoint(broker: Mapping[str, Any]) -> tuple[str, int]:
 # --- whatever else
 
 
-def in_order(children: Iterable[str]) -> list[str]:
-    """Children with a sequence number, the first one first: their names begin with random ids."""
-    found = ((int(match[1]), name) for name in children if (match := _IN_ORDER.fullmatch(name)))
+def in_order(children: Iterable[str], pattern: re.Pattern[str] = _IN_ORDER) -> list[str]:
+    """Children with a sequence number, the first one first; others are left out.
+
+    Their names begin with random ids, so their order is that of the number.
+
+    Args:
+        children: names.
+        pattern: of a whole name, with the number as its group.
+    """
+    found = ((int(match[1]), name) for name in children if (match := pattern.fullmatch(name)))
     return [name for _sequence, name in sorted(found)]
 
 
-def _latch(session: Reader, path: str) -> Election:
+def _latch(session: ZnodeReader, path: str) -> Election:
     order = in_order(session.children(path) or [])
     if not order:
         return Election(absent=f"nobody stands in the election at {path}")
@@ -319,7 +329,7 @@ def _latch(session: Reader, path: str) -> Election:
     return _led(session.read(first), first, _shown, len(order))
 
 
-def _ephemeral(session: Reader, path: str) -> Election:
+def _ephemeral(session: ZnodeReader, path: str) -> Election:
     return _led(session.read(path), path, _shown)
 
 
@@ -345,7 +355,7 @@ def _led(
 
 
 #: Kinds of elections beside Flink's.
-KINDS: Mapping[str, Callable[[Reader, str], Election]] = {
+KINDS: Mapping[str, Callable[[ZnodeReader, str], Election]] = {
     "hdfs": _elector(name_node),
     "yarn": _elector(resource_manager),
     "kafka": _kafka,

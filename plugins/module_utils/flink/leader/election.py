@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.layouts import LAYOUTS, Layout
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.elections import Znode, ZnodeReader, in_order
 
+#: What Curator's latch makes; other children are left out.
 _CONTENDER = re.compile(r".*-latch-([0-9]{10,12})")
-
-
-def in_order(children: Iterable[str]) -> list[str]:
-    """Contenders of a latch, the one that wins first; children that no latch made are left out.
-
-    Their names begin with a random id (`_c_<uuid>-latch-<sequence>`), so their order is that of the sequence.
-    """
-    found = ((int(match[1]), name) for name in children if (match := _CONTENDER.fullmatch(name)))
-    return [name for _sequence, name in sorted(found)]
-
-
-class Znode(Protocol):
-    """What is needed of a node (zookeeper.client.Node has it)."""
-
-    @property
-    def data(self) -> bytes: ...
-
-    @property
-    def ephemeral_owner(self) -> int: ...
-
-
-class ZnodeReader(Protocol):
-    """What is needed of a session (zookeeper.client.ClientSession has it)."""
-
-    def sync(self, path: str) -> None: ...
-
-    def read(self, path: str) -> Znode | None: ...
-
-    def children(self, path: str) -> list[str] | None: ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +48,7 @@ def read_election(session: ZnodeReader, path: str) -> Election:
     for latch in dict.fromkeys(component.latch for component in components):
         children = session.children(f"{path}/{latch}")
         if children is not None:
-            order = in_order(children)
+            order = in_order(children, _CONTENDER)
             first = session.read(f"{path}/{latch}/{order[0]}") if order else None
             latches[latch] = Latch(len(order), first.ephemeral_owner if first else 0)
     return Election(path, nodes, latches)

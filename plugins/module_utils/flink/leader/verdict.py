@@ -16,12 +16,12 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints im
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.election import (
     Election,
     Latch,
-    Znode,
     choose_layout,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.layouts import Component, Layout
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.leader.znode_data import decode_leader
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import Answer
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.elections import Znode
 
 LED = "led"
 LEADERLESS = "leaderless"

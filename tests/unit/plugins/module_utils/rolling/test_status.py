@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import status
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import elections
 
 JOB = {
     "id": "a1", "name": "count", "state": "RUNNING", "restarts": 2, "checkpointing": True, "latest_checkpoint_at": 4_000,
@@ -213,3 +214,7 @@ def test_what_is_wrong_stands_first_and_no_line_is_wider_than_the_screen():
     assert [line for line in lines if line != line.rstrip()] == [], "YAML would quote such a text"
     assert "a job with a name that …" in text
     assert text.index("! JobManager jm2:8081") < text.index("ZooKeeper: degraded") < text.index("holds until")
+
+
+def test_every_kind_of_election_has_a_name_for_people():
+    assert set(status.SYSTEMS) == {"flink", *elections.KINDS}
