@@ -615,3 +615,18 @@ def test_trap_72_what_somebody_else_set_up_is_looked_for_and_judged(cluster, hos
     state["lines"] = {path: [] for path in state["lines"]}
     told = "\n".join(some.together(jm1=state)["jm1"].problems)
     assert "flink-jobmanager.service was set up by somebody else, and its configuration was not found" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "logs", "owns", "taken_back"),
+    [("fresh", [], False, True), ("fresh", ["flink-x.log"], True, True), ("live", [], True, False)],
+    ids=["never ran", "ran", "runs, with another directory for its log"],
+)
+def test_trap_74_jobs_are_those_of_hosts_that_ran_or_run(cluster, host, name, logs, owns, taken_back):
+    states = everywhere(host, name)
+    for state in states.values():
+        state["matches"]["/var/log/flink"] = logs
+    prove = cluster().together(**states)["jm1"].steps.prove
+    assert prove.owns_jobs == owns
+    current = [f"/etc/flink/flink-{kind}/current" for kind in ("jobmanager", "taskmanager")]
+    assert [entry["path"] for entry in prove.taken_back] == (current if taken_back else [])
