@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,12 +36,15 @@ def main(lists):
         (Path(folder) / "pom.xml").write_text(pom(jar["artifact"] for jar in missing))
         subprocess.run(maven_command(folder), cwd=folder, check=True)
         for jar in missing:
-            path = file_of(jar)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes((Path(folder) / path.name).read_bytes())
-            if not is_there(path, jar["sha512"]):
-                path.unlink()
+            path, fetched = file_of(jar), Path(folder) / file_of(jar).name
+            if not is_there(fetched, jar["sha512"]):
                 sys.exit(f"{jar['artifact']} has another sum than its list says.")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Another scenario may be reading the old one.
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as beside:
+                beside.write(fetched.read_bytes())
+            os.chmod(beside.name, 0o644)
+            os.replace(beside.name, path)
     print(f"fetched: {', '.join(file_of(jar).name for jar in missing)}")
 
 
