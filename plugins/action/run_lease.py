@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
+import json
 import os
 import socket
 from pathlib import Path
@@ -35,6 +37,11 @@ def controller() -> dict[str, Any]:
     }
 
 
+def run_of(holder: dict[str, Any]) -> str:
+    """An id of the run that a process makes."""
+    return hashlib.sha256(json.dumps(holder, sort_keys=True).encode()).hexdigest()[:8]
+
+
 def _text(path: str) -> str:
     try:
         return Path(path).read_text().strip()
@@ -49,7 +56,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         mine = controller()
-        arguments = {**self._task.args, "holder": mine}
+        # One for all hosts of the run, where the caller has none of its own.
+        arguments = {"run": run_of(mine), **self._task.args, "holder": mine}
         reply = self._ask(arguments, task_vars)
         held = reply.get("held_by") or {}
         if (

@@ -23,7 +23,7 @@ attributes:
     description: A lease is no configuration.
 options:
   run:
-    description: Id of the run.
+    description: Id of the run. Without it, the action plugin makes one of the process of C(ansible-playbook).
     type: str
     required: true
   state:

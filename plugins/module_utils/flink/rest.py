@@ -184,7 +184,7 @@ class RestAccess:
         return self._ask(place, seconds)
 
     def trigger_checkpoint(self, base: str, job_id: str, seconds: float) -> tuple[int, bytes]:
-        """POST for one checkpoint of one job: the only thing that is ever asked of Flink with an effect.
+        """POST for one checkpoint of one job: the only thing that is asked of a cluster that runs on.
 
         Args:
             base: host and REST port of a JobManager.
@@ -198,11 +198,24 @@ class RestAccess:
             raise ValueError("no job id")
         return self._ask(f"{base}/jobs/{job_id}/checkpoints", seconds, CONFIGURED_CHECKPOINT)
 
-    def _ask(self, place: str, seconds: float, content: bytes | None = None) -> tuple[int, bytes]:
+    def call(self, method: str, place: str, seconds: float, content: bytes | None) -> tuple[int, bytes]:
+        """Any request, for who ends a cluster.
+
+        Raises:
+            OSError: there is no answer.
+        """
+        try:
+            return self._ask(place, seconds, content, method)
+        except OSError:
+            raise
+        except Exception as error:  # open_url has kinds of its own
+            raise OSError(str(error)) from error
+
+    def _ask(self, place: str, seconds: float, content: bytes | None = None, method: str = "") -> tuple[int, bytes]:
         failed: Exception | None = None
         for scheme in self.schemes:
             try:
-                status, body = self._open(f"{scheme}://{place}", seconds, content)
+                status, body = self._open(f"{scheme}://{place}", seconds, content, method)
             except Exception as error:  # open_url has kinds of its own; whichever it is, there was no answer
                 if failed is None:
                     failed = error
@@ -213,13 +226,13 @@ class RestAccess:
                     return status, body
         raise failed or ValueError("no scheme")
 
-    def _open(self, url: str, seconds: float, content: bytes | None) -> tuple[int, bytes]:
+    def _open(self, url: str, seconds: float, content: bytes | None, method: str) -> tuple[int, bytes]:
         """Without proxy, netrc or redirects: the answer must be that of the host in the address."""
         try:
             with open_url(
                 url,
                 data=content,
-                method="GET" if content is None else "POST",
+                method=method or ("GET" if content is None else "POST"),
                 timeout=seconds,
                 use_proxy=False,
                 use_netrc=False,

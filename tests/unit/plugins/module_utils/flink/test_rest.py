@@ -278,7 +278,7 @@ def test_either_scheme_while_a_live_cluster_is_switched(serve, authorities):
 def test_a_certificate_that_does_not_hold_is_no_reason_to_ask_in_plain(monkeypatch):
     tried = []
 
-    def get(self, url, seconds, content):
+    def get(self, url, seconds, content, _method):
         tried.append(url)
         raise urllib.error.URLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
 
@@ -329,11 +329,12 @@ def test_an_unreadable_file_is_refused(tmp_path):
         fr.RestAccess.load(str(tmp_path))
 
 
-def test_nothing_but_a_checkpoint_of_a_job_is_ever_posted(monkeypatch):
-    sent = []
+def test_nothing_but_a_checkpoint_of_a_job_is_ever_posted_to_one_that_runs_on(monkeypatch):
+    sent, methods = [], []
 
-    def open_(self, url, seconds, content):
+    def open_(self, url, seconds, content, method):
         sent.append((url, content))
+        methods.append(method)
         return 202, b'{"request-id":"1"}'
 
     monkeypatch.setattr(fr.RestAccess, "_open", open_)
@@ -345,3 +346,6 @@ def test_nothing_but_a_checkpoint_of_a_job_is_ever_posted(monkeypatch):
             access.trigger_checkpoint("jm1:8081", other, 5)
     access.get("jm1:8081/overview", 5)
     assert sent[-1] == ("http://jm1:8081/overview", None)
+    # Who ends a cluster says so.
+    access.call("DELETE", "jm1:8081/cluster", 5, None)
+    assert (sent[-1], methods) == (("http://jm1:8081/cluster", None), ["", "", "DELETE"])

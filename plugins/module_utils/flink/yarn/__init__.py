@@ -1,0 +1,1 @@
+"""What Flink on YARN rests on: the ResourceManagers, what their configuration allows, and the application. Private to this collection."""

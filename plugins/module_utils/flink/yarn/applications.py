@@ -1,0 +1,390 @@
+"""An application of Flink on YARN: found by its tag, submitted once, ended with savepoints of its jobs.
+
+YARN knows an application from its submission on, and nobody before it; what submits holds a lock of its host until then, also where the run
+that asked for it was killed. Two client hosts are kept apart by the lease of the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import (
+    LIVE,
+    RUNNING,
+    NoAnswerError,
+    ResourceManagers,
+    printable,
+)
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import files
+
+#: Beginnings of the two tags: whose application it is, and what it was started with. YARN lower-cases tags.
+OWNER, GENERATION = "streamquorum-", "generation-"
+POLL_SECONDS = 1.0
+#: Lines of what a submission printed, where it failed, and of a log.
+TOLD = 15
+LOG_LINES = 5
+
+Run = Callable[[Sequence[str], float, Sequence[int]], tuple[int, str]]
+#: `ask(method, path, content)` of the application's REST, the content empty for none: status and body; raises OSError where there is no
+#: answer.
+Ask = Callable[[str, str, Mapping[str, Any]], tuple[int, Any]]
+
+
+class ApplicationError(Exception):
+    """The application is not as it was asked for; the text is for the operator."""
+
+
+def owner_tag(name: str) -> str:
+    return f"{OWNER}{name}"
+
+
+def generation_tag(digest: str) -> str:
+    return f"{GENERATION}{digest}"
+
+
+def application(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of an application, from what the ResourceManager tells."""
+    # The application itself may make up any of these.
+    told = {name: printable(value) if isinstance(value, str) else value for name, value in told.items()}
+    tags = [each.strip() for each in str(told.get("applicationTags") or "").split(",") if each.strip()]
+    return {
+        "id": str(told["id"]),
+        "state": str(told["state"]),
+        "live": told["state"] in LIVE,
+        "final_status": str(told["finalStatus"]),
+        "generation": next((tag.removeprefix(GENERATION) for tag in tags if tag.startswith(GENERATION)), ""),
+        "user": str(told.get("user") or ""),
+        "queue": str(told.get("queue") or ""),
+        "diagnostics": str(told.get("diagnostics") or "").strip(),
+    }
+
+
+def last_attempt(managers: ResourceManagers, application_id: str) -> str:
+    """Where the last JobManager of an application ran and how its log ends, in words; empty where nobody tells."""
+    try:
+        attempt = managers.attempts(application_id)[-1]
+        told = f"Attempt {attempt['id']} ran on {attempt['nodeHttpAddress']} (log: {attempt['logsLink']})"
+        try:
+            lines = [line for line in managers.log(attempt).splitlines()[1:] if not line.startswith("\t")]
+            return printable("\n".join([f"{told}, which ends:", *lines[-LOG_LINES:]]))
+        except OSError as error:
+            return printable(f"{told}, which cannot be read: {error}")
+    except (NoAnswerError, LookupError):
+        return ""
+
+
+def only(found: Sequence[Mapping[str, Any]], tag: str) -> Mapping[str, Any]:
+    """The one application that is live; empty for none.
+
+    Raises:
+        ApplicationError: there are several.
+    """
+    live = [each for each in found if each["live"]]
+    if len(live) > 1:
+        raise ApplicationError(
+            f"YARN has {len(live)} live applications with the tag {tag}: {', '.join(each['id'] for each in live)}. There is to be one. See "
+            "which of them has your jobs, take savepoints of the other's, end it (echo stop | yarn-session.sh -id ID), and run again."
+        )
+    return live[0] if live else {}
+
+
+@contextlib.contextmanager
+def lock(path: str, seconds: float) -> Iterator[int]:
+    """The lock of a submission on this host, as a file descriptor that what submits inherits.
+
+    Raises:
+        ApplicationError: another submission has it for longer than that.
+    """
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ApplicationError(
+                        f"a submission of another run goes on for more than {seconds:g} s, and holds {path} (fuser {path} names it). Let it "
+                        "end, or end it, and run again."
+                    ) from None
+                time.sleep(POLL_SECONDS)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def run(command: Sequence[str], seconds: float, inherited: Sequence[int]) -> tuple[int, str]:
+    """Exit code and output of a command; what does not end in time is killed with all its children.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    with tempfile.TemporaryFile() as out:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+            pass_fds=tuple(inherited),
+        ) as process:
+            try:
+                code = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                # SIGTERM: Flink's client takes back what it has not deployed.
+                os.killpg(process.pid, signal.SIGTERM)
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                code = -1
+        out.seek(0)
+        return code, out.read().decode(errors="replace")
+
+
+@dataclass
+class Yarn:
+    """A user's applications with a tag, and time."""
+
+    managers: ResourceManagers
+    tag: str
+    user: str
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def applications(self) -> list[dict[str, Any]]:
+        """Those with the tag, the youngest first.
+
+        Raises:
+            ApplicationError: YARN does not say.
+        """
+        try:
+            return [application(each) for each in self.managers.applications(self.tag, self.user)]
+        except NoAnswerError as error:
+            raise ApplicationError(
+                f"no ResourceManager answers ({error}): whether the application runs is not known, so nothing was done."
+            ) from None
+
+    def until(self, is_so: Callable[[Sequence[Mapping[str, Any]]], bool], seconds: float) -> list[dict[str, Any]]:
+        """The first reading of which it is so, or the last one in that time; a ResourceManager that fails over is waited for."""
+        deadline = self.clock() + seconds
+        while True:
+            try:
+                found = self.applications()
+                if is_so(found) or self.clock() > deadline:
+                    return found
+            except ApplicationError:
+                if self.clock() > deadline:
+                    raise
+            self.sleep(POLL_SECONDS)
+
+
+def start(yarn: Yarn, command: Sequence[str], seconds: float, locked: int, run: Run) -> tuple[bool, Mapping[str, Any]]:
+    """Submits the application where none is live, and waits until it runs.
+
+    Args:
+        yarn: which application.
+        command: what submits it, detached.
+        seconds: for the submission, and again until it runs.
+        locked: descriptor of the lock.
+        run: runs a command.
+
+    Returns:
+        Whether it was submitted, and the application.
+
+    Raises:
+        ApplicationError: it does not run; the text has what YARN says of it.
+    """
+    found = only(yarn.applications(), yarn.tag)
+    submitted = not found
+    if submitted:
+        code, printed = run(command, seconds, [locked])
+        if code:
+            raise ApplicationError(_failed(yarn, code, seconds, printed))
+    last = yarn.until(lambda found: not only(found, yarn.tag) or only(found, yarn.tag)["state"] == RUNNING, seconds)
+    found = only(last, yarn.tag)
+    if not found:
+        ended = last[0] if last else {}
+        raise ApplicationError(
+            f"the application with the tag {yarn.tag} has ended: "
+            + (f"{_ended(ended)}\n{last_attempt(yarn.managers, ended['id'])}" if ended else "YARN does not know of it")
+        )
+    if found["state"] != RUNNING:
+        raise ApplicationError(
+            f"{found['id']} is {found['state']} after {seconds:g} s: YARN has given it no container in the queue {found['queue']}. It stays "
+            f"submitted, and starts when there is room. {found['diagnostics']}"
+        )
+    return submitted, found
+
+
+def _failed(yarn: Yarn, code: int, seconds: float, printed: str) -> str:
+    why = f"did not end in {seconds:g} s" if code < 0 else f"ended with {code}"
+    with contextlib.suppress(ApplicationError):
+        found = yarn.applications()
+        if found and not found[0]["live"]:
+            log = last_attempt(yarn.managers, found[0]["id"])
+            return "\n".join(
+                each for each in (f"the submission {why}. {_ended(found[0])}", log, _last(printed)) if each
+            )
+    return f"the submission {why}:\n{_last(printed)}"
+
+
+def _ended(found: Mapping[str, Any]) -> str:
+    return f"{found['id']} is {found['state']}, {found['final_status']}. {found['diagnostics']}"
+
+
+def _last(printed: str) -> str:
+    """What was printed last, without the places in the program."""
+    lines = [line for line in printed.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "... "))]
+    return "\n".join(lines[-TOLD:])
+
+
+# --- its end
+
+
+@dataclass
+class Stop:
+    """How an application is ended.
+
+    Attributes:
+        yarn: applications with its tag.
+        application: its id; another one is left alone.
+        ask: asks its REST.
+        savepoints: directory of the savepoints.
+        lose: its jobs end without a savepoint.
+        record: file of root's that says which savepoints were taken, and is written before each.
+        seconds: for each savepoint, and for the application's end.
+    """
+
+    yarn: Yarn
+    application: str
+    ask: Ask
+    savepoints: str
+    lose: bool
+    record: str
+    seconds: float
+
+    def __call__(self) -> dict[str, Any]:
+        """What was done: application (empty where none was live) and jobs (id, name, savepoint).
+
+        Raises:
+            ApplicationError: the application is still there; the text says why, and which savepoints were taken.
+        """
+        found = only(self.yarn.applications(), self.yarn.tag)
+        if not found:
+            return {"application": "", "jobs": []}
+        if found["id"] != self.application:
+            raise ApplicationError(
+                f"{self.application} is not there any more, and {found['id']} is: another run has started it. Nothing was done."
+            )
+        # One that does not run has no job, and nobody who could be asked.
+        runs = found["state"] == RUNNING
+        taken = self._taken_before(found["id"])
+        for job in self._jobs(found["id"]) if runs and not self.lose else []:
+            taken.append({**job, "savepoint": self._savepoint(found["id"], job, taken)})
+            self._write(found["id"], taken)
+        why = self._end(found["id"], runs)
+        last = self.yarn.until(lambda found: not only(found, self.yarn.tag), self.seconds)
+        if only(last, self.yarn.tag):
+            raise ApplicationError(
+                f"{found['id']} was told to end, and is there after {self.seconds:g} s{why}. Have YARN end it, as the user {self.yarn.user}: "
+                f"yarn application -kill {found['id']}.{_taken(taken)}"
+            )
+        return {"application": found["id"], "jobs": taken}
+
+    def _end(self, application_id: str, runs: bool) -> str:
+        """Tells the application to end: by itself, which leaves nothing behind, or by YARN; how that went, where it went wrong."""
+        if runs:
+            # It may close before it has answered: whether it ends is seen.
+            with contextlib.suppress(OSError, ValueError):
+                if self.ask("DELETE", "/cluster", {})[0] == 200:
+                    return ""
+            if not self.lose:
+                return ""
+        try:
+            self.yarn.managers.kill(application_id, self.yarn.user)
+        except NoAnswerError as error:
+            return f" ({error})"
+        return ""
+
+    def _taken_before(self, application_id: str) -> list[dict[str, str]]:
+        """Savepoints of this application that a run took that did not come to its end."""
+        try:
+            with open(self.record, encoding="utf-8") as record:
+                found = json.load(record)
+            known = found["jobs"] if found["application"] == application_id else []
+            return [dict(each) for each in known if each["savepoint"]]
+        except (OSError, ValueError, LookupError, TypeError):
+            return []
+
+    def _jobs(self, application_id: str) -> list[dict[str, str]]:
+        try:
+            status, body = self.ask("GET", "/jobs/overview", {})
+            if status != 200:
+                raise ValueError(f"answers {status}")
+            return [
+                {"id": str(each["jid"]), "name": str(each["name"]), "state": str(each["state"])}
+                for each in body["jobs"]
+                if each["state"] not in ("FINISHED", "CANCELED", "FAILED")
+            ]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise ApplicationError(
+                f"{application_id}: which jobs run could not be read ({error}), so nothing was done."
+            ) from None
+
+    def _savepoint(self, application_id: str, job: Mapping[str, str], taken: Sequence[Mapping[str, str]]) -> str:
+        """Ends a job with a savepoint: its path."""
+        # A directory of its own: whatever becomes of this run, what is there is this savepoint.
+        target = f"{self.savepoints.rstrip('/')}/{application_id}-{job['id']}"
+        self._write(application_id, [*taken, {**job, "savepoint": "", "looked_for_in": target}])
+        try:
+            status, body = self.ask("POST", f"/jobs/{job['id']}/stop", {"targetDirectory": target, "drain": False})
+            if status != 202:
+                raise ValueError(f"answers {status}: {body}")
+            place = f"/jobs/{job['id']}/savepoints/{body['request-id']}"
+            deadline = self.yarn.clock() + self.seconds
+            while True:
+                status, body = self.ask("GET", place, {})
+                if status == 200 and body["status"]["id"] == "COMPLETED":
+                    return self._location(body["operation"])
+                if self.yarn.clock() > deadline:
+                    raise ValueError(f"none after {self.seconds:g} s")
+                self.yarn.sleep(POLL_SECONDS)
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise ApplicationError(
+                f"{application_id} runs on: of job {job['id']} ({job['name']}, {job['state']}) no savepoint was taken: {error}. One that still "
+                f"goes on is found in {target}. Mend the job, or give it up and all others without a savepoint: "
+                f"-e flink_ha_accept_lost_jobs=true.{_taken(taken)}"
+            ) from None
+
+    @staticmethod
+    def _location(operation: Mapping[str, Any]) -> str:
+        if "location" not in operation:
+            cause = operation.get("failure-cause") or {}
+            trace = str(cause.get("stack-trace") or cause.get("class") or "it says no reason")
+            raise ValueError("; ".join(_last(trace).splitlines())[:600])
+        return str(operation["location"])
+
+    def _write(self, application_id: str, jobs: Sequence[Mapping[str, str]]) -> None:
+        text = json.dumps({"application": application_id, "jobs": list(jobs)}, indent=2, sort_keys=True) + "\n"
+        entry = {"path": self.record, "state": "file", "owner": "root", "group": "root", "mode": "0644"}
+        files.apply({**entry, "content": text})
+
+
+def _taken(jobs: Sequence[Mapping[str, str]]) -> str:
+    told = [f"{each['name']}: {each['savepoint']}" for each in jobs if each["savepoint"]]
+    return f" Ended with a savepoint before: {'; '.join(told)}" if told else ""

@@ -1,0 +1,169 @@
+#!/usr/bin/python
+"""yarn_application: one application of Flink on YARN, started once or ended with savepoints."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: yarn_application
+short_description: Start an application of Flink on YARN once, or end it with savepoints
+version_added: 0.1.0
+description:
+  - Looks for a live application with a tag before it submits one. Where one is there, nothing is changed.
+  - A submission holds a lock of its host, also when the run that asked for it was killed, and so no second one is made meanwhile. Client
+    hosts of one application are kept apart by the caller's lease.
+  - To end it, each job is stopped with a savepoint. Which ones were taken is written to O(record) before anything else happens.
+  - Run it on a client host, as root.
+  - Meant for the roles and playbooks of this collection; its options and results may change with any release.
+author: [StreamQuorum (@streamquorum)]
+extends_documentation_fragment: [streamquorum.ha.attributes.no_diff]
+attributes:
+  check_mode:
+    support: full
+    description: Says whether one would be submitted, or ended.
+options:
+  state:
+    description: V(started) submits it where none is live, V(stopped) ends it.
+    type: str
+    choices: [started, stopped]
+    default: started
+  name:
+    description: Name of the application, which its tag and the lock have.
+    type: str
+    required: true
+  urls:
+    description: Of all ResourceManagers.
+    type: list
+    elements: str
+    required: true
+  application:
+    description: With V(stopped), the id of the one that is to end; another one is left alone.
+    type: str
+    default: ""
+  command:
+    description: What submits it.
+    type: path
+    default: ""
+  user:
+    description: As whom, and whose applications count; anybody may give one of theirs the same tag.
+    type: str
+    required: true
+  address:
+    description: C(host:port) of its REST, for V(stopped).
+    type: str
+    default: ""
+  savepoint_dir:
+    description: Where savepoints go, for V(stopped).
+    type: str
+    default: ""
+  accept_lost_jobs:
+    description: End it without savepoints.
+    type: bool
+    default: false
+  record:
+    description: File that says which savepoints were taken, for V(stopped).
+    type: path
+    default: ""
+  timeout:
+    description: Seconds for the submission or for each savepoint, and again until the application runs or has ended.
+    type: float
+    default: 180
+"""
+
+EXAMPLES = r"""
+- name: Start the application
+  streamquorum.ha.yarn_application:
+    name: orders
+    urls: [http://rm1.example.org:8088, http://rm2.example.org:8088]
+    command: /etc/flink/yarn/start
+    user: flink
+"""
+
+RETURN = r"""
+application:
+  description: Its id; empty where there is none.
+  type: str
+  returned: always
+jobs:
+  description: With V(stopped), id, name and savepoint of each job that was ended.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import RestAccess
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import applications
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import ResourceManagers
+
+REST_SECONDS = 20.0
+
+
+def started(module: AnsibleModule, yarn: applications.Yarn) -> dict[str, Any]:
+    params = module.params
+    if module.check_mode:
+        found = applications.only(yarn.applications(), yarn.tag)
+        return {"changed": not found, "application": found.get("id", ""), "jobs": []}
+    with applications.lock(f"/run/streamquorum/yarn-{params['name']}.lock", params["timeout"]) as locked:
+        command = ["runuser", f"--user={params['user']}", "--", params["command"]]
+        changed, found = applications.start(yarn, command, params["timeout"], locked, applications.run)
+    return {"changed": changed, "application": found["id"], "jobs": []}
+
+
+def stopped(module: AnsibleModule, yarn: applications.Yarn) -> dict[str, Any]:
+    params = module.params
+    access = RestAccess()
+
+    def ask(method: str, path: str, content: Mapping[str, Any]) -> tuple[int, Any]:
+        body = json.dumps(content).encode() if content else None
+        status, answer = access.call(method, f"{params['address']}{path}", REST_SECONDS, body)
+        return status, json.loads(answer) if answer else {}
+
+    if module.check_mode:
+        found = applications.only(yarn.applications(), yarn.tag)
+        return {"changed": bool(found), "application": found.get("id", ""), "jobs": []}
+    stop = applications.Stop(
+        yarn,
+        params["application"],
+        ask,
+        params["savepoint_dir"],
+        params["accept_lost_jobs"],
+        params["record"],
+        params["timeout"],
+    )
+    done = stop()
+    return {"changed": bool(done["application"]), **done}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+            "name": {"type": "str", "required": True},
+            "urls": {"type": "list", "elements": "str", "required": True},
+            "application": {"type": "str", "default": ""},
+            "command": {"type": "path", "default": ""},
+            "user": {"type": "str", "required": True},
+            "address": {"type": "str", "default": ""},
+            "savepoint_dir": {"type": "str", "default": ""},
+            "accept_lost_jobs": {"type": "bool", "default": False},
+            "record": {"type": "path", "default": ""},
+            "timeout": {"type": "float", "default": 180},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    yarn = applications.Yarn(ResourceManagers(params["urls"]), applications.owner_tag(params["name"]), params["user"])
+    try:
+        module.exit_json(**{"started": started, "stopped": stopped}[params["state"]](module, yarn))
+    except applications.ApplicationError as error:
+        module.fail_json(msg=f"The application {params['name']} on YARN: {error}")
+    except OSError as error:
+        module.fail_json(msg=f"The application {params['name']} on YARN: {error}.")
+
+
+if __name__ == "__main__":
+    main()
