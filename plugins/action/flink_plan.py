@@ -11,7 +11,8 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as r
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import release_source
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import SEEN, Peers
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import plan
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import UNSEEN, plan
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import Seen
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 
 
@@ -31,7 +32,8 @@ class ActionModule(ActionBase):
         published = variables[args["published"]] if "published" in args else {}
         source = release_source.of_role("flink", found, published.get("sums"), published.get("reason", ""))
         key = args.get("key") or token_hex(16)
-        made = plan(inputs, tables, Peers.of(variables[args["peers"]]), source, key, host, args.get("stores"))
+        learnt = Seen.of(args["learnt"]) if "learnt" in args else UNSEEN
+        made = plan(inputs, tables, Peers.of(variables[args["peers"]]), source, key, host, args.get("stores"), learnt)
         told = role_inputs.plain(asdict(made))
         # Its texts stand in the entries as well, and no task asks for them here.
         del told["generations"]

@@ -29,6 +29,12 @@ options:
   key:
     description: The key of the digests that the host was asked with; one is made where it is left out.
     type: str
+  learnt:
+    description:
+      - What the host learnt of its application on YARN, C(yarn), C(leader) and C(jobs) - answers of M(streamquorum.ha.yarn_info),
+        M(streamquorum.ha.leader_znode) and M(streamquorum.ha.flink_job_info), each empty where it was not asked; and whether this run is to
+        C(keep) what runs.
+    type: dict
   stores:
     description: Paths of the stores of keys, as M(streamquorum.ha.certificates) made them; left out before.
     type: dict
@@ -69,6 +75,10 @@ looks:
   description: The same for status - units and certificates.
   type: dict
   returned: always
+asks:
+  description: Arguments of M(streamquorum.ha.yarn_info); empty for a standalone cluster.
+  type: dict
+  returned: always
 kerberos:
   description: Whether Flink's processes have a keytab.
   type: bool
@@ -101,7 +111,7 @@ entries:
   type: dict
   returned: with what was noted of all hosts
 steps:
-  description: What the role's tasks ask for - install, configure, services, prove and acls.
+  description: What the role's tasks ask for - install, configure, services, prove, acls and application.
   type: dict
   returned: with what was noted of all hosts
 """

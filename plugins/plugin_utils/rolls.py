@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import restart_file
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import FLINK_GROUPS, restart_file
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import groups as rolling
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import Described
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import zookeeper_members
@@ -105,24 +105,32 @@ class _Run:
     def _reached(self, kind: str) -> list[str]:
         return [host for host in self.inventory.get(HOSTS[kind], ()) if host not in self.unreached]
 
+    def _flink_hosts(self) -> list[str]:
+        hosts = (host for name in FLINK_GROUPS for host in self.inventory.get(name, ()))
+        return list(dict.fromkeys(host for host in hosts if host not in self.unreached))
+
     def unread(self) -> list[str]:
         members = self.members if self.kind == ZOOKEEPER else []
-        flink = [*self._reached(JOB_MANAGER), *self._reached(TASK_MANAGER)]
+        flink = self._flink_hosts()
         unread = [host for host in members if not _noted(self.hostvars, host, ZOOKEEPER_NOTED)]
         return list(dict.fromkeys(unread + [host for host in flink if not _noted(self.hostvars, host, FLINK_NOTED)]))
 
     def _clusters(self) -> list[dict[str, Any]]:
         """The clusters of the inventory, each with the hosts of it that were read."""
         found: dict[str, dict[str, Any]] = {}
-        for host in dict.fromkeys([*self._reached(JOB_MANAGER), *self._reached(TASK_MANAGER)]):
+        for host in self._flink_hosts():
             noted = _noted(self.hostvars, host, FLINK_NOTED)
-            if noted:
+            # An application on YARN that does not run has none.
+            if noted and noted["cluster"]["cluster_id"]:
                 # /orders and orders are one path in ZooKeeper.
                 name = noted["cluster"]["cluster_id"].strip("/")
                 own = {"name": name, "path": f"{noted['cluster']['path_root']}/{name}", "lives": False, "tolerates": {}}
                 cluster = found.setdefault(name, {**noted["cluster"], **own})
                 cluster["tolerates"][host] = noted["tolerates"]
-                cluster["lives"] |= any(each["live"] for each in noted["members"] if each["kind"] == JOB_MANAGER)
+                # What runs on YARN has no member of ours.
+                cluster["lives"] |= any(each["live"] for each in noted["members"] if each["kind"] == JOB_MANAGER) or (
+                    not noted["members"] and noted["cluster"]["serving"]
+                )
         return list(found.values())
 
     def _ensemble(self) -> Mapping[str, Any]:
@@ -131,7 +139,7 @@ class _Run:
 
     def ensemble(self) -> Roll:
         found = [_noted(self.hostvars, host, ZOOKEEPER_NOTED)["member"] for host in self.members]
-        return self._roll(
+        roll = self._roll(
             label=self.kind,
             found=found,
             accepted=rolling.unreached(
@@ -142,6 +150,13 @@ class _Run:
             cluster={},
             watched=[cluster for cluster in self.clusters if cluster["lives"]],
         )
+        unseen = [cluster["name"] for cluster in roll.watched if not cluster["job_managers"]]
+        if roll.needed and unseen:
+            raise NotReadError(
+                f"Who leads {', '.join(unseen)} could not be read, and nothing is rolled beside jobs that nobody sees: run again when its JobManager "
+                "serves."
+            )
+        return roll
 
     def flink(self, cluster: Mapping[str, Any], several: bool) -> Roll:
         hosts = [host for host in self._reached(self.kind) if host in cluster["tolerates"]]

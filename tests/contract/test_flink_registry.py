@@ -38,11 +38,11 @@ def test_names_stand_once():
 @pytest.mark.parametrize("option", REGISTRY, ids=lambda option: option["name"])
 def test_an_option_is_owned_by_an_input_and_gets_its_value_from_somewhere(option):
     assert set(option) <= {"name", "keys", "aliases", "variable", "field", "scopes"}
-    assert set(option["scopes"]) <= {"jobmanager", "taskmanager", "client"}
+    assert set(option["scopes"]) <= {"jobmanager", "taskmanager", "client", "yarn"}
     assert option["variable"] in (DEFAULTS | SHARED) or option["variable"].startswith("this role, ")
     if "field" in option:
-        kinds = [kind for kind in option["scopes"] if kind != "client"]
-        assert kinds == option["scopes"], "a client has no field"
+        kinds = [kind for kind in option["scopes"] if kind not in ("client", "yarn")]
+        assert kinds == option["scopes"], "neither a client nor YARN has a field"
         assert option["field"] in OTHER_FIELDS or all(option["field"] in flink_services.PORTS[kind] for kind in kinds)
 
 

@@ -167,6 +167,7 @@ def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
 #: Where the hosts of the play are asked for: to refuse a part of a group, and to tell what was seen.
 MAY_ASK_FOR_PLAY_HOSTS = {
     "playbooks/phases/preflight.yml", "playbooks/phases/report.yml", "plugins/action/flink_peers.py", "plugins/plugin_utils/flink/judgement.py",
+    "plugins/plugin_utils/flink/yarn/judgement.py",
     "plugins/action/zookeeper_peers.py", "plugins/plugin_utils/zookeeper/judgement.py",
     # What was refused is told, and whoever lacks the release needs its sum.
     "roles/flink_ha/tasks/preflight.yml", "roles/zookeeper/tasks/preflight.yml", "plugins/action/published_sum.py",
@@ -214,6 +215,8 @@ def test_trap_13_35_no_handler_and_nothing_that_runs_is_restarted_in_a_play_over
         service = task.get("ansible.builtin.systemd_service") or {}
         if service.get("name") == "{{ common_firewall.unit }}":
             continue  # rules of the kernel, and no process
+        if service.get("name") == "{{ __flink_ha_plan.steps.application.unit }}":
+            continue  # only watches what is YARN's
         state = service.get("state", "")
         assert state in ("", "started", "stopped") or name.split(":")[0] in {
             "zookeeper/service.yml", "flink_ha/service.yml",
@@ -278,7 +281,7 @@ SAME_EVERYWHERE = {
     # Gathered once for all hosts.
     "__flink_ha_peers", "tls",
     # A cluster, of a loop over all of them.
-    "item", "serving", "__zookeeper_refusals", "__flink_ha_refusals",
+    "item", "serving", "__zookeeper_refusals", "__flink_ha_refusals", "__flink_ha_missing",
 }  # fmt: skip
 
 

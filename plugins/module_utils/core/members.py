@@ -1,9 +1,12 @@
-"""A member of a group that is rolled, as its role describes it. Pure."""
+"""Groups of the inventory, and a member of one that is rolled, as its role describes it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+#: Those whose hosts have a part of Flink: services, or what starts an application on YARN.
+FLINK_GROUPS = ("flink_jobmanager", "flink_taskmanager", "flink_client")
 
 
 def describe(service: Mapping[str, Any], unit: Mapping[str, Any], asked: str) -> dict[str, Any]:

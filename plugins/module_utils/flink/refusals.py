@@ -51,7 +51,23 @@ def flink_problems(given: Mapping[str, Any], hostvars: HostVars) -> list[str]:
     problems += _job_manager_limit_problems(given) + _session_problems(
         given["session_timeout"], given["ensemble_silence"]
     )
-    problems += _identity_problems(given) + storage_problems(given) + _service_problems(given, hostvars)
+    problems += _cluster_id_problems(str(given["flink_ha_cluster_id"])) + _ensemble_place_problems(given)
+    return problems + storage_problems(given) + _service_problems(given, hostvars) + _option_problems(given)
+
+
+def yarn_problems(given: Mapping[str, Any]) -> list[str]:
+    """What of `flink_problems` an application on YARN has: it has no services of ours, and its id is YARN's."""
+    return [
+        *preflight.release_problems(given["flink_ha_version"], given["releases"], "Flink", "flink_ha_version"),
+        *_session_problems(given["session_timeout"], given["ensemble_silence"]),
+        *_ensemble_place_problems(given),
+        *storage_problems(given),
+        *_option_problems(given),
+    ]
+
+
+def _option_problems(given: Mapping[str, Any]) -> list[str]:
+    problems: list[str] = []
     release = next((item for item in given["releases"] if item["version"] == given["flink_ha_version"]), None)
     if release:
         known = flink_options.parse_known(given["known_options"])
@@ -248,21 +264,23 @@ def moved_problems(host: str, services: Iterable[Service], running: Sequence[Map
     return problems
 
 
-def _identity_problems(given: Mapping[str, Any]) -> list[str]:
-    problems = []
-    cluster_id, root, quorum = (
-        str(given[name]) for name in ("flink_ha_cluster_id", "flink_ha_zookeeper_path_root", "quorum")
-    )
+def _cluster_id_problems(cluster_id: str) -> list[str]:
     if not cluster_id:
-        problems.append(
+        return [
             "flink_ha_cluster_id is missing. Give every Flink cluster its own, such as /orders: two clusters with one id "
             "take each other's jobs."
-        )
-    elif not CLUSTER_ID.match(cluster_id) or {".", ".."} & set(cluster_id.split("/")):
-        problems.append(
+        ]
+    if not CLUSTER_ID.match(cluster_id) or {".", ".."} & set(cluster_id.split("/")):
+        return [
             f"flink_ha_cluster_id is {cluster_id!r}. It is a path in ZooKeeper: letters, digits, dots, dashes and "
             "underscores between slashes, such as /orders."
-        )
+        ]
+    return []
+
+
+def _ensemble_place_problems(given: Mapping[str, Any]) -> list[str]:
+    problems = []
+    root, quorum = (str(given[name]) for name in ("flink_ha_zookeeper_path_root", "quorum"))
     if not root.startswith("/"):
         problems.append(f"flink_ha_zookeeper_path_root is {root!r}. It is a path in ZooKeeper, such as /flink.")
     if not quorum:

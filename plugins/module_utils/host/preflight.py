@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import FLINK_GROUPS
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.quorum import Voter, survives
 
 
@@ -145,7 +146,7 @@ def unreached_problems(
         unreached: those of them that cannot be reached.
         members: of the ensemble (host, id, address, peer_type); empty for one that is not in the inventory.
     """
-    parts = [groups.get(name, ()) for name in ("zookeeper", "flink_jobmanager", "flink_taskmanager")]
+    parts = [groups.get(name, ()) for name in ("zookeeper", *FLINK_GROUPS)]
     known = {host for part in parts for host in part}
     problems = [
         f"accept_unreachable names {name}, which is no host of this cluster. Give names as the inventory has them."
@@ -163,6 +164,10 @@ def unreached_problems(
         )
     if parts[1] and set(parts[1]) <= set(unreached):
         problems.append(f"Without {gone} no JobManager is left, so this run cannot go on without them.")
+    if parts[3] and set(parts[3]) <= set(unreached):
+        problems.append(
+            f"Without {gone} no host is left that knows of Flink on YARN, so this run cannot go on without them."
+        )
     return problems
 
 

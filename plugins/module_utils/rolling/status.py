@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
@@ -24,6 +25,8 @@ SYSTEMS = {
 
 #: Where the roles note the answers of the verification modules; of Flink a loop's, one for each cluster.
 QUORUM, LEADER, JOBS = "zookeeper_verdict", "flink_ha_leader", "flink_ha_jobs"
+#: Why an application on YARN does not run.
+ABSENT = "flink_ha_absent"
 #: The same of zookeeper_clients.
 CLIENTS = "zookeeper_client_leaders"
 
@@ -62,11 +65,13 @@ def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> 
         found["clients"] = found["clients"] or (given.get(CLIENTS) or {}).get("results", [])
         leaders = (given.get(LEADER) or {}).get("results", [])
         found["clusters"] = found["clusters"] or _clusters(leaders, (given.get(JOBS) or {}).get("results", []))
-        found["unasked"] = found["unasked"] or [
+        unasked = [
             f"Flink {each['item']['id']}: {each.get('msg') or 'who leads could not be asked'}"
             for each in leaders
             if "verdict" not in each and "item" in each and not each.get("skipped")
         ]
+        absent = [f"Flink: {given[ABSENT]}"] if given.get(ABSENT) else []
+        found["unasked"] = list(dict.fromkeys([*found["unasked"], *unasked, *absent]))
     return found
 
 
@@ -102,18 +107,32 @@ def _ensemble_lines(answer: Mapping[str, Any]) -> list[str]:
 
 def _flink_lines(answer: Mapping[str, Any], found: Found) -> list[str]:
     leader, managers = answer["leader"], answer["task_managers"]
+    if _application(answer):
+        candidates = f"one JobManager, which YARN starts anew; {managers['registered'] or 0} TaskManagers registered"
+    else:
+        candidates = (
+            f"{answer['contenders']} JobManagers in the election, "
+            f"{managers['registered'] or 0} of {managers['expected']} TaskManagers registered"
+        )
     return [
         f"{_cluster(answer, found)}: {answer['verdict']}, "
         + (f"leader {leader['address']}" if leader["address"] else "no leader"),
         *([f"  session {leader['session_id']}"] if leader["address"] else []),
-        f"  {answer['contenders']} JobManagers in the election, "
-        f"{managers['registered'] or 0} of {managers['expected']} TaskManagers registered",
+        f"  {candidates}",
     ]
 
 
 def _cluster(answer: Mapping[str, Any], found: Found) -> str:
-    """A cluster's name on the screen: with its path in ZooKeeper where there are several."""
+    """A cluster's name on the screen: with its path in ZooKeeper where there are several; on YARN that of the application."""
+    if _application(answer):
+        return f"Flink on YARN, {_application(answer)}"
     return f"Flink {answer['cluster_path']}" if len(found["clusters"]) > 1 else "Flink"
+
+
+def _application(answer: Mapping[str, Any]) -> str:
+    """Id of the application on YARN; empty for a standalone cluster."""
+    name = str(answer["cluster_path"]).rpartition("/")[2]
+    return name if re.fullmatch(r"application_\d+_\d+", name) else ""
 
 
 def healthy(found: Found) -> bool:
@@ -217,11 +236,14 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
 
 
 def _cluster_parts(cluster: Mapping[str, Any], found: Found) -> list[list[str]]:
-    jobs = cluster["jobs"]
+    jobs, workers = cluster["jobs"], cluster["workers"]
+    if _application(cluster["flink"]):
+        # As many as YARN has given, wherever that is.
+        workers = [each["host"] for each in jobs.get("task_managers", ())]
     return [
         _flink_lines(cluster["flink"], found),
         _job_managers(cluster["flink"]),
-        *(_running(jobs, cluster["workers"]) if jobs.get("reachable") else ()),
+        *(_running(jobs, workers) if jobs.get("reachable") else ()),
     ]
 
 

@@ -78,6 +78,17 @@ def config_text(inputs: Inputs, tables: Tables, config: Mapping[str, Any]) -> st
     return render(tables, name, options=flink_options.written(name, config))
 
 
+def log_settings(inputs: Inputs, tables: Tables, journal: bool) -> str:
+    """How a process logs: to a file that the web interface shows, and to the journal where it has one."""
+    return render(
+        tables,
+        "log4j-console.properties",
+        journal=journal,
+        log_max_mb=inputs.given["flink_ha_log_max_mb"],
+        log_files=inputs.given["flink_ha_log_files"],
+    )
+
+
 def holds_secrets(inputs: Inputs) -> bool:
     """Whether the configuration of a host has a secret: then none of it is shown."""
     options = {**inputs.config_extra, "java_opts": " ".join(inputs.java_opts)}

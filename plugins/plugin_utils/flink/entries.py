@@ -32,6 +32,9 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import membership
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores, values
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import entries as yarn_entries
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import YARN
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 
@@ -63,6 +66,8 @@ def entries(
     host: HostState,
     planned: Sequence[rules.Service],
     stores: Stores,
+    application: Generation | None = None,
+    urls: Sequence[str] = (),
 ) -> Entries:
     """All that is written on a host.
 
@@ -74,6 +79,8 @@ def entries(
         host: as it was read.
         planned: its services, with what is to be done with them.
         stores: the stores of keys that were made for this host.
+        application: what the application on YARN is to be started with; None for a standalone cluster.
+        urls: of the ResourceManagers.
     """
     cluster = peers.cluster_of(inputs.host)
     client = _client(inputs, tables, peers, host, stores)
@@ -91,7 +98,8 @@ def entries(
             *_storage_keys(inputs),
             *(_storage(inputs) if inputs.host == cluster.storage_writer else []),
             *rules.entries(planned, inputs.group),
-            *membership.entries(inputs, tables, cluster),
+            *([] if inputs.on_yarn else membership.entries(inputs, tables, cluster)),
+            *(yarn_entries.entries(inputs, tables, host, application, urls) if application else []),
             # Until the roll is through, some JobManagers serve the one and some the other.
             *_rest_access(inputs, flink_tls.rest_schemes(inputs.rest_tls, group.rest)),
             *([] if waits else client),
@@ -128,6 +136,7 @@ def written_paths(inputs: Inputs, tables: Tables, services: Sequence[rules.Servi
             f"{inputs.conf_dir}/{name}"
             for name in ("masters", "workers", "slaves", "log4j-cli.properties", *flink_services.CONFIG_FILES)
         ),
+        *(yarn_entries.written_paths(inputs) if inputs.on_yarn else []),
         inputs.command,
         inputs.command_link,
     ]
@@ -149,7 +158,9 @@ def _storage(inputs: Inputs) -> list[dict[str, Any]]:
 def _client(inputs: Inputs, tables: Tables, peers: Peers, host: HostState, stores: Stores) -> list[Entry]:
     """The command flink and what it reads."""
     known = values(inputs, tables, peers, stores)
-    text = config_text(inputs, tables, configuration(inputs, tables, CLIENT, known, {}))
+    # On YARN the command and the application have one and the same.
+    scope = YARN if inputs.on_yarn else CLIENT
+    text = config_text(inputs, tables, configuration(inputs, tables, scope, known, {}))
     config_file = str(release(inputs, tables)["config_file"])
     (other,) = set(flink_services.CONFIG_FILES) - {config_file}
     return [

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import hadoop
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.jars import Jar, jars, set_name
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import site
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
 
 PREFIX = "flink_ha_"
@@ -29,6 +30,8 @@ class Tables:
     shipped_java_opts: Annotated[Mapping[str, list[str]], inputs.Variable("flink_ha_shipped_java_opts")]
     #: Beginnings of keys that are not looked up.
     open_options: Annotated[tuple[str, ...], inputs.Variable("flink_ha_open_options")]
+    #: Releases of YARN -> what they do to TaskManagers, newest first.
+    yarn_behaviours: Annotated[tuple[Mapping[str, Any], ...], inputs.Variable("flink_ha_yarn_behaviours")]
     #: Platforms -> the distribution's Java.
     platforms: Annotated[Mapping[str, Mapping[str, Any]], inputs.Variable("common_platforms")]
     sandbox: Annotated[str, inputs.Variable("common_sandbox")]
@@ -60,6 +63,7 @@ class Inputs:
     given: Annotated[Mapping[str, Any], inputs.NO_VARIABLE] = field(repr=False)
     #: What the other hosts see of this one: what the inventory says, and no play.
     seen: Annotated[Mapping[str, Any], inputs.NO_VARIABLE] = field(repr=False)
+    deployment: str
     cluster_id: str
     storage_dir: str
     storage_shared: bool
@@ -81,6 +85,12 @@ class Inputs:
     bundle_dir: str
     mirrors: tuple[str, ...]
     java_home: str
+    yarn_name: str
+    yarn_queue: str
+    yarn_application_attempts: int
+    yarn_ship_files: tuple[str, ...]
+    yarn_accept_outage: bool
+    yarn_keep: bool
     address: str
     bind_address: str
     jobmanager_instances: tuple[Mapping[str, Any], ...]
@@ -157,6 +167,10 @@ class Inputs:
         return inputs.typed(Inputs, given, PREFIX, host=host, given=given, seen=seen)
 
     # --- what they say together
+
+    @property
+    def on_yarn(self) -> bool:
+        return self.deployment == "yarn"
 
     @property
     def kerberos(self) -> bool:
@@ -250,6 +264,11 @@ class Inputs:
     def hadoop_files(self) -> list[str]:
         """The files on the host that name HDFS's nameservices; none where no directory of them is given."""
         return [f"{self.hadoop_conf_dir}/{name}" for name in hadoop.SITE_FILES] if self.hadoop_conf_dir else []
+
+    @property
+    def yarn_site(self) -> str:
+        """The file on the host that names the ResourceManagers; empty where no directory of it is given."""
+        return f"{self.hadoop_conf_dir}/{site.FILE}" if self.hadoop_conf_dir else ""
 
     @property
     def uris(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import FLINK_GROUPS
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import (
     acls,
     exposure,
@@ -33,6 +34,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs impor
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Group, Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import values
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import judgement as yarn
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 
@@ -66,18 +68,32 @@ def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str
         tables: of the role.
         peers: the other hosts.
     """
+    deployed = yarn.group_problems(inputs, _groups(inputs, peers))
+    if deployed:
+        return deployed
+    judged = _judged(inputs, tables, peers)
+    if inputs.on_yarn:
+        found = [*yarn.inventory_problems(inputs, peers), *refusals.yarn_problems(judged)]
+    else:
+        found = [*refusals.flink_problems(judged, {inputs.host: inputs.seen}), *_alone_problems(inputs, peers)]
     return [
-        *refusals.flink_problems(_judged(inputs, tables, peers), {inputs.host: inputs.seen}),
+        *found,
         *refusals.amount_problems(
             {"flink_ha_taskmanager_slots": inputs.taskmanager_slots, "flink_ha_parallelism": inputs.parallelism}
         ),
-        *_alone_problems(inputs, peers),
         *_kerberos_problems(inputs, peers),
         *_tls_problems(inputs, tables, peers),
         *_jar_problems(inputs, tables),
         *_process_problems(inputs),
         *_firewall_problems(inputs, peers),
     ]
+
+
+def _groups(inputs: Inputs, peers: Peers) -> dict[str, bool]:
+    """Whether the host is in each of Flink's groups."""
+    cluster = peers.cluster_of(inputs.host)
+    found = (cluster.job_manager_hosts, cluster.task_manager_hosts, peers.client_hosts)
+    return {name: inputs.host in hosts for name, hosts in zip(FLINK_GROUPS, found, strict=True)}
 
 
 def _alone_problems(inputs: Inputs, peers: Peers) -> list[str]:
@@ -219,7 +235,7 @@ def host_problems(
         *refusals.host_problems(given, host.answer),
         *preflight.unread_problems(inputs.host, host.unread),
         *_upgrade_problems(inputs, tables, peers, host, source),
-        *refusals.place_problems(inputs.host, settings(host), inputs.cluster_id, inputs.zookeeper_path_root),
+        *([] if inputs.on_yarn else _place_problems(inputs, host)),
         *_acl_problems(inputs, peers),
         *_firewall_limit_problems(inputs, peers, host),
         *jars.host_problems(inputs.host, inputs.hadoop_classpath, inputs.hadoop_conf_dir, host.paths, host.matches),
@@ -233,6 +249,10 @@ def host_problems(
         *process.missing_problems(inputs.host, inputs.read_write_paths, host.answer, user),
         *log_access.problems(inputs.host, inputs.log_group, "flink_ha_log_group", host.answer),
     ]
+
+
+def _place_problems(inputs: Inputs, host: HostState) -> list[str]:
+    return refusals.place_problems(inputs.host, settings(host), inputs.cluster_id, inputs.zookeeper_path_root)
 
 
 def addresses(inputs: Inputs, peers: Peers) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible.module_utils.common.validation import check_type_bool
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import FLINK_GROUPS
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.refusals import SHARED_VARIABLES
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.tls import REST_KEY
@@ -26,7 +27,8 @@ HostVars = Mapping[str, Mapping[str, Any]]
 Settings = Mapping[str, str]
 #: Variables by which others know a host: as the inventory has them, and no play.
 SEEN = (*SHARED_VARIABLES, *flink_services.ZOOKEEPER_PORTS)
-JOB_MANAGERS, TASK_MANAGERS, ZOOKEEPER = "flink_jobmanager", "flink_taskmanager", "zookeeper"
+JOB_MANAGERS, TASK_MANAGERS, CLIENTS = FLINK_GROUPS
+ZOOKEEPER = "zookeeper"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Note:
     tolerates: bool
     #: As the role `rolling` takes them.
     members: tuple[Mapping[str, Any], ...]
+    #: Digest of what an application on YARN is to be started with; empty for a standalone cluster.
+    wanted: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,14 @@ class Group:
     principals: tuple[str, ...]
     #: Each way in which a JobManager that runs serves REST.
     rest: tuple[Settings, ...]
+    #: What the hosts of an application on YARN ask it to be started with, each digest once.
+    wanted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The hosts that have one flink_ha_cluster_id, from the inventory only. `group` is missing until they were read."""
+    """The hosts that have one flink_ha_cluster_id, or one flink_ha_yarn_name, from the inventory only. `group` is missing until they were
+    read."""
 
     id: str
     job_manager_hosts: tuple[str, ...]
@@ -125,11 +132,13 @@ class Cluster:
     unreached_addresses: tuple[str, ...]
     #: Asks about the cluster for all of its hosts: one that can be asked, a JobManager's if possible; empty for none.
     query_host: str
+    #: From which an application on YARN is started; none of a standalone cluster.
+    client_hosts: tuple[str, ...] = ()
     group: Group | None = None
 
     @property
     def hosts(self) -> list[str]:
-        return list(dict.fromkeys([*self.job_manager_hosts, *self.task_manager_hosts]))
+        return list(dict.fromkeys([*self.job_manager_hosts, *self.task_manager_hosts, *self.client_hosts]))
 
     @property
     def addresses(self) -> list[str]:
@@ -151,6 +160,8 @@ class Peers:
     defaults: Mapping[str, Any]
     #: Whether a host needs certificates, and so is planned once more when they are made.
     tls: bool = False
+    #: All hosts of the group flink_client.
+    client_hosts: tuple[str, ...] = ()
 
     def cluster_of(self, host: str) -> Cluster:
         """The cluster that a host belongs to."""
@@ -168,6 +179,7 @@ class Peers:
             play_hosts=tuple(found["play_hosts"]),
             defaults=found["defaults"],
             tls=found["tls"],
+            client_hosts=tuple(found["client_hosts"]),
         )
 
 
@@ -200,17 +212,19 @@ def gather(
         noted: name of the variable that holds each host's plan; empty before the hosts were read.
     """
     managing, working, members = (list(groups.get(name, ())) for name in (JOB_MANAGERS, TASK_MANAGERS, ZOOKEEPER))
-    hosts = list(dict.fromkeys([*managing, *working]))
+    # A host of two groups is refused, as one of the first.
+    clients = [host for host in groups.get(CLIENTS, ()) if host not in {*managing, *working}]
+    hosts = list(dict.fromkeys([*managing, *working, *clients]))
     plans = {host: registered(hostvars, host, noted) or {} for host in hosts} if noted else {}
     # Each look at a host gathers all of its variables anew.
     hostvars = {host: hostvars[host] for host in dict.fromkeys([*hosts, *members])}
-    ids = {
-        host: _path(plain(hostvars[host].get("flink_ha_cluster_id", defaults["flink_ha_cluster_id"]))) for host in hosts
-    }
+    ids = {host: _id(hostvars[host], defaults, host in clients) for host in hosts}
     clusters = {}
     for name in dict.fromkeys(ids.values()):
-        leaders, workers = ([host for host in group if ids[host] == name] for group in (managing, working))
-        cluster = _cluster(name, leaders, workers, hostvars, defaults, unreached, active_hosts)
+        leaders, workers, starters = (
+            [host for host in group if ids[host] == name] for group in (managing, working, clients)
+        )
+        cluster = _cluster(name, leaders, workers, starters, hostvars, defaults, unreached, active_hosts)
         clusters[name] = _noted(cluster, plans) if noted else cluster
     return Peers(
         clusters=clusters,
@@ -219,18 +233,22 @@ def gather(
         play_hosts=tuple(play_hosts),
         defaults={name: defaults[name] for name in SEEN},
         tls=any(plan.get("certificates") for plan in plans.values()),
+        client_hosts=tuple(groups.get(CLIENTS, ())),
     )
 
 
-def _path(cluster_id: Any) -> str:
-    """/orders for both `orders` and `/orders`, which are one path in ZooKeeper."""
-    return "/" + str(cluster_id).strip("/")
+def _id(host: Mapping[str, Any], defaults: Mapping[str, Any], is_client: bool) -> str:
+    """/orders for both `orders` and `/orders`, which are one path in ZooKeeper; the name alone of an application on YARN."""
+    if is_client:
+        return str(plain(host.get("flink_ha_yarn_name", defaults["flink_ha_yarn_name"])))
+    return "/" + str(plain(host.get("flink_ha_cluster_id", defaults["flink_ha_cluster_id"]))).strip("/")
 
 
 def _cluster(
     name: str,
     managing: Sequence[str],
     working: Sequence[str],
+    clients: Sequence[str],
     hostvars: HostVars,
     defaults: Mapping[str, Any],
     unreached: Collection[str],
@@ -244,9 +262,10 @@ def _cluster(
         job_managers=tuple(managers),
         workers=tuple(plain(flink_services.workers(hostvars, working))),
         workers_due=len(flink_services.workers(hostvars, [host for host in working if host not in unreached])),
-        storage_writer=next((host for host in managing if host not in unreached), ""),
+        storage_writer=next((host for host in [*managing, *clients] if host not in unreached), ""),
         unreached_addresses=tuple(each["address"] for each in managers if each["name"] in unreached),
-        query_host=next((host for host in [*managing, *working] if host in active_hosts), ""),
+        query_host=next((host for host in [*managing, *working, *clients] if host in active_hosts), ""),
+        client_hosts=tuple(clients),
     )
 
 
@@ -272,6 +291,7 @@ def summary(notes: Sequence[Note], hosts: int) -> Group:
         all_read=len(notes) == hosts,
         principals=tuple(unique(principal for note in notes for principal in note.principals)),
         rest=tuple(rest),
+        wanted=tuple(unique(note.wanted for note in notes if note.wanted)),
     )
 
 

@@ -18,8 +18,9 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink import servi
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints import endpoint
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options import OptionError
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import Service
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import JOB_MANAGER, Service
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths, storage_path
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import owner_tag
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import differing
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
@@ -42,6 +43,10 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone.generation import generations
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import application as yarn_application
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import entries as yarn_entries
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import judgement as yarn
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import YARN, Application, Seen
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
@@ -70,6 +75,10 @@ SETTINGS = (
     "state.checkpoints.dir",
     "execution.checkpointing.dir",
 )
+
+
+#: Of a host that has not asked YARN.
+UNSEEN = Seen()
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,8 @@ class Steps:
     services: tuple[Service, ...] = ()
     prove: Prove | None = None
     acls: Acls | None = None
+    #: On YARN.
+    application: Application | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +188,8 @@ class Plan:
     #: Arguments of `host_state`.
     reads: Mapping[str, Any]
     looks: Looks
+    #: By which the application is found on YARN, arguments of `yarn_info`; empty for a standalone cluster.
+    asks: Mapping[str, str]
     kerberos: bool
     certificates: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     #: What is told, and refuses nothing.
@@ -199,6 +212,7 @@ def plan(
     key: str,
     host: HostState | None = None,
     stores: Stores | None = None,
+    learnt: Seen = UNSEEN,
 ) -> Plan:
     """The plan of a host.
 
@@ -210,17 +224,19 @@ def plan(
         key: of the digests by which the host tells what stands there; the same for one reading and what is planned by it.
         host: the host, once it was read.
         stores: the stores of keys that were made for it, once they were.
+        learnt: what the host learnt of its application on YARN.
     """
     cluster = peers.cluster_of(inputs.host)
     services = flink_services.of_host(inputs, cluster)
     asked = Plan(
         problems=(),
         cluster_key=cluster.id,
-        cluster=_cluster(inputs, tables, peers, cluster),
+        cluster=_cluster(inputs, tables, peers, cluster, learnt),
         workers=cluster.workers,
         reads=_reads(inputs, tables, peers, services, key),
+        asks={"site": inputs.yarn_site, "tag": owner_tag(inputs.yarn_name)} if inputs.on_yarn else {},
         looks=Looks(
-            tuple(rules.possible_units(services)),
+            tuple(_units(inputs, services)),
             (inputs.tls_paths["flink.pem"], inputs.tls_paths["zookeeper.pem"]),
         ),
         kerberos=inputs.kerberos,
@@ -230,49 +246,75 @@ def plan(
     seen = replace(
         asked,
         certificates=tuple(identity.certificates(inputs, host)),
-        hints=tuple(java_hints(inputs.host, host.units)),
+        hints=(
+            *java_hints(inputs.host, host.units),
+            # One of the client hosts tells it.
+            *(yarn.hints(learnt, tables.yarn_behaviours) if inputs.host == cluster.query_host else ()),
+        ),
         untested="" if host.platform in tables.platforms else host.os_name,
     )
     problems = judgement.host_problems(inputs, tables, peers, host, source)
+    if inputs.on_yarn:
+        problems += [*yarn.yarn_problems(inputs, peers, learnt), *yarn.name_problems(inputs, host)]
     if problems:
         return replace(seen, problems=tuple(problems))
     try:
         desired = generations(inputs, tables, peers, host, stores or {})
+        wanted = yarn_application.generation(inputs, tables, peers) if inputs.on_yarn else None
     except OptionError as error:
         return replace(seen, problems=(f"{inputs.host}: {error}.",))
     planned = flink_services.planned(inputs, services, desired, host)
+    application = yarn_application.application(inputs, wanted.digest, learnt, host) if wanted else None
+    note = _note(inputs, cluster, host, planned, key)
     judged = replace(
         seen,
-        note=_note(inputs, cluster, host, planned, key),
+        hints=(
+            *seen.hints,
+            *(yarn.kept_hints(application) if application and inputs.host == cluster.query_host else ()),
+        ),
+        note=_noted_application(note, inputs, application, wanted.digest) if application and wanted else note,
         generations={service["name"]: each for service, each in zip(services, desired, strict=True)},
     )
     if cluster.group is None:
         return judged
-    written = entries(inputs, tables, peers, cluster.group, host, planned, stores or {})
+    urls = application.urls if application else ()
+    written = entries(inputs, tables, peers, cluster.group, host, planned, stores or {}, wanted, urls)
     configure = _configure(inputs, tables, cluster, host, written, planned, key)
-    told = judgement.group_problems(inputs, peers, cluster.group, host, planned)
+    if wanted and application:
+        watcher = [entry for entry in written.then if entry["path"] in yarn_entries.watcher_paths(inputs)]
+        application = replace(application, watches=application.watches or bool(differing(watcher, host.standing, key)))
+        told = yarn.application_problems(inputs, cluster.group, learnt, application)
+    else:
+        told = judgement.group_problems(inputs, peers, cluster.group, host, planned)
     return replace(
         judged,
         problems=tuple(told),
-        cautions=tuple(judgement.open_rest(inputs, peers, cluster.group)["warnings"]),
+        cautions=() if wanted else tuple(judgement.open_rest(inputs, peers, cluster.group)["warnings"]),
         # Texts that nobody writes are not carried through the run: each process of it is made with those of all hosts.
         entries=written if configure.write else replace(written, first=(), then=()),
         steps=Steps(
             install=_install(inputs, tables, cluster, host, source),
             configure=configure,
             services=tuple(rules.steps(planned)),
-            prove=_prove(inputs, cluster, cluster.group, planned),
+            prove=(
+                _prove_for_yarn(inputs, cluster, cluster.group)
+                if application
+                else _prove(inputs, cluster, cluster.group, planned)
+            ),
             acls=_acls(inputs, peers, cluster.group),
+            application=application,
         ),
     )
 
 
-def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> dict[str, Any]:
+def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster, learnt: Seen) -> dict[str, Any]:
+    # On YARN both are known of what runs only.
+    job_managers: Sequence[Mapping[str, Any]] = learnt.job_managers if inputs.on_yarn else cluster.job_managers
     return {
         "servers": identity.servers(inputs, peers),
-        "cluster_id": inputs.cluster_id,
+        "cluster_id": learnt.running.get("id", "") if inputs.on_yarn else inputs.cluster_id,
         "path_root": inputs.zookeeper_path_root,
-        "job_managers": list(cluster.job_managers),
+        "job_managers": list(job_managers),
         "task_managers": cluster.workers_due,
         "kazoo_path": tables.client_library,
         "timeout": inputs.start_timeout,
@@ -280,15 +322,16 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster) -> 
         # host:port of the JobManagers that are waited for.
         "awaited": [
             endpoint(each["address"], each["rest_port"])
-            for each in cluster.job_managers
+            for each in job_managers
             if each["address"] not in cluster.unreached_addresses
         ],
         "serving": bool(cluster.group and cluster.group.serving),
+        "absent": learnt.absent(owner_tag(inputs.yarn_name)) if inputs.on_yarn else "",
     }
 
 
 def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Service], key: str) -> dict[str, Any]:
-    units = rules.possible_units(services)
+    units = _units(inputs, services)
     roots = [flink_services.root(inputs, service) for service in services]
     classes = [jars.directory(part) for part in jars.classpath(inputs.hadoop_classpath)]
     return {
@@ -303,7 +346,10 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             firewall.FLINK.loaded,
             *map(restart_file, units),
         ],
-        "lines": {path: list(SETTINGS) for path in flink_services.configs(inputs, services)},
+        "lines": {
+            **{path: list(SETTINGS) for path in flink_services.configs(inputs, services)},
+            **{path: [yarn_application.NAME] for path in yarn_application.configs(inputs)},
+        },
         "properties": {path: [hadoop.NAMESERVICES] for path in inputs.hadoop_files},
         "foreign_configs": {
             service["unit"]: {
@@ -327,7 +373,11 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             *([inputs.hadoop_conf_dir] if inputs.hadoop_conf_dir else []),
             *([f"{inputs.jar_set}/{jars.MARKER}"] if inputs.jar_set else []),
         ],
-        "matches": {**dict.fromkeys(classes, jars.CLASSES.pattern), inputs.log_dir: "flink-.+"},
+        "matches": {
+            **dict.fromkeys(classes, jars.CLASSES.pattern),
+            inputs.log_dir: "flink-.+",
+            **({yarn_application.ENABLED: yarn_application.WATCHERS} if inputs.on_yarn else {}),
+        },
         "standing": {
             "key": key,
             "paths": written_paths(inputs, tables, services),
@@ -335,6 +385,18 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             "settings": list(flink_services.CONFIG_FILES),
         },
     }
+
+
+def _units(inputs: Inputs, services: Sequence[Service]) -> list[str]:
+    return [*rules.possible_units(services), *([yarn_application.unit(inputs)] if inputs.on_yarn else [])]
+
+
+def _noted_application(note: Note, inputs: Inputs, application: Application, wanted: str) -> Note:
+    starts = application.submits or application.replaces
+    service = {"kind": YARN, "live": bool(application.id), "start": starts, "restart_needed": False}
+    # What another one was started with is not known here.
+    tolerates = inputs.zookeeper_tolerate_suspended and not (application.replaces or application.kept)
+    return replace(note, services=(service,), tolerates=tolerates, wanted=wanted)
 
 
 def _note(inputs: Inputs, cluster: Cluster, host: HostState, planned: Sequence[Service], key: str) -> Note:
@@ -427,10 +489,27 @@ def _prove(inputs: Inputs, cluster: Cluster, group: Group, planned: Sequence[Ser
     )
 
 
+def _prove_for_yarn(inputs: Inputs, cluster: Cluster, group: Group) -> Prove:
+    """A client host writes and reads by what the application is started with; there are no local paths."""
+    return Prove(
+        writer=cluster.storage_writer,
+        paths=(),
+        files=(),
+        kept_in=(),
+        uris=tuple(unique(inputs.uris.values())),
+        kind=JOB_MANAGER,
+        generation=inputs.conf_dir,
+        current=inputs.conf_dir,
+        uris_due=group.starting,
+        owns_jobs=True,
+        taken_back=(),
+    )
+
+
 def _acls(inputs: Inputs, peers: Peers, group: Group) -> Acls:
     before = (*inputs.switching_principals, *group.principals)
     return Acls(
-        kept=identity.acls_kept(inputs, peers),
+        kept=identity.acls_kept(inputs, peers) and not inputs.on_yarn,
         switches=identity.switches(inputs, group),
         host=peers.ensemble.reached_host,
         servers=tuple(identity.quorum_servers(inputs, peers)),

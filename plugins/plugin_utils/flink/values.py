@@ -41,6 +41,7 @@ def derived(inputs: Inputs, tables: Tables, peers: Peers, stores: Stores) -> dic
     given, fixed_delay = inputs.given, inputs.restart_strategy == "fixed-delay"
     return {
         "high_availability": "zookeeper",
+        "yarn_ship_files": ";".join(inputs.yarn_ship_files),
         "zookeeper_quorum": identity.quorum(inputs, peers),
         "tolerate_suspended": inputs.zookeeper_tolerate_suspended,
         # Flink's own default is true.

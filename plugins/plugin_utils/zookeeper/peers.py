@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import FLINK_GROUPS
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import PARTICIPANT, zookeeper_members
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain, registered
 
@@ -118,7 +119,7 @@ def gather(
         noted: name of the variable that holds each member's plan; empty before the hosts were read.
     """
     hosts = list(groups.get("zookeeper", ()))
-    clients = dict.fromkeys([*groups.get("flink_jobmanager", ()), *groups.get("flink_taskmanager", ())])
+    clients = dict.fromkeys(host for name in FLINK_GROUPS for host in groups.get(name, ()))
     plans = {host: registered(hostvars, host, noted) or {} for host in hosts} if noted else {}
     return Peers(
         members=tuple(Member(**each) for each in plain(zookeeper_members(hostvars, hosts))),

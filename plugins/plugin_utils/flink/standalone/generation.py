@@ -11,6 +11,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuratio
     config_text,
     configuration,
     java,
+    log_settings,
     release,
     render,
 )
@@ -48,7 +49,7 @@ def _shared_files(inputs: Inputs, tables: Tables, host: HostState) -> dict[str, 
     files = {
         "unit": {"content": _unit(inputs, tables, host), "mode": "0644"},
         "start": {"content": _start(inputs, tables, host), "mode": "0755"},
-        "log4j-console.properties": {"content": _log_settings(inputs, tables), "mode": "0644"},
+        "log4j-console.properties": {"content": log_settings(inputs, tables, journal=True), "mode": "0644"},
     }
     if inputs.environment:
         # What the operator gives the processes.
@@ -96,13 +97,4 @@ def _start(inputs: Inputs, tables: Tables, host: HostState) -> str:
             inputs.log_files,
             inputs.heap_dump,
         ),
-    )
-
-
-def _log_settings(inputs: Inputs, tables: Tables) -> str:
-    return render(
-        tables,
-        "log4j-console.properties",
-        log_max_mb=inputs.given["flink_ha_log_max_mb"],
-        log_files=inputs.given["flink_ha_log_files"],
     )

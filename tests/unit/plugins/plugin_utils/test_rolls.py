@@ -30,7 +30,8 @@ def zookeeper(name, number, **changed):
 def flink(name, cluster, kind, *, query_host, **changed):
     noted = {
         "members": [member(name, kind, **changed)], "tolerates": True,
-        "cluster": {"cluster_id": cluster, "path_root": "/flink", "servers": ["zk1:2181"], "kazoo_path": "/k", "timeout": 5, "query_host": query_host},
+        "cluster": {"cluster_id": cluster, "path_root": "/flink", "servers": ["zk1:2181"], "kazoo_path": "/k", "timeout": 5, "query_host": query_host,
+                    "job_managers": [{"address": query_host, "rest_port": 8081}], "serving": True},
     }  # fmt: skip
     return {"flink_ha_noted": noted}
 
@@ -44,6 +45,32 @@ def hosts():
         "a3": flink("a3", "orders", "taskmanager", query_host="a1"),
         "b1": flink("b1", "bills", "jobmanager", query_host="b1"), "b2": flink("b2", "bills", "taskmanager", query_host="b1"),
     }  # fmt: skip
+
+
+def test_an_application_on_yarn_is_watched_while_the_ensemble_is_rolled_and_never_rolled_beside_unseen(hosts):
+    groups = {"zookeeper": GROUPS["zookeeper"], "flink_client": ["c1"]}
+    noted = flink("c1", "application_1_0001", "jobmanager", query_host="c1")["flink_ha_noted"] | {"members": []}
+    hosts |= {"c1": {"flink_ha_noted": noted}}
+    for name in groups["zookeeper"]:
+        hosts[name]["zookeeper_noted"]["member"] |= {"running": "old"}
+    (only,) = rolls("zookeeper", hosts, groups, [])
+    assert [(each["name"], each["path"]) for each in only.watched] == [
+        ("application_1_0001", "/flink/application_1_0001")
+    ]
+    assert [each.needed for each in rolls("jobmanager", hosts, groups, [])] == [False]
+    # Who leads it is not known, after its JobManager was lost for one.
+    noted["cluster"] |= {"job_managers": []}
+    with pytest.raises(NotReadError, match="Who leads application_1_0001 could not be read"):
+        rolls("zookeeper", hosts, groups, [])
+    for name in groups["zookeeper"]:
+        hosts[name]["zookeeper_noted"]["member"] |= {"running": "new"}
+    assert not rolls("zookeeper", hosts, groups, [])[0].needed
+    # One that does not run has no name, and nobody to look after.
+    noted["cluster"] |= {"cluster_id": "", "serving": False}
+    assert rolls("zookeeper", hosts, groups, [])[0].watched == ()
+    del hosts["c1"]["flink_ha_noted"]
+    with pytest.raises(NotReadError, match="c1"):
+        rolls("zookeeper", hosts, groups, [])
 
 
 def test_each_cluster_is_a_group_of_its_own_and_is_asked_by_itself(hosts):

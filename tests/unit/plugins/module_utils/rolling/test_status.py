@@ -103,8 +103,9 @@ def cluster(leader, jobs, workers=()):
     }
 
 
-def flink(*answers, contenders=2, satisfied=True):
+def flink(*answers, contenders=2, satisfied=True, path="/flink/lab"):
     return {
+        "cluster_path": path,
         "verdict": "led", "satisfied": satisfied, "contenders": contenders, "rest": list(answers), "reasons": [],
         "leader": {"address": "jm1:6123", "session_id": "s"},
         "task_managers": {"registered": 2, "expected": 2, "enough": True},
@@ -170,6 +171,34 @@ def test_a_cluster_that_could_not_be_asked_is_told_and_is_not_well():
     assert status.healthy(found) is False
     text = status.status_text(found | {"zookeeper": {}})
     assert wrong(text) == ["Flink /lab: ZooKeeper cannot be asked who leads /flink/lab"]
+
+
+def test_an_application_on_yarn_has_one_job_manager_and_the_task_managers_that_it_was_given():
+    path = "/flink/application_1_0001"
+    asked = {
+        "flink_ha_leader": {"results": [flink(rest("jm1"), contenders=1, path=path)]},
+        "flink_ha_jobs": {"results": [ANSWER | {"complete": True, "item": {"workers": []}}]},
+        "zookeeper_verdict": {"verdict": "healthy"},
+    }
+    found = status.answers({"c1": asked}, ["c1"])
+    assert status.healthy(found)
+    text = status.status_text(found | {"zookeeper": {}})
+    assert "Flink on YARN, application_1_0001: led, leader jm1:6123\n" in text
+    assert "  one JobManager, which YARN starts anew; 2 TaskManagers registered" in text
+    assert "not in the inventory" not in text
+
+
+def test_an_application_on_yarn_that_does_not_run_is_told_once_and_is_not_well():
+    """By each of its client hosts."""
+    absent = "no application with the tag streamquorum-orders runs on YARN; application_1_0001 is FAILED"
+    hostvars = {
+        "zk1": {"zookeeper_verdict": {"verdict": "healthy"}},
+        "c1": {"flink_ha_absent": absent, "flink_ha_leader": {"results": [], "skipped": True}},
+        "c2": {"flink_ha_absent": absent},
+    }
+    found = status.answers(hostvars, hostvars)
+    assert status.healthy(found) is False
+    assert wrong(status.status_text(found | {"zookeeper": {}})) == [f"Flink: {absent}"]
 
 
 def test_clusters_of_one_inventory_are_told_apart():

@@ -15,7 +15,12 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.decisions 
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import to_do, unreached, view
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.verdict import Member
 
-GROUPS = {"zookeeper": ["zk1", "zk2", "zk3"], "flink_jobmanager": ["jm1", "jm2"], "flink_taskmanager": ["tm1", "zk3"]}
+GROUPS = {
+    "zookeeper": ["zk1", "zk2", "zk3"],
+    "flink_jobmanager": ["jm1", "jm2"],
+    "flink_taskmanager": ["tm1", "zk3"],
+    "flink_client": ["c1", "c2"],
+}
 MEMBERS = [
     {"host": f"zk{number}", "id": number, "address": f"zk{number}.test", "peer_type": "participant"}
     for number in (1, 2, 3)
@@ -46,6 +51,8 @@ def test_names_come_as_a_list_or_from_the_command_line(given: object, names: lis
         (["zk3", "zk2"], ["zk2", "zk3"], "Without zk2, zk3 the ensemble has no quorum"),
         (["jm1", "jm2"], ["jm1", "jm2"], "no JobManager is left"),
         (["jm1"], ["jm1"], ""),
+        (["c1", "c2"], ["c1", "c2"], "no host is left that knows of Flink on YARN"),
+        (["c1"], ["c1"], ""),
         ([], ["zk1", "zk2"], ""),
     ],
 )

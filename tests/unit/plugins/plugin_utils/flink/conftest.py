@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive as release_archive
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import SEEN, gather
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import plan
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import UNSEEN, plan
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import of_defaults, plain
 from unit.plugins.plugin_utils import roles
@@ -68,19 +68,21 @@ class Cluster:
     def tables(self, host="jm1") -> Tables:
         return Tables.of(self.given(host), str(ROLE))
 
-    def plan(self, state=None, host="jm1", stores=None):
+    def plan(self, state=None, host="jm1", stores=None, learnt=UNSEEN):
         inputs, tables = self.inputs(host), self.tables(host)
         source = release_archive.release_source(
             tables.releases, "flink", inputs.version, sha512=inputs.archive_sha512, mirrors=inputs.mirrors
         )
-        return plan(inputs, tables, self.peers(), source, roles.KEY, HostState.of(state) if state else None, stores)
+        return plan(
+            inputs, tables, self.peers(), source, roles.KEY, HostState.of(state) if state else None, stores, learnt
+        )
 
-    def together(self, stores=None, **states):
+    def together(self, stores=None, learnt=UNSEEN, **states):
         """The plans of hosts with what was noted of all of them; of each host its state."""
         self.plans = {}
-        noted = {host: self.plan(state, host) for host, state in states.items()}
+        noted = {host: self.plan(state, host, learnt=learnt) for host, state in states.items()}
         self.plans = {host: plain(asdict(each)) for host, each in noted.items()}
-        return {host: self.plan(state, host, stores) for host, state in states.items()}
+        return {host: self.plan(state, host, stores, learnt) for host, state in states.items()}
 
 
 @pytest.fixture

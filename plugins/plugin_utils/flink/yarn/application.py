@@ -1,0 +1,202 @@
+"""The application on YARN that a client host asks for, and what is to be done with the one that runs. Pure, but for reading the templates."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import (
+    OWNER,
+    generation_tag,
+    owner_tag,
+)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import (
+    config_text,
+    configuration,
+    log_settings,
+    release,
+)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone.services import CONFIG_FILES
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import values
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+
+#: Scope of its options.
+YARN = "yarn"
+#: Where systemd has the units that start at boot, and the names of those that watch.
+ENABLED, WATCHERS = "/etc/systemd/system/multi-user.target.wants", r"flink-yarn-.+\.service"
+#: By it a configuration that stands on the host says whose it is.
+NAME = "yarn.application.name"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a host learnt of YARN, of who leads the application, and of its jobs; empty where it did not ask."""
+
+    #: Answer of `yarn_info`.
+    yarn: Mapping[str, Any] = field(default_factory=dict)
+    #: Answer of `leader_znode`.
+    leader: Mapping[str, Any] = field(default_factory=dict)
+    #: Answer of `flink_job_info`.
+    jobs: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether this run leaves what runs alone: it is a part of a run (--tags, --limit).
+    keep: bool = False
+
+    @staticmethod
+    def of(given: Mapping[str, Any]) -> Seen:
+        """From the results of the tasks; a skipped one has told nothing."""
+        return Seen(
+            given["yarn"] if "read" in given["yarn"] else {},
+            given["leader"] if "verdict" in given["leader"] else {},
+            given["jobs"] if "reachable" in given["jobs"] else {},
+            bool(given["keep"]),
+        )
+
+    @property
+    def live(self) -> list[Mapping[str, Any]]:
+        """Applications with our tag that have not ended."""
+        return [each for each in self.yarn.get("applications", ()) if each["live"]]
+
+    @property
+    def running(self) -> Mapping[str, Any]:
+        """The one that is there; empty for none."""
+        return self.live[0] if self.live else {}
+
+    @property
+    def job_managers(self) -> list[dict[str, Any]]:
+        """The JobManager that leads, as our modules take it: on YARN there is one, and its port changes with each attempt."""
+        led = self.leader.get("verdict") == "led"
+        found = self.leader.get("leader", {})
+        return [{"name": found["host"], "address": found["host"], "rest_port": found["port"]}] if led else []
+
+    def absent(self, tag: str) -> str:
+        """Why there is no application, in words; empty where one runs."""
+        if self.running:
+            return ""
+        if not self.yarn.get("read"):
+            return f"no ResourceManager that is active answers ({self.yarn.get('reason', 'none was asked')})"
+        ended: Mapping[str, Any] = next(iter(self.yarn["applications"]), {})
+        last = (
+            f"; {ended['id']} is {ended['state']}, {ended['final_status']}: {ended['diagnostics'] or 'it says no reason'}"
+            if ended
+            else ""
+        )
+        log = self.yarn["last_attempt"]
+        return f"no application with the tag {tag} runs on YARN{last}" + (f"\n{log}" if log else "")
+
+    @property
+    def job_names(self) -> list[str]:
+        return [f"{each['name']} ({each['id']})" for each in self.jobs.get("jobs", ())]
+
+
+@dataclass(frozen=True)
+class Application:
+    """What the role's tasks need of it.
+
+    Attributes:
+        name: flink_ha_yarn_name.
+        unit: of systemd, which watches it.
+        urls: of the ResourceManagers.
+        id: of the one that runs; empty for none.
+        submits: none runs.
+        replaces: one runs that was started with something else, and another one is to take its place.
+        kept: the same, and this run leaves it alone.
+        watches: the unit is not as it should be: it is to be started, or started anew.
+        watched: the unit is there and active, or will be with the next boot.
+        address: host:port of its REST; empty where it is not known.
+        directory: what it is started from.
+        installed: whether that is there.
+        record: file that says which savepoints were taken.
+    """
+
+    name: str
+    unit: str
+    urls: tuple[str, ...]
+    id: str
+    submits: bool
+    replaces: bool
+    kept: bool
+    watches: bool
+    watched: bool
+    address: str
+    directory: str
+    installed: bool
+    record: str
+
+
+def unit(inputs: Inputs, name: str = "") -> str:
+    """The unit that watches the application, or another one of that name."""
+    return f"flink-yarn-{name or inputs.yarn_name}.service"
+
+
+def configs(inputs: Inputs) -> list[str]:
+    """Paths of the configurations that an application may have been started with from this host."""
+    return [f"{inputs.conf_dir}/{name}" for name in CONFIG_FILES] if inputs.on_yarn else []
+
+
+def generation(inputs: Inputs, tables: Tables, peers: Peers) -> Generation:
+    """What the application is known by: its configuration, how it logs, its release and its jars. Nothing of the client host is in it.
+
+    Its digest is a tag, which everybody on YARN sees: of a secret it has something by which to guess is slow.
+
+    Raises:
+        OptionError: the configuration cannot be written; the text names the key.
+    """
+    found = configuration(inputs, tables, YARN, values(inputs, tables, peers, {}), {})
+    config = {key: _slow(value) if _is_secret(inputs, key, value) else value for key, value in found.items()}
+    name = str(release(inputs, tables)["config_file"])
+    file = {"content": config_text(inputs, tables, config), "mode": "0640"}
+    return Generation(
+        {name: file, "log4j.properties": {"content": log_settings(inputs, tables, journal=False), "mode": "0644"}},
+        {"release": inputs.release_dir, **({"jars": inputs.jar_set} if inputs.jar_set else {})},
+    )
+
+
+def _is_secret(inputs: Inputs, key: str, value: Any) -> bool:
+    return key in inputs.storage_options or flink_options.has_secrets({key: value})
+
+
+@functools.cache
+def _slow(value: Any) -> str:
+    """Another text for each value; some 30 ms for each guess."""
+    return hashlib.scrypt(str(value).encode(), salt=OWNER.encode(), n=2**14, r=8, p=1, dklen=16).hex()
+
+
+def tags(inputs: Inputs, wanted: str) -> list[str]:
+    return [owner_tag(inputs.yarn_name), generation_tag(wanted)]
+
+
+def application(inputs: Inputs, wanted: str, seen: Seen, host: HostState) -> Application:
+    """What is to be done, by what runs.
+
+    Args:
+        inputs: of the host.
+        wanted: digest of what the application is to be started with.
+        seen: what the host learnt.
+        host: as it was read.
+    """
+    watcher = host.units[unit(inputs)]
+    other = bool(seen.running) and seen.running["generation"] != wanted
+    keep = inputs.yarn_keep or seen.keep
+    place = seen.job_managers[0] if seen.job_managers else {}
+    return Application(
+        name=inputs.yarn_name,
+        unit=unit(inputs),
+        urls=tuple(seen.yarn.get("urls", ())),
+        id=str(seen.running.get("id", "")),
+        submits=not seen.running,
+        replaces=other and not keep,
+        kept=other and keep,
+        watches=not (watcher["active"] and watcher["enabled"]) or watcher["needs_reload"],
+        watched=watcher["active"] or watcher["enabled"],
+        address=f"{place['address']}:{place['rest_port']}" if place else "",
+        directory=inputs.conf_dir,
+        installed=host.standing.get(f"{inputs.conf_dir}/start", {}).get("kind") == "file",
+        record=f"{inputs.config_dir}/savepoints.json",
+    )

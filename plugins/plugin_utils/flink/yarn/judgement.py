@@ -1,0 +1,209 @@
+"""Why a client host of YARN is refused: by its inventory, by what it learnt of YARN, and by the application that runs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import storage_path
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import site
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import CLIENTS, Group, Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import (
+    ENABLED,
+    NAME,
+    Application,
+    Seen,
+    configs,
+    unit,
+)
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+
+#: Inputs that an application on YARN has nothing of, and what they are where nobody gave them: its processes are YARN's, on hosts that are
+#: not ours, with addresses and ports of their own, and what lies on the client host is not there.
+STANDALONE: Mapping[str, Any] = {
+    "flink_ha_rest_tls": "none",
+    "flink_ha_internal_tls": False,
+    "flink_ha_zookeeper_tls": False,
+    "flink_ha_zookeeper_auth": "none",
+    "flink_ha_kerberos_contexts": [],
+    "flink_ha_firewall": False,
+    "flink_ha_jobmanager_instances": [],
+    "flink_ha_taskmanager_instances": [],
+    "flink_ha_environment": {},
+}
+
+
+def group_problems(inputs: Inputs, groups: Mapping[str, bool]) -> list[str]:
+    """Refuses a host whose groups are of the other deployment.
+
+    Args:
+        inputs: of the host.
+        groups: by name of a group of Flink, whether the host is in it.
+    """
+    inside = [name for name, is_in in groups.items() if is_in]
+    if inputs.on_yarn and inside != [CLIENTS]:
+        return [
+            f"{inputs.host}: flink_ha_deployment is yarn, and the host is in {' and '.join(inside)}. YARN starts the processes itself: put the "
+            f"hosts from which the application is started into the group {CLIENTS}, and none of them into the others."
+        ]
+    if not inputs.on_yarn and CLIENTS in inside:
+        return [
+            f"{inputs.host}: is in the group {CLIENTS}, and flink_ha_deployment is {inputs.deployment}. That group is of hosts that start an "
+            "application on YARN: set flink_ha_deployment: yarn for it, or take the host out."
+        ]
+    return []
+
+
+def inventory_problems(inputs: Inputs, peers: Peers) -> list[str]:
+    """Why the inventory makes no application, by this host's part of it."""
+    given = inputs.given
+    hosts = peers.cluster_of(inputs.host).client_hosts
+    problems = site.name_problems(inputs.yarn_name)
+    problems += site.limit_problems(inputs.yarn_name, hosts, peers.play_hosts, peers.unreached)
+    if inputs.cluster_id:
+        problems.append(
+            f"flink_ha_cluster_id is {inputs.cluster_id}, and flink_ha_deployment is yarn: there the application's own id is the cluster's, "
+            "and with one that stays, two applications take each other's jobs. Leave it out."
+        )
+    problems += [
+        f"{name} is set, and an application on YARN has nothing of it: leave it out for the group {CLIENTS}."
+        for name, neutral in STANDALONE.items()
+        if given[name] != neutral and (neutral or given[name])
+    ]
+    for name, least in (
+        ("flink_ha_yarn_application_attempts", 1),
+        ("flink_ha_yarn_attempt_failures_validity_interval", -1),
+    ):
+        if int(given[name]) < least:
+            problems.append(f"{name} is {given[name]}. Set it to {least} or more.")
+    for name, value in (
+        ("flink_ha_hadoop_conf_dir", inputs.hadoop_conf_dir),
+        ("flink_ha_hadoop_classpath", inputs.hadoop_classpath),
+    ):
+        if not value:
+            problems.append(
+                f"{name} is empty, and flink_ha_deployment is yarn. Flink comes to YARN by Hadoop's client."
+            )
+    problems += [
+        f"{name} is {uri}, a path of each host for itself, and YARN may start a process on any of its own. Choose a storage that all of them "
+        "reach, such as hdfs://."
+        for name, uri in inputs.uris.items()
+        if storage_path(uri)
+    ]
+    problems += [
+        f"flink_ha_storage_credentials has {name} with a content, a file of the client host: an application on YARN has none of it."
+        for name, value in inputs.storage_credentials.items()
+        if isinstance(value, Mapping)
+    ]
+    return problems
+
+
+def yarn_problems(inputs: Inputs, peers: Peers, seen: Seen) -> list[str]:
+    """Why the host is refused by what it learnt of YARN.
+
+    ResourceManagers may elect in the ensemble of this inventory. Where it has no quorum, none of them is active, and YARN is asked again once
+    it serves, before anything is submitted.
+    """
+    told, ensemble = seen.yarn, peers.ensemble
+    if not told["urls"]:
+        return [
+            f"{inputs.host}: {inputs.yarn_site} names no ResourceManager ({site.RM_IDS}, or {site.HOST}). Bring YARN's own configuration there, "
+            "or set flink_ha_hadoop_conf_dir to where it is."
+        ]
+    if not told["read"]:
+        if ensemble.judged and 2 * len(ensemble.running) <= len(ensemble.hosts):
+            return []
+        return [
+            f"{inputs.host}: no ResourceManager that is active answers ({told['reason']}). Whether the application {inputs.yarn_name} runs is not "
+            "known, so nothing is done. See whether YARN serves, and whether this host reaches its web ports."
+        ]
+    return []
+
+
+def name_problems(inputs: Inputs, host: HostState) -> list[str]:
+    """Refuses another name while the host watches the application that it has started: nobody would look for that one any more."""
+    lines = [line for path in configs(inputs) for line in host.lines.get(path, ())]
+    before = flink_options.parse("config.yaml", "\n".join(lines)).get(NAME, "").strip("'\"")
+    if before in ("", inputs.yarn_name) or unit(inputs, before) not in host.matches.get(ENABLED, ()):
+        return []
+    return [
+        f"{inputs.host}: has started the application {before}, and flink_ha_yarn_name is {inputs.yarn_name}: {before} would run on, and nobody "
+        f"would look after it. Put the name back and run playbooks/stop.yml -e stop_cluster=true --tags flink_ha, or give {inputs.yarn_name} a "
+        "flink_ha_config_dir of its own."
+    ]
+
+
+def _submission_problems(inputs: Inputs, seen: Seen) -> list[str]:
+    """What of YARN keeps a new application from being submitted, or from living as long as it is to; one that runs is left alone by it."""
+    told, problems = seen.yarn, []
+    # Where it could not be asked yet, it is once it answers.
+    if told["read"]:
+        problems += site.attempts_problems(
+            inputs.host, inputs.yarn_application_attempts, told["site"], told["properties"]
+        )
+        problems += site.queue_problems(inputs.yarn_queue, told["queues"])
+    if not inputs.rest_open:
+        problems.append(
+            f"{inputs.host}: the JobManager on YARN listens on a port of whichever node it gets, and whoever reaches it runs code as "
+            f"{inputs.user}. Let nobody reach the nodes who may not, and say so: flink_ha_rest_open: true."
+        )
+    return problems
+
+
+def application_problems(inputs: Inputs, group: Group, seen: Seen, application: Application) -> list[str]:
+    """What of the application keeps the host from going on.
+
+    Args:
+        inputs: of the host.
+        group: what was noted of all client hosts.
+        seen: what the host learnt.
+        application: what is to be done with it.
+    """
+    problems = _submission_problems(inputs, seen) if application.submits or application.replaces else []
+    if len(group.wanted) > 1:
+        problems.append(
+            f"The hosts of the application {inputs.yarn_name} ask for {len(group.wanted)} different ones. Give all of them the same inputs (group_vars "
+            f"of {CLIENTS}), or each a flink_ha_yarn_name of its own."
+        )
+    if len(seen.live) > 1:
+        problems.append(
+            f"YARN has {len(seen.live)} live applications with the tag of {inputs.yarn_name}: {', '.join(each['id'] for each in seen.live)}. There is "
+            "to be one. See which of them has your jobs, take savepoints of the other's, end it (echo stop | yarn-session.sh -id ID), and "
+            "run again."
+        )
+    elif application.replaces and not inputs.yarn_accept_outage:
+        running = seen.running["id"]
+        if not seen.jobs.get("complete"):
+            problems.append(
+                f"{inputs.host}: {running} was started with something else than the inventory asks for, and which jobs run there could not be read "
+                f"({'; '.join(seen.jobs.get('reasons', [])) or 'its JobManager is not known'}). Run again when it serves, or leave it as it is "
+                "for this run: -e flink_ha_yarn_keep=true. Without its jobs: -e flink_ha_yarn_accept_outage=true -e flink_ha_accept_lost_jobs=true."
+            )
+        elif seen.job_names:
+            problems.append(
+                f"{inputs.host}: {running} was started with something else than the inventory asks for, and {len(seen.job_names)} job(s) run there "
+                f"({', '.join(seen.job_names[:3])}{', …' if len(seen.job_names) > 3 else ''}). A session is not changed under its jobs: put the "
+                "inventory back, or end it in this run, with a savepoint of each job, and resume them by the commands that are printed: "
+                "-e flink_ha_yarn_accept_outage=true. To leave it as it is for this run: -e flink_ha_yarn_keep=true."
+            )
+    return problems
+
+
+def kept_hints(application: Application) -> list[str]:
+    """Tells of an application that runs with something else than the inventory asks for, and that this run leaves alone."""
+    if not application.kept:
+        return []
+    return [
+        f"{application.id} was started with something else than the inventory asks for, and this run leaves it as it is: site, without "
+        "--tags and --limit, is what replaces it."
+    ]
+
+
+def hints(seen: Seen, behaviours: Any) -> list[str]:
+    """What an operator should know of this YARN."""
+    if not seen.yarn.get("read"):
+        return []
+    told = site.behaviour(seen.yarn["version"], behaviours)
+    return [*([f"YARN {seen.yarn['version']}: {told}"] if told else []), *site.cautions(seen.yarn["properties"])]
