@@ -42,6 +42,8 @@ NOT_YET = (
     KazooException,
     KazooTimeoutError,
 )
+#: CI runs a part of some scenarios.
+SHORT = os.environ.get("FAULTS") == "short"
 INVENTORY = ROOT / "molecule" / os.environ.get("MOLECULE_SCENARIO_NAME", "default") / "inventory"
 
 
@@ -198,7 +200,10 @@ def session(*hosts: str, timeout: float = 10) -> Iterator[KazooClient]:
 
 
 def job_managers() -> list[tuple[str, int]]:
-    """(host, REST port) of every JobManager."""
+    """(host, REST port) of every JobManager; on YARN of the one that leads, wherever it is now."""
+    if group("flink_client"):
+        with session() as client:
+            return [flink_leader(client)]
     found = []
     for host in group("flink_jobmanager"):
         instances = variable(host, "flink_ha_jobmanager_instances", [{}])
@@ -209,7 +214,9 @@ def job_managers() -> list[tuple[str, int]]:
 
 def rest(host: str, port: int, path: str) -> Any:
     scheme = "https" if REST_TLS else "http"
-    with urllib.request.urlopen(f"{scheme}://{address(host)}:{port}{path}", timeout=5, context=REST_TLS) as answer:
+    # On YARN a node is known by its address.
+    place = address(host) if host in inventory()["_meta"]["hostvars"] else host
+    with urllib.request.urlopen(f"{scheme}://{place}:{port}{path}", timeout=5, context=REST_TLS) as answer:
         return json.load(answer)
 
 
@@ -224,10 +231,46 @@ def rest_any(path: str) -> Any:
     raise LookupError("; ".join(errors))
 
 
+def resource_manager(path: str) -> Any:
+    """What the active ResourceManager of YARN answers."""
+    for host in group("hadoop_resourcemanager"):
+        request = urllib.request.Request(
+            f"http://{address(host)}:8088/ws/v1/cluster{path}", headers={"Accept": "application/json"}
+        )
+        try:
+            with urllib.request.build_opener(NoRedirect()).open(request, timeout=5) as answer:
+                found = json.load(answer)
+        except OSError:
+            continue
+        if path != "/info" or found["clusterInfo"]["haState"] == "ACTIVE":
+            return found
+    raise LookupError("no ResourceManager is active")
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """One that stands by sends on to a name that only the lab knows."""
+
+    def redirect_request(self, *_arguments: Any) -> None:
+        return None
+
+
+def applications() -> list[dict[str, Any]]:
+    """All applications that YARN knows of, the oldest first."""
+    found = (resource_manager("/apps")["apps"] or {}).get("app") or []
+    return sorted(found, key=lambda each: each["startedTime"])
+
+
+def application() -> str:
+    """Id of the one that is live."""
+    (found,) = (each["id"] for each in applications() if each["state"] not in ("FINISHED", "FAILED", "KILLED"))
+    return found
+
+
 def flink_leader_znode() -> str:
     """Where the leader of the lab's cluster publishes its address."""
-    host = group("flink_jobmanager")[0]
-    root, cluster = variable(host, "flink_ha_zookeeper_path_root", "/flink"), variable(host, "flink_ha_cluster_id", "")
+    host = (group("flink_jobmanager") or group("flink_client"))[0]
+    root = variable(host, "flink_ha_zookeeper_path_root", "/flink")
+    cluster = application() if group("flink_client") else variable(host, "flink_ha_cluster_id", "")
     return f"{root}/{cluster.strip('/')}/leader/rest_server/connection_info"
 
 

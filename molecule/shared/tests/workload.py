@@ -28,10 +28,15 @@ def lab(*arguments):
     )
 
 
+def starter():
+    """The host from which jobs are started."""
+    return (cluster.group("flink_jobmanager") or cluster.group("flink_client"))[0]
+
+
 @contextmanager
 def libraries_of_flink(version=None):
     """Gives the classpath of a Flink, from the bundle; without a version of the one that the inventory has."""
-    version = version or cluster.variable(cluster.group("flink_jobmanager")[0], "flink_ha_version", "2.3.0")
+    version = version or cluster.variable(starter(), "flink_ha_version", "2.3.0")
     archive, *_others = (cluster.ROOT / ".bundle").glob(f"flink-{version}-bin*.tgz")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["tar", "-xzf", archive, "-C", folder, "--wildcards", "*/lib/*.jar"], check=True)
@@ -58,9 +63,8 @@ def submit_job(version=None):
             ["javac", "--release", "8", "-Xlint:-options", "-cp", libraries, "-d", classes, source], check=True
         )
         subprocess.run(["jar", "--create", f"--file={folder}/count.jar", "-C", classes, "."], check=True)
-        host = cluster.group("flink_jobmanager")[0]
         subprocess.run(
-            ["podman", "cp", f"{folder}/count.jar", f"{cluster.container(host)}:/var/tmp/count.jar"], check=True
+            ["podman", "cp", f"{folder}/count.jar", f"{cluster.container(starter())}:/var/tmp/count.jar"], check=True
         )
     job = run_job()
     wait_for_checkpoint(job, 2)
@@ -69,8 +73,10 @@ def submit_job(version=None):
 
 def run_job(*options):
     """Runs the job that `submit_job` has left on its host; its id."""
-    command = ["/usr/local/bin/flink run -d", *options, "-c CountJob /var/tmp/count.jar 2>&1"]
-    printed = cluster.shell(cluster.group("flink_jobmanager")[0], " ".join(command))
+    # On YARN the command finds the session by what Flink's own user has noted.
+    user = "runuser -u flink -- " if cluster.group("flink_client") else ""
+    command = [f"{user}/usr/local/bin/flink run -d", *options, "-c CountJob /var/tmp/count.jar 2>&1"]
+    printed = cluster.shell(starter(), " ".join(command))
     found = re.search(r"JobID ([0-9a-f]{32})", printed)
     assert found, printed
     return found.group(1)
@@ -95,8 +101,12 @@ def wait_for_checkpoint(job, number, seconds=90):
 def counted():
     """(number, count) of every line that the job printed on any TaskManager, in the order of the numbers."""
     lines = []
-    for host in TASK_MANAGERS:
-        lines += re.findall(r"number=(\d+) count=(\d+)", cluster.shell(host, "journalctl -u flink-taskmanager -o cat"))
+    printed = dict.fromkeys(TASK_MANAGERS, "journalctl -u flink-taskmanager -o cat")
+    if cluster.group("flink_client"):
+        logs = f"cat /var/lib/yarn/log/{cluster.application()}/*/taskmanager.out || true"
+        printed |= dict.fromkeys(cluster.group("hadoop_nodemanager"), logs)
+    for host, command in printed.items():
+        lines += re.findall(r"number=(\d+) count=(\d+)", cluster.shell(host, command))
     return [(int(number), int(count)) for number, count in lines]
 
 

@@ -1,0 +1,279 @@
+"""A session of Flink on YARN, from its first start to its end. In the order of the file."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+
+import cluster
+import pytest
+from workload import (
+    assert_nothing_lost,
+    checkpoints,
+    counted,
+    job_restarts,
+    run_job,
+    state,
+    submit_job,
+    wait_for_checkpoint,
+)
+
+SITE, STATUS, STOP = "playbooks/site.yml", "playbooks/status.yml", ("playbooks/stop.yml", "-e", "stop_cluster=true")
+CLIENTS, NODES = cluster.group("flink_client"), cluster.group("hadoop_nodemanager")
+UNIT = "flink-yarn-orders"
+ATTEMPTS = cluster.variable(CLIENTS[0], "flink_ha_yarn_application_attempts", 0)
+#: Seconds until YARN has started another ApplicationMaster, and the job runs again.
+BACK = 90
+#: Another configuration, which no application that runs has.
+OTHER = ("-e", "flink_ha_parallelism=2")
+
+
+def unchanged(printed):
+    return all(int(count) == 0 for count in re.findall(r"changed=(\d+)", printed))
+
+
+def ran(*arguments, code=0):
+    """What a playbook printed, which ended so."""
+    found, printed = cluster.playbook(*arguments)
+    assert found == code, printed
+    return printed
+
+
+def refused(*arguments):
+    """Why a run was refused; it has changed nothing."""
+    before = cluster.applications()
+    printed = ran(*arguments, code=2)
+    assert unchanged(printed), printed
+    assert [each["id"] for each in cluster.applications()] == [each["id"] for each in before]
+    return " ".join(printed.split())
+
+
+def session():
+    return next(each for each in cluster.applications() if each["id"] == cluster.application())
+
+
+def attempts(application):
+    return cluster.resource_manager(f"/apps/{application}/appattempts")["appAttempts"]["appAttempt"]
+
+
+def kill_the_master():
+    """SIGKILL of the one JobManager; its host."""
+    find = "pgrep -u yarn -f 'bin/java .*YarnSessionClusterEntrypoint' || true"
+    (host, pids), *others = [(host, found) for host in NODES if (found := cluster.shell(host, find))]
+    assert not others, "two ApplicationMasters"
+    cluster.shell(host, f"kill -KILL {' '.join(pids.split())}")
+    return host
+
+
+def watched(host):
+    """What the unit on a client says, and whether it is active."""
+    says = cluster.shell(host, f"journalctl -u {UNIT} -o cat")
+    return says, cluster.shell(host, f"systemctl is-active {UNIT} || true")
+
+
+@pytest.fixture(scope="module")
+def job():
+    return submit_job()
+
+
+@pytest.mark.short
+def test_the_session_is_the_one_that_the_inventory_asks_for():
+    found = session()
+    tags = found["applicationTags"].split(",")
+    assert (found["state"], found["name"], found["user"], found["queue"].rpartition(".")[2]) == (
+        "RUNNING",
+        "orders",
+        "flink",
+        "streams",
+    )
+    assert "streamquorum-orders" in tags
+    assert [tag for tag in tags if re.fullmatch("generation-[0-9a-f]+", tag)]
+    # The application's own id is the cluster's.
+    with cluster.session() as client:
+        names = client.get_children("/flink")
+    assert found["id"] in names
+    assert all(name.startswith("application_") for name in names)
+    for host in CLIENTS:
+        says, active = watched(host)
+        assert (active, f"{found['id']} is RUNNING" in says) == ("active", True), says
+
+
+@pytest.mark.short
+def test_a_job_runs_there_and_comes_back_when_the_master_is_killed(job):
+    before, application, number = max(counted())[0], cluster.application(), len(attempts(cluster.application()))
+    began = time.monotonic()
+    kill_the_master()
+    cluster.until("another attempt", lambda: len(attempts(application)) == number + 1, BACK)
+    cluster.until(
+        "the job runs again", lambda: state(job) == "RUNNING" and checkpoints(job)["latest"]["restored"], BACK
+    )
+    cluster.told("SIGKILL of the ApplicationMaster", job_running_again_s=time.monotonic() - began)
+    assert checkpoints(job)["latest"]["restored"]["external_path"].startswith(
+        cluster.variable(CLIENTS[0], "flink_ha_checkpoint_dir", "") + f"/{job}/chk-"
+    )
+    assert_nothing_lost(before)
+    assert cluster.application() == application
+    # It only looks, and goes on looking.
+    assert {watched(host)[1] for host in CLIENTS} == {"active"}
+
+
+@pytest.mark.short
+def test_a_run_finds_the_one_that_runs_and_changes_nothing(job):
+    application = cluster.application()
+    printed = ran(SITE)
+    assert unchanged(printed), printed
+    assert f"Flink on YARN, {application}: led, leader http://" in printed
+    assert (cluster.application(), state(job)) == (application, "RUNNING")
+    printed = ran(STATUS)
+    assert f"Flink on YARN, {application}: led" in printed
+    assert job in printed
+
+
+def test_the_end_of_the_unit_and_of_its_host_ends_nothing(job):
+    application = cluster.application()
+    cluster.shell(CLIENTS[0], f"systemctl stop {UNIT}")
+    cluster.shell(CLIENTS[1], f"systemctl kill --signal=KILL {UNIT}")
+    cluster.until("the unit has ended", lambda: watched(CLIENTS[1])[1] != "active")
+    assert (cluster.application(), state(job)) == (application, "RUNNING")
+    printed = ran(SITE)
+    assert {watched(host)[1] for host in CLIENTS} == {"active"}, printed
+    assert (cluster.application(), job_restarts(job)) == (application, 0)
+
+
+def test_trap_47_what_yarn_would_not_do_is_refused():
+    told = refused(SITE, "-e", f"flink_ha_yarn_application_attempts={ATTEMPTS + 1}")
+    assert f"the ResourceManager that runs has yarn.resourcemanager.am.max-attempts {ATTEMPTS}" in told
+    assert "<name>yarn.resourcemanager.am.global.max-attempts</name>" in told
+    told = refused(SITE, "-e", "flink_ha_yarn_queue=nowhere")
+    assert "flink_ha_yarn_queue is nowhere, and YARN has no such queue: it has default, " in told
+    assert "flink_ha_cluster_id is /orders" in refused(SITE, "-e", "flink_ha_cluster_id=/orders")
+    assert f"--limit leaves out {CLIENTS[1]}" in refused(SITE, "--limit", f"zookeeper,{CLIENTS[0]},localhost")
+
+
+def test_another_session_is_refused_while_jobs_run(job):
+    told = refused(SITE, *OTHER)
+    assert (
+        f"{cluster.application()} was started with something else than the inventory asks for, and 1 job(s) run there"
+        in told
+    )
+    assert state(job) == "RUNNING"
+
+
+def test_the_job_does_not_notice_that_the_resource_manager_dies(job):
+    before, application = max(counted())[0], cluster.application()
+    (active,) = [
+        host
+        for host in cluster.group("hadoop_resourcemanager")
+        if cluster.shell(host, "curl -s http://$(hostname):8088/ws/v1/cluster/info").count('"haState":"ACTIVE"')
+    ]
+    # It must not come back before its session ends: the other one has to take over.
+    cluster.shell(
+        active, "systemctl stop --no-block yarn-resourcemanager; systemctl kill --signal=KILL yarn-resourcemanager"
+    )
+    _found, took = cluster.until("another ResourceManager", lambda: cluster.resource_manager("/info"), BACK)
+    cluster.told("SIGKILL of the active ResourceManager", another_active_s=took)
+    cluster.until("YARN knows the session", lambda: cluster.application() == application, BACK)
+    assert_nothing_lost(before)
+    assert (job_restarts(job), len(attempts(application))) == (0, 2)
+    ran(SITE)
+    cluster.shell(active, "systemctl start yarn-resourcemanager")
+
+
+def test_a_roll_of_the_ensemble_looks_after_the_job(job):
+    before = max(counted())[0]
+    printed = ran(
+        "playbooks/rolling_restart.yml", "-e", "rolling_restart_target=zookeeper", "-e", "rolling_restart_force=true"
+    )
+    # Before the first member and after each: the session's jobs are looked at as any cluster's.
+    assert printed.count("rolling : Ask for the jobs]") == 1 + len(cluster.group("zookeeper"))
+    assert_nothing_lost(before)
+    assert job_restarts(job) == 0
+
+
+def test_another_session_takes_its_place_with_savepoints_where_that_is_accepted(job):
+    before, application = max(counted())[0], cluster.application()
+    printed = ran(SITE, *OTHER, "-e", "flink_ha_yarn_accept_outage=true")
+    (command,) = re.findall(r"sudo -u flink flink run --detached --fromSavepoint (\S+) JAR", printed)
+    assert cluster.application() != application
+    record = json.loads(cluster.shell(CLIENTS[0], "cat /etc/flink/savepoints.json"))
+    assert [(each["id"], each["savepoint"]) for each in record["jobs"]] == [(job, command)]
+    with cluster.session() as client:
+        # What ended well leaves nothing.
+        cluster.until("the nodes are gone", lambda: application not in client.get_children("/flink"), 30)
+    resumed = run_job("--fromSavepoint", command)
+    wait_for_checkpoint(resumed, 1)
+    assert_nothing_lost(before)
+    printed = ran(SITE, *OTHER)
+    assert unchanged(printed), printed
+
+
+def test_beyond_its_attempts_it_fails_and_says_so():
+    application = cluster.application()
+    for number in range(1, ATTEMPTS + 1):
+        cluster.until(f"attempt {number}", lambda number=number: len(attempts(application)) == number, BACK)
+        cluster.until("its JobManager serves", lambda: cluster.rest_any("/overview"), BACK)
+        kill_the_master()
+    (found,), _took = cluster.until(
+        "the end",
+        lambda: [each for each in cluster.applications() if (each["id"], each["state"]) == (application, "FAILED")],
+        BACK,
+    )
+    assert f"failed {ATTEMPTS} times" in found["diagnostics"]
+    cluster.until("the unit has failed", lambda: watched(CLIENTS[0])[1] == "failed", 30)
+    assert f"failed {ATTEMPTS} times" in watched(CLIENTS[0])[0]
+    printed = ran(STATUS, code=2)
+    assert f"no application with the tag streamquorum-orders runs on YARN; {application} is FAILED" in " ".join(
+        printed.split()
+    )
+
+
+def test_trap_48_two_runs_at_once_start_one_session():
+    printed = []
+    runs = [threading.Thread(target=lambda: printed.append(cluster.playbook(SITE))) for _each in range(2)]
+    for each in runs:
+        each.start()
+    for each in runs:
+        each.join()
+    # The other one was refused by the lease, or by a proof of the storage that both made; or it came late enough to find the session.
+    assert 0 in [code for code, _text in printed], printed
+    told = ("another run is at work", "holds something else than what was written there")
+    for code, text in printed:
+        assert code == 0 or any(words in " ".join(text.split()) for words in told), text
+    assert cluster.application()
+
+
+def test_the_stop_takes_savepoints_and_leaves_nothing():
+    application, resumed = cluster.application(), run_job()
+    wait_for_checkpoint(resumed, 1)
+    printed = ran(*STOP)
+    assert "sudo -u flink flink run --detached --fromSavepoint hdfs://" in printed
+    (ended,) = [each for each in cluster.applications() if each["id"] == application]
+    assert (ended["state"], ended["finalStatus"]) == ("FINISHED", "SUCCEEDED")
+    assert {watched(host)[1] for host in CLIENTS} == {"inactive"}
+    ran("playbooks/start.yml")
+    with cluster.session() as client:
+        assert application not in client.get_children("/flink")
+    assert cluster.application() != application
+
+
+@pytest.mark.parametrize("version", ["1.20.5", "1.18.1"])
+def test_a_session_of_an_older_release(version):
+    """What vendors bring with YARN today. Another release is another session."""
+    ran("playbooks/bundle.yml", "-e", json.dumps({"bundle_contents": [{"name": "flink", "version": version}]}))
+    # The options of 2.3 that the inventory has are not those of the release.
+    older = ("-e", json.dumps({"flink_ha_version": version, "flink_ha_config_extra": {}}))
+    ran(SITE, *older, "-e", "flink_ha_yarn_accept_outage=true")
+    assert cluster.rest_any("/overview")["flink-version"] == version
+    job, application = submit_job(version), cluster.application()
+    before, began = max(counted())[0], time.monotonic()
+    kill_the_master()
+    cluster.until("another attempt", lambda: len(attempts(application)) == 2, BACK)
+    cluster.until(
+        "the job runs again", lambda: state(job) == "RUNNING" and checkpoints(job)["latest"]["restored"], BACK
+    )
+    cluster.told(f"SIGKILL of the ApplicationMaster, {version}", job_running_again_s=time.monotonic() - began)
+    assert_nothing_lost(before)
+    printed = ran(SITE, *older)
+    assert unchanged(printed), printed
