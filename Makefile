@@ -18,7 +18,7 @@ LAB := $(PYTHON) tools/lab
 LAB_INVENTORY := inventory/lab
 SCENARIOS := $(sort $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What guards the promises and fits CI; the others run in molecule-full.
-CI_SCENARIOS := default failover faults digest kerberos
+CI_SCENARIOS := default failover faults kerberos storage yarn
 # Parts of `make test` side by side. A part mostly waits for processes to start and for votes, so two fit 2 cores and 16 GiB.
 JOBS ?= 2
 

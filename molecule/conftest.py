@@ -1,4 +1,5 @@
-"""What a scenario measured stands below its result as a table, and in build/<scenario>.json."""
+"""What a scenario measured stands below its result as a table, and in build/<scenario>.json. FAULTS=short keeps the tests marked `short`, in a
+scenario that has some."""
 
 from __future__ import annotations
 
@@ -6,6 +7,17 @@ import json
 import os
 
 import cluster
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "short: guards a promise and fits CI")
+
+
+def pytest_collection_modifyitems(config, items):
+    kept = [item for item in items if item.get_closest_marker("short")]
+    if cluster.SHORT and kept:
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,32 +1,18 @@
-"""What every fault meets: a client that writes and a job that counts. FAULTS=short keeps the tests marked so, without the job."""
+"""What every fault meets: a client that writes and a job that counts, which the short run is without."""
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 
 import cluster
 import pytest
 from workload import assert_nothing_lost, counted, job_restarts, state, submit_job, writing
 
-SHORT = os.environ.get("FAULTS") == "short"
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "short: guards a promise and fits CI")
-
-
-def pytest_collection_modifyitems(config, items):
-    if SHORT:
-        kept = [item for item in items if item.get_closest_marker("short")]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
-
 
 @pytest.fixture(scope="session")
 def job():
     """Id of the job that runs throughout; empty in the short run, where `failover` has one."""
-    return "" if SHORT else submit_job()
+    return "" if cluster.SHORT else submit_job()
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def job():
     return submit_job()
 
 
+@pytest.mark.short
 def test_the_job_counts_and_checkpoints_on_hdfs(job):
     cluster.until("the job prints", counted, 60)
     latest = checkpoints(job)["latest"]["completed"]
@@ -83,6 +84,7 @@ def test_the_task_managers_write_there_too(job):
     )
 
 
+@pytest.mark.short
 def test_the_leading_job_manager_is_killed(job):
     assert kill_the_leader(job).startswith(f"hdfs://ns1/flink/checkpoints/{job}/chk-")
 
