@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import (
     LIVE,
     RUNNING,
@@ -91,11 +92,16 @@ def only(found: Sequence[Mapping[str, Any]], tag: str) -> Mapping[str, Any]:
     """
     live = [each for each in found if each["live"]]
     if len(live) > 1:
-        raise ApplicationError(
-            f"YARN has {len(live)} live applications with the tag {tag}: {', '.join(each['id'] for each in live)}. There is to be one. See "
-            "which of them has your jobs, take savepoints of the other's, end it (echo stop | yarn-session.sh -id ID), and run again."
-        )
+        raise ApplicationError(several(live, tag))
     return live[0] if live else {}
+
+
+def several(live: Sequence[Mapping[str, Any]], tag: str) -> str:
+    """The refusal of more than one application."""
+    return (
+        f"YARN has {len(live)} live applications with the tag {tag}: {', '.join(each['id'] for each in live)}. There is to be one. See "
+        "which of them has your jobs, take savepoints of the other's, end it (echo stop | yarn-session.sh -id ID), and run again."
+    )
 
 
 @contextlib.contextmanager
@@ -182,15 +188,20 @@ class Yarn:
     def until(self, is_so: Callable[[Sequence[Mapping[str, Any]]], bool], seconds: float) -> list[dict[str, Any]]:
         """The first reading of which it is so, or the last one in that time; a ResourceManager that fails over is waited for."""
         deadline = self.clock() + seconds
-        while True:
+
+        def look() -> tuple[list[dict[str, Any]], ApplicationError | None, bool]:
             try:
                 found = self.applications()
-                if is_so(found) or self.clock() > deadline:
-                    return found
-            except ApplicationError:
-                if self.clock() > deadline:
-                    raise
-            self.sleep(POLL_SECONDS)
+                return found, None, is_so(found)
+            except ApplicationError as error:
+                return [], error, False
+
+        found, error, _is_so = poll(
+            look, lambda told: None if told[2] else deadline, POLL_SECONDS, self.clock, self.sleep
+        )
+        if error:
+            raise error
+        return found
 
 
 def start(yarn: Yarn, command: Sequence[str], seconds: float, locked: int, run: Run) -> tuple[bool, Mapping[str, Any]]:
@@ -357,13 +368,16 @@ class Stop:
                 raise ValueError(f"answers {status}: {body}")
             place = f"/jobs/{job['id']}/savepoints/{body['request-id']}"
             deadline = self.yarn.clock() + self.seconds
-            while True:
-                status, body = self.ask("GET", place, {})
-                if status == 200 and body["status"]["id"] == "COMPLETED":
-                    return self._location(body["operation"])
-                if self.yarn.clock() > deadline:
-                    raise ValueError(f"none after {self.seconds:g} s")
-                self.yarn.sleep(POLL_SECONDS)
+            status, body = poll(
+                lambda: self.ask("GET", place, {}),
+                lambda told: None if _completed(*told) else deadline,
+                POLL_SECONDS,
+                self.yarn.clock,
+                self.yarn.sleep,
+            )
+            if not _completed(status, body):
+                raise ValueError(f"none after {self.seconds:g} s")
+            return self._location(body["operation"])
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ApplicationError(
                 f"{application_id} runs on: of job {job['id']} ({job['name']}, {job['state']}) no savepoint was taken: {error}. One that still "
@@ -383,6 +397,11 @@ class Stop:
         text = json.dumps({"application": application_id, "jobs": list(jobs)}, indent=2, sort_keys=True) + "\n"
         entry = {"path": self.record, "state": "file", "owner": "root", "group": "root", "mode": "0644"}
         files.apply({**entry, "content": text})
+
+
+def _completed(status: int, body: Any) -> bool:
+    """Whether a savepoint has come to its end, the good or the bad one, by what is answered of it."""
+    return status == 200 and body["status"]["id"] == "COMPLETED"
 
 
 def _taken(jobs: Sequence[Mapping[str, str]]) -> str:

@@ -112,7 +112,7 @@ class Application:
         address: host:port of its REST; empty where it is not known.
         directory: what it is started from.
         installed: whether that is there.
-        record: file that says which savepoints were taken.
+        record: file that says which savepoints were taken of the one that runs.
     """
 
     name: str
@@ -198,5 +198,6 @@ def application(inputs: Inputs, wanted: str, seen: Seen, host: HostState) -> App
         address=f"{place['address']}:{place['rest_port']}" if place else "",
         directory=inputs.conf_dir,
         installed=host.standing.get(f"{inputs.conf_dir}/start", {}).get("kind") == "file",
-        record=f"{inputs.config_dir}/savepoints.json",
+        # Each has its own: one that nobody has resumed from yet outlives the end of the next.
+        record=f"{inputs.config_dir}/savepoints-{seen.running['id']}.json" if seen.running else "",
     )

@@ -8,6 +8,7 @@ from typing import Any
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import storage_path
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import site
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import owner_tag, several
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import CLIENTS, Group, Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import (
@@ -117,7 +118,8 @@ def yarn_problems(inputs: Inputs, peers: Peers, seen: Seen) -> list[str]:
             return []
         return [
             f"{inputs.host}: no ResourceManager that is active answers ({told['reason']}). Whether the application {inputs.yarn_name} runs is not "
-            "known, so nothing is done. See whether YARN serves, and whether this host reaches its web ports."
+            "known, so nothing is done. See whether YARN serves, and whether this host reaches its web ports. For a run that is to go on without YARN, take the "
+            "group flink_client out of the inventory."
         ]
     return []
 
@@ -168,11 +170,7 @@ def application_problems(inputs: Inputs, group: Group, seen: Seen, application: 
             f"of {CLIENTS}), or each a flink_ha_yarn_name of its own."
         )
     if len(seen.live) > 1:
-        problems.append(
-            f"YARN has {len(seen.live)} live applications with the tag of {inputs.yarn_name}: {', '.join(each['id'] for each in seen.live)}. There is "
-            "to be one. See which of them has your jobs, take savepoints of the other's, end it (echo stop | yarn-session.sh -id ID), and "
-            "run again."
-        )
+        problems.append(several(seen.live, owner_tag(inputs.yarn_name)))
     elif application.replaces and not inputs.yarn_accept_outage:
         running = seen.running["id"]
         if not seen.jobs.get("complete"):

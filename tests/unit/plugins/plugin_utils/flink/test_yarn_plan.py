@@ -135,6 +135,7 @@ def test_trap_48_what_runs_is_left_alone_and_what_does_not_is_submitted_by_one_h
     step = plan.steps.application
     assert (step.submits, step.replaces, step.watches, step.id) == (False, False, False, "application_1_0001")
     assert plan.problems == ()
+    assert step.record == "/etc/flink/savepoints-application_1_0001.json"
     # The id is the application's, and the one JobManager is where it is now.
     assert plan.cluster["cluster_id"] == "application_1_0001"
     assert plan.cluster["job_managers"] == [{"name": "10.0.0.9", "address": "10.0.0.9", "rest_port": 43861}]
@@ -248,7 +249,9 @@ def test_what_yarn_does_not_tell_or_does_not_have_is_refused(yarn, client):
     assert "flink_ha_yarn_queue is nowhere" in refusals(learnt(), flink_ha_yarn_queue="nowhere")
     assert "flink_ha_yarn_application_attempts is 3" in refusals(learnt(), flink_ha_yarn_application_attempts=3)
     two = learnt(running("0123"), {**running("0123"), "id": "application_1_0002"})
-    assert "2 live applications with the tag of orders: application_1_0001, application_1_0002" in refusals(two)
+    assert "2 live applications with the tag streamquorum-orders: application_1_0001, application_1_0002" in refusals(
+        two
+    )
 
 
 def test_trap_46_a_cluster_id_on_yarn_is_refused(yarn):
