@@ -1,5 +1,5 @@
-"""What a scenario measured stands below its result as a table, and in build/<scenario>.json. FAULTS=short keeps the tests marked `short`, in a
-scenario that has some."""
+"""What a scenario measured stands below its result as a table, and in build/<scenario>.json. FAULTS=short, as CI has it, keeps the tests marked
+`short`, in a scenario that has some, and leaves out those marked `long` in any other."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import cluster
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "short: guards a promise and fits CI")
+    config.addinivalue_line("markers", "long: takes minutes for a fault that is rare")
 
 
 def pytest_collection_modifyitems(config, items):
-    kept = [item for item in items if item.get_closest_marker("short")]
-    if cluster.SHORT and kept:
+    short = [item for item in items if item.get_closest_marker("short")]
+    kept = short or [item for item in items if not item.get_closest_marker("long")]
+    if cluster.SHORT:
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 

@@ -214,7 +214,7 @@ STRAIGHT = "rm -rf /etc/systemd/system/krb5-kdc.service.d && systemctl daemon-re
     ("fault", "mended", "words"),
     [
         ("systemctl stop krb5-kdc", "systemctl start krb5-kdc", "Check kerberos_kdcs"),
-        (SKEWED, STRAIGHT, "Set the clocks of this host and of the KDC"),
+        pytest.param(SKEWED, STRAIGHT, "Set the clocks of this host and of the KDC", marks=pytest.mark.long),
     ],
     ids=["is away", "has another time"],
 )
@@ -231,6 +231,7 @@ def test_when_the_kdc(fault, mended, words):
     assert {host: cluster.shell(host, "systemctl show zookeeper -p MainPID") for host in HOSTS} == before
 
 
+@pytest.mark.long
 def test_a_kdc_that_is_silent_delays_a_check_and_does_not_hang_it():
     """The servers know each other and go on; who asks them needs a ticket."""
     rule = f"OUTPUT -d {cluster.address(KDC)} -j DROP"
@@ -247,6 +248,7 @@ def test_a_kdc_that_is_silent_delays_a_check_and_does_not_hang_it():
         cluster.shell(MEMBER, f"iptables -D {rule}")
 
 
+@pytest.mark.long
 def test_keys_that_are_missing_are_made(tmp_path):
     """By the KDC's administration server, for principals that nobody has yet."""
 
