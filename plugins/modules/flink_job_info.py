@@ -75,6 +75,10 @@ options:
     description: Wait until every job that has not ended runs with all of its tasks.
     type: bool
     default: false
+  wait_for_a_job:
+    description: Wait until there is a job; an application has none until its main method has made it.
+    type: bool
+    default: false
   wait_for_job_ids:
     description:
       - Ids of jobs of which each must run with all of its tasks, whatever becomes of others.
@@ -454,6 +458,7 @@ def condition_from(params: Mapping[str, Any]) -> WaitCondition:
         task_managers=tuple((each.host, each.port) for each in servers),
         gone=tuple(params["wait_for_task_managers_gone"]),
         jobs=params["wait_for_jobs"],
+        a_job=params["wait_for_a_job"],
         checkpoints=_counts(params, "wait_for_checkpoints"),
         checkpoint_ids=_counts(params, "wait_for_checkpoint_ids"),
         checkpoints_since=params["wait_for_checkpoints_since"],
@@ -502,6 +507,7 @@ def main() -> None:
             "wait_for_task_managers": {"type": "list", "elements": "str", "default": []},
             "wait_for_task_managers_gone": {"type": "list", "elements": "str", "default": []},
             "wait_for_jobs": {"type": "bool", "default": False},
+            "wait_for_a_job": {"type": "bool", "default": False},
             "wait_for_job_ids": {"type": "list", "elements": "str", "default": []},
             "wait_for_calm": {"type": "dict", "default": {}},
             "wait_for_reading": {"type": "bool", "default": False},

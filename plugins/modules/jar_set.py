@@ -53,6 +53,10 @@ options:
         description: The directory of C(plugins) that it stands in; empty for C(lib).
         type: str
         default: ""
+      job:
+        description: It stands in C(job), of which no process has anything by itself.
+        type: bool
+        default: false
   bundle_dir:
     description: Directory of a bundle on the controller, whose C(jars) are taken where their sums are the wanted ones. Read by the
       action plugin.
@@ -96,6 +100,7 @@ def main() -> None:
         "source": {"type": "str", "default": ""},
         "sha512": {"type": "str", "default": ""},
         "plugin": {"type": "str", "default": ""},
+        "job": {"type": "bool", "default": False},
     }
     module = AnsibleModule(
         argument_spec={

@@ -11,7 +11,7 @@ description:
   - Looks for a live application with a tag before it submits one. Where one is there, nothing is changed.
   - A submission holds a lock of its host, also when the run that asked for it was killed, and so no second one is made meanwhile. Client
     hosts of one application are kept apart by the caller's lease.
-  - To end it, each job is stopped with a savepoint. Which ones were taken is written to O(record) before anything else happens.
+  - To end it, each job is stopped with a savepoint. Which ones were taken is noted in O(records) before anything else happens.
   - Run it on a client host, as root.
   - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
@@ -59,10 +59,14 @@ options:
     description: End it without savepoints.
     type: bool
     default: false
-  record:
-    description: File that says which savepoints were taken, for V(stopped).
-    type: path
+  savepoint:
+    description: From which its job starts, for V(started); empty for from nothing, and for a session.
+    type: str
     default: ""
+  records:
+    description: Directory in which it is noted what was started and which savepoints were taken, a file for each application.
+    type: path
+    required: true
   timeout:
     description: Seconds for the submission or for each savepoint, and again until the application runs or has ended.
     type: float
@@ -74,8 +78,9 @@ EXAMPLES = r"""
   streamquorum.ha.yarn_application:
     name: orders
     urls: [http://rm1.example.org:8088, http://rm2.example.org:8088]
-    command: /etc/flink/yarn/start
+    command: /etc/flink/conf/start
     user: flink
+    records: /etc/flink
 """
 
 RETURN = r"""
@@ -83,10 +88,22 @@ application:
   description: Its id; empty where there is none.
   type: str
   returned: always
+mode:
+  description: With V(stopped), whether it was a C(session) or an C(application) with one job.
+  type: str
+  returned: always
 jobs:
   description: With V(stopped), id, name and savepoint of each job that was ended.
   type: list
   elements: dict
+  returned: always
+idle:
+  description: With V(stopped), the seconds since the first of its jobs has stood still.
+  type: float
+  returned: always
+record:
+  description: The path and the content of what is noted of it, empty where nothing is.
+  type: dict
   returned: always
 """
 
@@ -96,21 +113,27 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import RestAccess
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import applications
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import applications, record
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import ResourceManagers
 
 REST_SECONDS = 20.0
+
+
+def lock_path(params: Mapping[str, Any]) -> str:
+    return f"/run/streamquorum/yarn-{params['name']}.lock"
 
 
 def started(module: AnsibleModule, yarn: applications.Yarn) -> dict[str, Any]:
     params = module.params
     if module.check_mode:
         found = applications.only(yarn.applications(), yarn.tag)
-        return {"changed": not found, "application": found.get("id", ""), "jobs": []}
-    with applications.lock(f"/run/streamquorum/yarn-{params['name']}.lock", params["timeout"]) as locked:
+        return {"changed": not found, "application": found.get("id", "")}
+    with applications.lock(lock_path(params), params["timeout"]) as locked:
         command = ["runuser", f"--user={params['user']}", "--", params["command"]]
-        changed, found = applications.start(yarn, command, params["timeout"], locked, applications.run)
-    return {"changed": changed, "application": found["id"], "jobs": []}
+        changed, found = applications.start(
+            yarn, command, params["savepoint"], params["records"], params["timeout"], locked, applications.run
+        )
+    return {"changed": changed, "application": found["id"]}
 
 
 def stopped(module: AnsibleModule, yarn: applications.Yarn) -> dict[str, Any]:
@@ -124,17 +147,19 @@ def stopped(module: AnsibleModule, yarn: applications.Yarn) -> dict[str, Any]:
 
     if module.check_mode:
         found = applications.only(yarn.applications(), yarn.tag)
-        return {"changed": bool(found), "application": found.get("id", ""), "jobs": []}
+        return {"changed": bool(found), "application": found.get("id", "")}
     stop = applications.Stop(
         yarn,
         params["application"],
         ask,
         params["savepoint_dir"],
         params["accept_lost_jobs"],
-        params["record"],
+        params["records"],
         params["timeout"],
     )
-    done = stop()
+    # Of a run that was killed, what it has begun goes on.
+    with applications.lock(lock_path(params), params["timeout"]):
+        done = stop()
     return {"changed": bool(done["application"]), **done}
 
 
@@ -150,19 +175,27 @@ def main() -> None:
             "address": {"type": "str", "default": ""},
             "savepoint_dir": {"type": "str", "default": ""},
             "accept_lost_jobs": {"type": "bool", "default": False},
-            "record": {"type": "path", "default": ""},
+            "savepoint": {"type": "str", "default": ""},
+            "records": {"type": "path", "required": True},
             "timeout": {"type": "float", "default": 180},
         },
         supports_check_mode=True,
     )
     params = module.params
     yarn = applications.Yarn(ResourceManagers(params["urls"]), applications.owner_tag(params["name"]), params["user"])
+    newest = record.newest(params["records"])
+    before = record.content(params["records"], newest)
     try:
-        module.exit_json(**{"started": started, "stopped": stopped}[params["state"]](module, yarn))
+        done = {"started": started, "stopped": stopped}[params["state"]](module, yarn)
     except applications.ApplicationError as error:
-        module.fail_json(msg=f"The application {params['name']} on YARN: {error}")
+        # What was noted on the way is for the other hosts all the same.
+        noted = record.content(params["records"], record.newest(params["records"]))
+        told = {} if noted == before else {"record": noted}
+        module.fail_json(msg=f"The application {params['name']} on YARN: {error}", **told)
     except OSError as error:
         module.fail_json(msg=f"The application {params['name']} on YARN: {error}.")
+    noted = record.content(params["records"], done["application"])
+    module.exit_json(**{"mode": "", "jobs": [], "idle": 0.0, **done, "record": noted})
 
 
 if __name__ == "__main__":

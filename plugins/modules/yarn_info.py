@@ -29,6 +29,10 @@ options:
     description: Whose they are; anybody may give an application of theirs the same tag.
     type: str
     required: true
+  records:
+    description: Directory in which M(streamquorum.ha.yarn_application) notes applications.
+    type: path
+    required: true
   wait_timeout:
     description: Seconds to wait until all of it is told; a ResourceManager that fails over, or whose ensemble has just started, takes some.
     type: float
@@ -41,6 +45,7 @@ EXAMPLES = r"""
     site: /etc/hadoop/yarn-site.xml
     tag: streamquorum-orders
     user: flink
+    records: /etc/flink
   register: __flink_ha_yarn
 """
 
@@ -86,6 +91,18 @@ last_attempt:
   description: Where the last JobManager of the youngest application ran and how its log ends, in words; empty where it is live.
   type: str
   returned: always
+noted:
+  description: Ids of the applications of which this host has noted something.
+  type: list
+  elements: str
+  returned: always
+last:
+  description:
+    - The youngest application that YARN knows, or else of those that were noted on this host - application (empty for none), tag, mode,
+      from (its savepoint), jobs (those that were ended, with savepoint, or looked_for_in where none is known), noted (whether something was), known
+      (whether YARN knows of it) and told (what it says).
+  type: dict
+  returned: always; empty where YARN does not tell
 """
 
 import time
@@ -95,7 +112,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import site
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record, site
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import application, last_attempt
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import (
     NoAnswerError,
@@ -104,7 +121,15 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resourc
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import hadoop_properties
 
 POLL_SECONDS = 1.0
-NOTHING: dict[str, Any] = {"version": "", "properties": {}, "queues": [], "applications": [], "last_attempt": ""}
+NOTHING: dict[str, Any] = {
+    "version": "",
+    "properties": {},
+    "queues": [],
+    "applications": [],
+    "last": {},
+    "noted": [],
+    "last_attempt": "",
+}
 
 
 def decisive(properties: Mapping[str, str]) -> dict[str, str]:
@@ -120,7 +145,7 @@ def of_file(path: str) -> dict[str, str]:
         return {}
 
 
-def read(managers: ResourceManagers, tag: str, user: str) -> dict[str, Any]:
+def read(managers: ResourceManagers, tag: str, user: str, records: str) -> dict[str, Any]:
     """What the active ResourceManager tells."""
     try:
         _url, info = managers.active()
@@ -132,6 +157,8 @@ def read(managers: ResourceManagers, tag: str, user: str) -> dict[str, Any]:
             "properties": decisive(hadoop_properties(managers.configuration())),
             "queues": managers.queues(),
             "applications": found,
+            "last": record.last(records, tag, found),
+            "noted": record.noted(records),
             "last_attempt": last_attempt(managers, found[0]["id"]) if found and not found[0]["live"] else "",
         }
     except NoAnswerError as error:
@@ -144,15 +171,17 @@ def main() -> None:
             "site": {"type": "path", "required": True},
             "tag": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
+            "records": {"type": "path", "required": True},
             "wait_timeout": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
     )
-    own = of_file(module.params["site"])
+    params = module.params
+    own = of_file(params["site"])
     urls = site.resource_managers(own)
-    deadline = time.monotonic() + module.params["wait_timeout"]
+    deadline = time.monotonic() + params["wait_timeout"]
     found = poll(
-        lambda: read(ResourceManagers(urls), module.params["tag"], module.params["user"]),
+        lambda: read(ResourceManagers(urls), params["tag"], params["user"], params["records"]),
         lambda found: None if found["read"] else deadline,
         POLL_SECONDS,
         time.monotonic,

@@ -93,6 +93,17 @@ CASES = {
         {"flink_ha_firewall": True, "flink_ha_zookeeper_auth": "kerberos", "kerberos_realm": "X"},
         ["flink_ha_firewall is set, and an application on YARN has nothing of it", "flink_ha_zookeeper_auth is set"],
     ),
+    "a job without a sum, and its id among the options": (
+        {
+            "flink_ha_yarn_job": {"jar": "/srv/orders.jar", "class": "Orders"},
+            "flink_ha_config_extra": {"$internal.pipeline.job-id": "00"},
+        },
+        ["flink_ha_yarn_job: /srv/orders.jar has no sha512", "so the same directory of checkpoints"],
+    ),
+    "a job with a key that is none": (
+        {"flink_ha_yarn_job": {"jar": "/srv/orders.jar", "sha512": "0" * 128, "parallelism": 4}},
+        ["flink_ha_yarn_job", "parallelism"],
+    ),
     "another deployment": (
         {"flink_ha_deployment": "kubernetes"},
         ["flink_ha_deployment", "standalone, yarn"],

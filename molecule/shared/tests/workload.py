@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -54,18 +55,25 @@ def assert_storage_proof_is_built():
     assert done.returncode == 0, done.stderr
 
 
-def submit_job(version=None):
-    """Submits the counting job, compiled against the Flink that is installed; its id, once it checkpoints."""
+@contextmanager
+def counting_job(version=None):
+    """Gives the path of the jar of the counting job, compiled against the Flink that is installed, or against another one."""
     with tempfile.TemporaryDirectory() as folder, libraries_of_flink(version) as libraries:
         classes = f"{folder}/classes"
         source = cluster.ROOT / "molecule/shared/job/CountJob.java"
         subprocess.run(
             ["javac", "--release", "8", "-Xlint:-options", "-cp", libraries, "-d", classes, source], check=True
         )
-        subprocess.run(["jar", "--create", f"--file={folder}/count.jar", "-C", classes, "."], check=True)
-        subprocess.run(
-            ["podman", "cp", f"{folder}/count.jar", f"{cluster.container(starter())}:/var/tmp/count.jar"], check=True
-        )
+        # The same bytes from the same source.
+        dated = ["--date", "2000-01-01T00:00:00Z", f"--file={folder}/count.jar"]
+        subprocess.run(["jar", "--create", *dated, "-C", classes, "."], check=True)
+        yield f"{folder}/count.jar"
+
+
+def submit_job(version=None):
+    """Submits the counting job; its id, once it checkpoints."""
+    with counting_job(version) as jar:
+        subprocess.run(["podman", "cp", jar, f"{cluster.container(starter())}:/var/tmp/count.jar"], check=True)
     job = run_job()
     wait_for_checkpoint(job, 2)
     return job
@@ -119,6 +127,16 @@ def assert_nothing_lost(highest_before):
 
     pairs, _took = cluster.until("the job prints further numbers", further, 60, every=1)
     assert all(number == count for number, count in pairs), "the count is not the number: state was lost"
+
+
+def listed(path):
+    """Who owns each file and directory below one of HDFS, by path."""
+    name_node = cluster.group("hadoop_namenode")[0]
+    java = " ".join(shlex.quote(word) for word in cluster.variables(name_node)["hadoop_java"])
+    # What goes away meanwhile is named on the error output, and makes the exit code 1.
+    command = f"runuser -u hdfs -- {java} org.apache.hadoop.fs.FsShell -ls -R {path} 2>/dev/null || true"
+    lines = [line.split() for line in cluster.shell(name_node, command).splitlines() if line[:1] in ("d", "-")]
+    return {parts[-1]: parts[2] for parts in lines}
 
 
 def both_answer():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import urllib.request
 
 import cluster
@@ -15,6 +14,7 @@ from workload import (
     counted,
     job_restarts,
     kill_the_leader,
+    listed,
     restarted_at,
     state,
     submit_job,
@@ -46,15 +46,6 @@ def active():
             continue
     assert len(found) == 1, found
     return found[0]
-
-
-def listed(path):
-    """Who owns each file and directory below one of HDFS, by path."""
-    java = " ".join(shlex.quote(word) for word in cluster.variables(NAME_NODES[0])["hadoop_java"])
-    # What goes away meanwhile is named on the error output, and makes the exit code 1.
-    command = f"runuser -u hdfs -- {java} org.apache.hadoop.fs.FsShell -ls -R {path} 2>/dev/null || true"
-    lines = [line.split() for line in cluster.shell(NAME_NODES[0], command).splitlines() if line[:1] in ("d", "-")]
-    return {parts[-1]: parts[2] for parts in lines}
 
 
 @pytest.fixture(scope="module")

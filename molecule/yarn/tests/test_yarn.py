@@ -1,11 +1,16 @@
-"""A session of Flink on YARN, from its first start to its end. In the order of the file."""
+"""Flink on YARN: a session from its first start to its end, then an application with one job. In the order of the file."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
+import signal
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import cluster
 import pytest
@@ -13,6 +18,7 @@ from workload import (
     assert_nothing_lost,
     checkpoints,
     counted,
+    counting_job,
     job_restarts,
     run_job,
     state,
@@ -20,7 +26,8 @@ from workload import (
     wait_for_checkpoint,
 )
 
-SITE, STATUS, STOP = "playbooks/site.yml", "playbooks/status.yml", ("playbooks/stop.yml", "-e", "stop_cluster=true")
+SITE, STATUS = "playbooks/site.yml", "playbooks/status.yml"
+STOP = ("playbooks/stop.yml", "-e", "stop_cluster=true")
 CLIENTS, NODES = cluster.group("flink_client"), cluster.group("hadoop_nodemanager")
 UNIT = "flink-yarn-orders"
 ATTEMPTS = cluster.variable(CLIENTS[0], "flink_ha_yarn_application_attempts", 0)
@@ -60,7 +67,7 @@ def attempts(application):
 
 def kill_the_master():
     """SIGKILL of the one JobManager; its host."""
-    find = "pgrep -u yarn -f 'bin/java .*YarnSessionClusterEntrypoint' || true"
+    find = "pgrep -u yarn -f 'bin/java .*Yarn[A-Za-z]*ClusterEntry[pP]oint' || true"
     (host, pids), *others = [(host, found) for host in NODES if (found := cluster.shell(host, find))]
     assert not others, "two ApplicationMasters"
     cluster.shell(host, f"kill -KILL {' '.join(pids.split())}")
@@ -277,3 +284,155 @@ def test_a_session_of_an_older_release(version):
     assert_nothing_lost(before)
     printed = ran(SITE, *older)
     assert unchanged(printed), printed
+
+
+# --- an application with one job
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """What an inventory with the counting job says more; each argument another one."""
+    with counting_job("1.18.1") as jar:
+        sha512 = hashlib.sha512(Path(jar).read_bytes()).hexdigest()
+
+        def _asked(*arguments, version="2.3.0", name="CountJob", **more):
+            job = {"jar": jar, "sha512": sha512, "class": name, "arguments": arguments}
+            extra = {} if version == "2.3.0" else {"flink_ha_config_extra": {}}
+            return "-e", json.dumps({"flink_ha_yarn_job": job, "flink_ha_version": version, **extra, **more})
+
+        yield _asked
+
+
+def the_job():
+    """Id of the one job."""
+    (found,) = [each["jid"] for each in cluster.rest_any("/jobs/overview")["jobs"]]
+    return found
+
+
+def assert_it_went_on(before, application):
+    """Another application has the job, from where that one ended."""
+    assert cluster.application() != application
+    job = the_job()
+    assert checkpoints(job)["latest"]["restored"]["is_savepoint"]
+    assert_nothing_lost(before)
+    with cluster.session() as client:
+        cluster.until("the nodes are gone", lambda: application not in client.get_children("/flink"), 30)
+    return job
+
+
+def stood_still(printed):
+    (seconds,) = re.findall(r"the job stood still for\s+(\d+) s", printed)
+    return int(seconds)
+
+
+def test_a_session_is_not_made_an_application(asked):
+    told = refused(SITE, *asked(version="1.18.1"))
+    assert "is in session mode, and the inventory asks for application mode" in told
+    ran(*STOP)
+    # Which of the session's savepoints are of this job, nobody knows.
+    told = refused(SITE, *asked(version="1.18.1"))
+    assert "from which savepoint the job is to start is not known here" in told
+    assert "count ended with the savepoint hdfs://" in told
+
+
+def test_an_application_runs_its_job_and_a_run_finds_it(asked):
+    # An argument comes as it was given, whatever a shell would make of it.
+    inventory = asked("it's", "$HOME", version="1.18.1")
+    ran(SITE, *inventory, "-e", "flink_ha_accept_lost_jobs=true")
+    job, application = the_job(), cluster.application()
+    assert session()["applicationTags"].count("mode-application") == 1
+    config = {each["key"]: each["value"] for each in cluster.rest_any("/jobmanager/config")}
+    assert config["$internal.application.program-args"] in ("it's;$HOME", "'it''s';$HOME")
+    wait_for_checkpoint(job, 2)
+    printed = ran(SITE, *inventory)
+    assert unchanged(printed), printed
+    before, number = max(counted())[0], len(attempts(application))
+    kill_the_master()
+    cluster.until("another attempt", lambda: len(attempts(application)) == number + 1, BACK)
+    cluster.until(
+        "the job runs again", lambda: state(job) == "RUNNING" and checkpoints(job)["latest"]["restored"], BACK
+    )
+    assert_nothing_lost(before)
+
+
+@pytest.mark.parametrize("version", ["1.20.5", "2.3.0"])
+def test_another_release_goes_on_from_a_savepoint(asked, version):
+    before, application = max(counted())[0], cluster.application()
+    printed = ran(SITE, *asked(version=version))
+    cluster.told(f"Another release, {version}", job_stood_still_s=stood_still(printed))
+    assert cluster.rest_any("/overview")["flink-version"] == version
+    assert_it_went_on(before, application)
+    printed = ran(SITE, *asked(version=version))
+    assert unchanged(printed), printed
+
+
+def test_other_arguments_go_on_from_a_savepoint_also_where_the_run_is_killed_between(asked):
+    before, application = max(counted())[0], cluster.application()
+    command = ["ansible-playbook", "-i", str(cluster.INVENTORY), SITE, *asked("other")]
+    run = subprocess.Popen(
+        command, cwd=cluster.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        ended = ("FINISHED", "SUCCEEDED")
+        cluster.until(
+            "the old one has ended",
+            lambda: [
+                each
+                for each in cluster.applications()
+                if each["id"] == application and (each["state"], each["finalStatus"]) == ended
+            ],
+            BACK,
+            every=0.2,
+        )
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    # Its lease ends with it, once the host has missed it.
+    cluster.until("a run that is let in", lambda: cluster.playbook(SITE, *asked("other"))[0] == 0, BACK)
+    assert_it_went_on(before, application)
+    assert len([each for each in cluster.applications() if each["state"] == "RUNNING"]) == 1
+
+
+def test_one_that_does_not_start_is_told_and_nothing_begins_anew(asked):
+    before, application = max(counted())[0], cluster.application()
+    # At its first attempt: one takes half a minute.
+    once = asked(name="NoSuchJob", flink_ha_yarn_application_attempts=1)
+    printed = " ".join(ran(SITE, *once, code=2).split())
+    assert "NoSuchJob" in printed
+    failed = max(cluster.applications(), key=lambda each: each["startedTime"])
+    assert (failed["state"], failed["finalStatus"]) == ("FAILED", "FAILED")
+    told = refused(SITE, *asked())
+    (savepoint,) = set(re.findall(r"It had started from (hdfs:\S+)\. Look", told))
+    assert "flink_ha_yarn_savepoint is set, and a session starts no job" in refused(
+        SITE, "-e", f"flink_ha_yarn_savepoint={savepoint}"
+    )
+    ran(SITE, *asked(), "-e", f"flink_ha_yarn_savepoint={savepoint}")
+    assert_it_went_on(before, application)
+    printed = ran(SITE, *asked(), "-e", f"flink_ha_yarn_savepoint={savepoint}")
+    assert unchanged(printed), printed
+    told = refused(SITE, *asked(), "-e", f"flink_ha_yarn_savepoint={savepoint}-other")
+    assert f"flink_ha_yarn_savepoint is set, and {cluster.application()} runs" in told
+
+
+def test_an_application_that_was_stopped_is_started_from_its_savepoint(asked):
+    stop = (*STOP, "--tags", "flink_ha", *asked())
+    wait_for_checkpoint(the_job(), 1)
+    before, application = max(counted())[0], cluster.application()
+    ran(*stop)
+    record = f"cat /etc/flink/savepoints-{application}.json"
+    assert cluster.shell(CLIENTS[0], record) == cluster.shell(CLIENTS[1], record)
+    # The host that submits it may be a new one: what another knows counts.
+    cluster.shell(CLIENTS[0], "rm /etc/flink/savepoints-*")
+    ran("playbooks/start.yml", *asked())
+    job = assert_it_went_on(before, application)
+    # Where nobody knows, it is not begun from nothing.
+    wait_for_checkpoint(job, 1)
+    before, application = max(counted())[0], cluster.application()
+    ran(*stop)
+    (noted,) = json.loads(cluster.shell(CLIENTS[1], f"cat /etc/flink/savepoints-{application}.json"))["jobs"]
+    for host in CLIENTS:
+        cluster.shell(host, "rm /etc/flink/savepoints-*")
+    told = refused("playbooks/start.yml", *asked())
+    assert f"{application} is FINISHED, SUCCEEDED, and from which savepoint the job is to start is not known" in told
+    ran("playbooks/start.yml", *asked(), "-e", f"flink_ha_yarn_savepoint={noted['savepoint']}")
+    assert_it_went_on(before, application)

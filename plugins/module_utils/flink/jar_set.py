@@ -79,7 +79,7 @@ class JarSet:
                 os.rename(tree, dest)
 
     def _place(self, jar: Jar, release_dir: str, tree: str, transferred: Mapping[str, str]) -> None:
-        directory = os.path.join(tree, "plugins", jar.plugin) if jar.plugin else os.path.join(tree, "lib")
+        directory = os.path.join(tree, jar.directory)
         path = os.path.join(directory, jar.file)
         if os.path.islink(directory) or os.path.lexists(path):
             there = os.path.relpath(directory if os.path.islink(directory) else path, tree)
@@ -129,7 +129,7 @@ def ensure(made: JarSet, params: Mapping[str, Any], *, check_mode: bool) -> dict
     result: dict[str, Any] = {"changed": False, "transfer": {}, "diff": {"before": "", "after": ""}}
     if made.is_there(dest):
         return result
-    lines = "".join(f"{dest}: {os.path.join(jar.plugin, jar.file)}\n" for jar in jars)
+    lines = "".join(f"{dest}: {jar.directory}/{jar.file}\n" for jar in jars)
     result |= {"diff": {"before": f"{dest}: absent\n", "after": lines}}
     wanted = {jar.sha512: jar.source for jar in jars if jar.source and not archive.is_url(jar.source)}
     if not check_mode:

@@ -13,7 +13,7 @@ import json
 import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,7 +50,7 @@ MARKER = ".streamquorum-jars"
 ENVIRONMENT = {
     "HADOOP_CLASSPATH": "flink_ha_hadoop_classpath",
     "HADOOP_CONF_DIR": "flink_ha_hadoop_conf_dir",
-    "FLINK_PLUGINS_DIR": "flink_ha_plugins, flink_ha_libraries or flink_ha_zookeeper_client",
+    "FLINK_PLUGINS_DIR": "flink_ha_plugins, flink_ha_libraries, flink_ha_zookeeper_client or flink_ha_yarn_job",
 }
 #: Hadoop's own classes, as the jars of a classpath name them: the part that is compared, and its release.
 CLASSES = re.compile(
@@ -69,10 +69,21 @@ class Jar:
     sha512: str
     #: Directory of plugins/; empty for a library.
     plugin: str = ""
+    #: Whether it is that of the one job of an application.
+    job: bool = False
+
+    @property
+    def directory(self) -> str:
+        """Where it stands in the set."""
+        return "job" if self.job else f"plugins/{self.plugin}" if self.plugin else "lib"
 
 
 def jars(
-    plugins: Sequence[Mapping[str, Any]], libraries: Sequence[Mapping[str, Any]], zookeeper_client: str, version: str
+    plugins: Sequence[Mapping[str, Any]],
+    libraries: Sequence[Mapping[str, Any]],
+    zookeeper_client: str,
+    job: Mapping[str, Any],
+    version: str,
 ) -> list[Jar]:
     """All jars that the inputs name. What `problems` refuses is taken as it is.
 
@@ -80,12 +91,14 @@ def jars(
         plugins: flink_ha_plugins.
         libraries: flink_ha_libraries.
         zookeeper_client: flink_ha_zookeeper_client.
+        job: flink_ha_yarn_job.
         version: flink_ha_version.
     """
     return [
         *(_jar(each, str(each.get("name") or ""), version) for each in plugins),
         *(_jar(each, "", version) for each in libraries),
         *([Jar(f"{ZOOKEEPER_CLIENT}{zookeeper_client}.jar", "", "")] if zookeeper_client else []),
+        *([replace(_jar(job, "", version), job=True)] if job else []),
     ]
 
 
@@ -109,7 +122,8 @@ def _file_name(source: str) -> str:
 
 def set_name(wanted: Sequence[Jar], version: str) -> str:
     """Name of the directory that holds a set: another set has another one, so that a change is a change of the generation."""
-    content = sorted([each.plugin, each.file, each.sha512] for each in wanted)
+    # No plugin's name has a slash.
+    content = sorted(["/job" if each.job else each.plugin, each.file, each.sha512] for each in wanted)
     if any(is_zookeeper_client(each) for each in wanted):
         # Sets that were made before have both.
         content.append(["", ZOOKEEPER_CLIENT, "in the place of the release's own"])
@@ -119,7 +133,7 @@ def set_name(wanted: Sequence[Jar], version: str) -> str:
 
 def is_zookeeper_client(jar: Jar) -> bool:
     """Whether a jar stands in the place of the release's own client of ZooKeeper."""
-    return not jar.plugin and jar.file.startswith(ZOOKEEPER_CLIENT)
+    return jar.directory == "lib" and jar.file.startswith(ZOOKEEPER_CLIENT)
 
 
 # --- refusals
@@ -129,6 +143,7 @@ def problems(
     plugins: Sequence[Mapping[str, Any]],
     libraries: Sequence[Mapping[str, Any]],
     zookeeper_client: str,
+    job: Mapping[str, Any],
     hadoop_classpath: str,
     hadoop_conf_dir: str,
     environment: Collection[str],
@@ -139,6 +154,7 @@ def problems(
         plugins: flink_ha_plugins.
         libraries: flink_ha_libraries.
         zookeeper_client: flink_ha_zookeeper_client.
+        job: flink_ha_yarn_job.
         hadoop_classpath: flink_ha_hadoop_classpath.
         hadoop_conf_dir: flink_ha_hadoop_conf_dir.
         environment: names in flink_ha_environment.
@@ -146,6 +162,7 @@ def problems(
     told = [
         *(problem for each in plugins for problem in _plugin_problems(each)),
         *(problem for each in libraries for problem in _jar_problems("flink_ha_libraries", each, required=True)),
+        *(_jar_problems("flink_ha_yarn_job", job, required=True) if job else []),
         *_twice("flink_ha_plugins", [str(each.get("name", "")) for each in plugins]),
         *_twice("flink_ha_libraries", [_file_name(str(each.get("jar") or "")) for each in libraries]),
         *_path_problems("flink_ha_hadoop_classpath", classpath(hadoop_classpath)),
@@ -154,7 +171,7 @@ def problems(
     given = {
         "HADOOP_CLASSPATH": hadoop_classpath,
         "HADOOP_CONF_DIR": hadoop_conf_dir,
-        "FLINK_PLUGINS_DIR": plugins or libraries or zookeeper_client,
+        "FLINK_PLUGINS_DIR": plugins or libraries or zookeeper_client or job,
     }
     told += [
         f"flink_ha_environment has {name}, and {variable} sets it too. Keep one of the two."

@@ -32,6 +32,8 @@ class Tables:
     open_options: Annotated[tuple[str, ...], inputs.Variable("flink_ha_open_options")]
     #: Releases of YARN -> what they do to TaskManagers, newest first.
     yarn_behaviours: Annotated[tuple[Mapping[str, Any], ...], inputs.Variable("flink_ha_yarn_behaviours")]
+    #: Releases -> the command that submits a job as an application of its own, since then.
+    yarn_submissions: Annotated[Mapping[str, str], inputs.Variable("flink_ha_yarn_submissions")]
     #: Platforms -> the distribution's Java.
     platforms: Annotated[Mapping[str, Mapping[str, Any]], inputs.Variable("common_platforms")]
     sandbox: Annotated[str, inputs.Variable("common_sandbox")]
@@ -89,8 +91,12 @@ class Inputs:
     yarn_queue: str
     yarn_application_attempts: int
     yarn_ship_files: tuple[str, ...]
+    yarn_job: Mapping[str, Any]
+    yarn_savepoint: str
     yarn_accept_outage: bool
     yarn_keep: bool
+    yarn_submit: bool
+    accept_lost_jobs: bool
     address: str
     bind_address: str
     jobmanager_instances: tuple[Mapping[str, Any], ...]
@@ -211,7 +217,7 @@ class Inputs:
     @property
     def jars(self) -> list[Jar]:
         """Plugins and libraries beside those of the release."""
-        return jars(self.plugins, self.libraries, self.zookeeper_client, self.version)
+        return jars(self.plugins, self.libraries, self.zookeeper_client, self.yarn_job, self.version)
 
     @property
     def jar_set(self) -> str:

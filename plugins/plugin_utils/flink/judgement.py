@@ -73,7 +73,7 @@ def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str
         return deployed
     judged = _judged(inputs, tables, peers)
     if inputs.on_yarn:
-        found = [*yarn.inventory_problems(inputs, peers), *refusals.yarn_problems(judged)]
+        found = [*yarn.inventory_problems(inputs, tables, peers), *refusals.yarn_problems(judged)]
     else:
         found = [*refusals.flink_problems(judged, {inputs.host: inputs.seen}), *_alone_problems(inputs, peers)]
     return [
@@ -184,7 +184,13 @@ def _jar_problems(inputs: Inputs, tables: Tables) -> list[str]:
     classes, names = inputs.hadoop_classpath, inputs.environment
     return [
         *jars.problems(
-            inputs.plugins, inputs.libraries, inputs.zookeeper_client, classes, inputs.hadoop_conf_dir, names
+            inputs.plugins,
+            inputs.libraries,
+            inputs.zookeeper_client,
+            inputs.yarn_job,
+            classes,
+            inputs.hadoop_conf_dir,
+            names,
         ),
         *jars.client_problems(
             inputs.zookeeper_client, inputs.libraries, inputs.version, zookeeper_clients(inputs, tables)

@@ -7,7 +7,7 @@ every host's own note: each plan reads it, and what a plan reads must not grow w
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.common.validation import check_type_bool
@@ -84,6 +84,8 @@ class Note:
     members: tuple[Mapping[str, Any], ...]
     #: Digest of what an application on YARN is to be started with; empty for a standalone cluster.
     wanted: str = ""
+    #: The last application that the host knows, as `record.last` tells it; empty for none, and for a standalone cluster.
+    last: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Group:
     rest: tuple[Settings, ...]
     #: What the hosts of an application on YARN ask it to be started with, each digest once.
     wanted: tuple[str, ...] = ()
+    #: The last applications that its hosts know.
+    last: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -292,6 +296,7 @@ def summary(notes: Sequence[Note], hosts: int) -> Group:
         principals=tuple(unique(principal for note in notes for principal in note.principals)),
         rest=tuple(rest),
         wanted=tuple(unique(note.wanted for note in notes if note.wanted)),
+        last=tuple(note.last for note in notes if note.last),
     )
 
 

@@ -20,7 +20,6 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.endpoints im
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options import OptionError
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import JOB_MANAGER, Service
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import local_paths, storage_path
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import owner_tag
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import differing
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
@@ -234,7 +233,7 @@ def plan(
         cluster=_cluster(inputs, tables, peers, cluster, learnt),
         workers=cluster.workers,
         reads=_reads(inputs, tables, peers, services, key),
-        asks={"site": inputs.yarn_site, "tag": owner_tag(inputs.yarn_name)} if inputs.on_yarn else {},
+        asks=yarn_application.asks(inputs) if inputs.on_yarn else {},
         looks=Looks(
             tuple(_units(inputs, services)),
             (inputs.tls_paths["flink.pem"], inputs.tls_paths["zookeeper.pem"]),
@@ -264,7 +263,7 @@ def plan(
     except OptionError as error:
         return replace(seen, problems=(f"{inputs.host}: {error}.",))
     planned = flink_services.planned(inputs, services, desired, host)
-    application = yarn_application.application(inputs, wanted.digest, learnt, host) if wanted else None
+    application = yarn_application.application(inputs, cluster.group, wanted.digest, learnt, host) if wanted else None
     note = _note(inputs, cluster, host, planned, key)
     judged = replace(
         seen,
@@ -272,7 +271,7 @@ def plan(
             *seen.hints,
             *(yarn.kept_hints(application) if application and inputs.host == cluster.query_host else ()),
         ),
-        note=_noted_application(note, inputs, application, wanted.digest) if application and wanted else note,
+        note=_noted_application(note, inputs, application, wanted.digest, learnt) if application and wanted else note,
         generations={service["name"]: each for service, each in zip(services, desired, strict=True)},
     )
     if cluster.group is None:
@@ -283,7 +282,7 @@ def plan(
     if wanted and application:
         watcher = [entry for entry in written.then if entry["path"] in yarn_entries.watcher_paths(inputs)]
         application = replace(application, watches=application.watches or bool(differing(watcher, host.standing, key)))
-        told = yarn.application_problems(inputs, cluster.group, learnt, application)
+        told = yarn.application_problems(inputs, peers, cluster.group, learnt, application)
     else:
         told = judgement.group_problems(inputs, peers, cluster.group, host, planned)
     return replace(
@@ -326,8 +325,16 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster, lea
             if each["address"] not in cluster.unreached_addresses
         ],
         "serving": bool(cluster.group and cluster.group.serving),
-        "absent": learnt.absent(owner_tag(inputs.yarn_name)) if inputs.on_yarn else "",
+        "job": bool(inputs.yarn_job),
+        "absent": learnt.absent(yarn_application.asks(inputs)["tag"]) if inputs.on_yarn else "",
     }
+
+
+def _storage(inputs: Inputs, services: Sequence[Service]) -> dict[str, str]:
+    generation, kind = inputs.conf_dir, JOB_MANAGER
+    if services:
+        generation, kind = f"{flink_services.root(inputs, services[0])}/current", services[0]["kind"]
+    return {"directory": inputs.storage_dir.rstrip("/"), "generation": generation, "kind": kind}
 
 
 def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Service], key: str) -> dict[str, Any]:
@@ -391,12 +398,12 @@ def _units(inputs: Inputs, services: Sequence[Service]) -> list[str]:
     return [*rules.possible_units(services), *([yarn_application.unit(inputs)] if inputs.on_yarn else [])]
 
 
-def _noted_application(note: Note, inputs: Inputs, application: Application, wanted: str) -> Note:
+def _noted_application(note: Note, inputs: Inputs, application: Application, wanted: str, learnt: Seen) -> Note:
     starts = application.submits or application.replaces
     service = {"kind": YARN, "live": bool(application.id), "start": starts, "restart_needed": False}
     # What another one was started with is not known here.
     tolerates = inputs.zookeeper_tolerate_suspended and not (application.replaces or application.kept)
-    return replace(note, services=(service,), tolerates=tolerates, wanted=wanted)
+    return replace(note, services=(service,), tolerates=tolerates, wanted=wanted, last=learnt.last)
 
 
 def _note(inputs: Inputs, cluster: Cluster, host: HostState, planned: Sequence[Service], key: str) -> Note:

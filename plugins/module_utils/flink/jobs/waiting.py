@@ -23,6 +23,7 @@ class WaitCondition:
         task_managers: (host, RPC port) of each that must be registered.
         gone: ids of TaskManagers that must not be registered any more.
         jobs: every job runs fully.
+        a_job: there is a job that has not ended.
         checkpoints: by job id, the count of completed checkpoints that must be exceeded.
         checkpoint_ids: by job id, the id of the latest checkpoint that must be exceeded.
         checkpoints_since: every job that checkpoints has completed one that was triggered after this, in milliseconds of
@@ -37,6 +38,7 @@ class WaitCondition:
     task_managers: tuple[tuple[str, int], ...] = ()
     gone: tuple[str, ...] = ()
     jobs: bool = False
+    a_job: bool = False
     checkpoints: Mapping[str, int] = field(default_factory=dict)
     checkpoint_ids: Mapping[str, int] = field(default_factory=dict)
     checkpoints_since: int = 0
@@ -53,6 +55,7 @@ class WaitCondition:
             self.task_managers
             or self.gone
             or self.jobs
+            or self.a_job
             or self.checkpoints
             or self.checkpoint_ids
             or self.checkpoints_since
@@ -89,6 +92,8 @@ def unmet_conditions(reading: Reading, condition: WaitCondition) -> list[str]:
     for each in cluster.task_managers:
         if each.id in condition.gone:
             missing.append(f"TaskManager {each.id} is still registered")
+    if condition.a_job and not cluster.jobs and not cluster.unread:
+        missing.append("there is no job")
     for job in cluster.jobs:
         if (condition.jobs or job.id in condition.job_ids) and not job.running:
             tasks = ", ".join(f"{count} {state}" for state, count in job.tasks_by_state.items()) or "none yet"

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import (
     LIVE,
     RUNNING,
@@ -26,10 +28,9 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resourc
     ResourceManagers,
     printable,
 )
-from ansible_collections.streamquorum.ha.plugins.module_utils.host import files
 
-#: Beginnings of the two tags: whose application it is, and what it was started with. YARN lower-cases tags.
-OWNER, GENERATION = "streamquorum-", "generation-"
+#: Beginnings of the tags: whose application it is, what it was started with, and its mode where it is no session. YARN lower-cases tags.
+OWNER, GENERATION, MODE = "streamquorum-", "generation-", "mode-"
 POLL_SECONDS = 1.0
 #: Lines of what a submission printed, where it failed, and of a log.
 TOLD = 15
@@ -63,11 +64,16 @@ def application(told: Mapping[str, Any]) -> dict[str, Any]:
         "state": str(told["state"]),
         "live": told["state"] in LIVE,
         "final_status": str(told["finalStatus"]),
-        "generation": next((tag.removeprefix(GENERATION) for tag in tags if tag.startswith(GENERATION)), ""),
+        "generation": _tagged(tags, GENERATION),
+        "mode": _tagged(tags, MODE) or record.SESSION,
         "user": str(told.get("user") or ""),
         "queue": str(told.get("queue") or ""),
         "diagnostics": str(told.get("diagnostics") or "").strip(),
     }
+
+
+def _tagged(tags: Sequence[str], beginning: str) -> str:
+    return next((tag.removeprefix(beginning) for tag in tags if tag.startswith(beginning)), "")
 
 
 def last_attempt(managers: ResourceManagers, application_id: str) -> str:
@@ -182,8 +188,20 @@ class Yarn:
             return [application(each) for each in self.managers.applications(self.tag, self.user)]
         except NoAnswerError as error:
             raise ApplicationError(
-                f"no ResourceManager answers ({error}): whether the application runs is not known, so nothing was done."
+                f"no ResourceManager answers ({error}): whether the application runs is not known."
             ) from None
+
+    def note(self, records: str, found: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+        """Notes something more of an application.
+
+        Raises:
+            ApplicationError: what was noted before cannot be read.
+        """
+        try:
+            before = record.read(records, found["id"])
+        except ValueError as error:
+            raise ApplicationError(f"{error}. See what is in it, and move it away.") from None
+        record.write(records, {**before, "application": found["id"], "tag": self.tag, "mode": found["mode"], **more})
 
     def until(self, is_so: Callable[[Sequence[Mapping[str, Any]]], bool], seconds: float) -> list[dict[str, Any]]:
         """The first reading of which it is so, or the last one in that time; a ResourceManager that fails over is waited for."""
@@ -204,12 +222,16 @@ class Yarn:
         return found
 
 
-def start(yarn: Yarn, command: Sequence[str], seconds: float, locked: int, run: Run) -> tuple[bool, Mapping[str, Any]]:
-    """Submits the application where none is live, and waits until it runs.
+def start(
+    yarn: Yarn, command: Sequence[str], savepoint: str, records: str, seconds: float, locked: int, run: Run
+) -> tuple[bool, Mapping[str, Any]]:
+    """Submits the application where none is live, notes it, and waits until it runs.
 
     Args:
         yarn: which application.
         command: what submits it, detached.
+        savepoint: from which its job starts; empty for from nothing.
+        records: directory of what is noted of applications.
         seconds: for the submission, and again until it runs.
         locked: descriptor of the lock.
         run: runs a command.
@@ -220,13 +242,20 @@ def start(yarn: Yarn, command: Sequence[str], seconds: float, locked: int, run: 
     Raises:
         ApplicationError: it does not run; the text has what YARN says of it.
     """
-    found = only(yarn.applications(), yarn.tag)
+    known = yarn.applications()
+    found, before = only(known, yarn.tag), {each["id"] for each in known}
     submitted = not found
+    code, printed = 0, ""
     if submitted:
-        code, printed = run(command, seconds, [locked])
-        if code:
-            raise ApplicationError(_failed(yarn, code, seconds, printed))
-    last = yarn.until(lambda found: not only(found, yarn.tag) or only(found, yarn.tag)["state"] == RUNNING, seconds)
+        code, printed = run([*command, *(["--fromSavepoint", savepoint] if savepoint else [])], seconds, [locked])
+    # Whatever the command says, it may be there, and is noted before anything else is waited for.
+    last = yarn.until(lambda _found: True, seconds)
+    if last and last[0]["id"] not in before:
+        yarn.note(records, last[0], {"from": savepoint})
+    if not code:
+        last = yarn.until(lambda found: not only(found, yarn.tag) or only(found, yarn.tag)["state"] == RUNNING, seconds)
+    if code:
+        raise ApplicationError(_failed(yarn, last, code, seconds, printed))
     found = only(last, yarn.tag)
     if not found:
         ended = last[0] if last else {}
@@ -242,15 +271,11 @@ def start(yarn: Yarn, command: Sequence[str], seconds: float, locked: int, run: 
     return submitted, found
 
 
-def _failed(yarn: Yarn, code: int, seconds: float, printed: str) -> str:
+def _failed(yarn: Yarn, last: Sequence[Mapping[str, Any]], code: int, seconds: float, printed: str) -> str:
     why = f"did not end in {seconds:g} s" if code < 0 else f"ended with {code}"
-    with contextlib.suppress(ApplicationError):
-        found = yarn.applications()
-        if found and not found[0]["live"]:
-            log = last_attempt(yarn.managers, found[0]["id"])
-            return "\n".join(
-                each for each in (f"the submission {why}. {_ended(found[0])}", log, _last(printed)) if each
-            )
+    if last and not last[0]["live"]:
+        log = last_attempt(yarn.managers, last[0]["id"])
+        return "\n".join(each for each in (f"the submission {why}. {_ended(last[0])}", log, _last(printed)) if each)
     return f"the submission {why}:\n{_last(printed)}"
 
 
@@ -267,6 +292,10 @@ def _last(printed: str) -> str:
 # --- its end
 
 
+class _GoesOnError(Exception):
+    """A savepoint that was begun has not come to its end yet."""
+
+
 @dataclass
 class Stop:
     """How an application is ended.
@@ -277,7 +306,7 @@ class Stop:
         ask: asks its REST.
         savepoints: directory of the savepoints.
         lose: its jobs end without a savepoint.
-        record: file of root's that says which savepoints were taken, and is written before each.
+        records: directory of root's in which it is noted which savepoints were taken, before each.
         seconds: for each savepoint, and for the application's end.
     """
 
@@ -286,28 +315,40 @@ class Stop:
     ask: Ask
     savepoints: str
     lose: bool
-    record: str
+    records: str
     seconds: float
 
     def __call__(self) -> dict[str, Any]:
-        """What was done: application (empty where none was live) and jobs (id, name, savepoint).
+        """What was done: application (empty where none was live), jobs (id, name, savepoint) and idle, the seconds since the first of its
+        jobs has stood still.
 
         Raises:
             ApplicationError: the application is still there; the text says why, and which savepoints were taken.
         """
         found = only(self.yarn.applications(), self.yarn.tag)
         if not found:
-            return {"application": "", "jobs": []}
+            return {"application": "", "mode": "", "jobs": [], "idle": 0.0}
         if found["id"] != self.application:
             raise ApplicationError(
                 f"{self.application} is not there any more, and {found['id']} is: another run has started it. Nothing was done."
             )
-        # One that does not run has no job, and nobody who could be asked.
         runs = found["state"] == RUNNING
-        taken = self._taken_before(found["id"])
-        for job in self._jobs(found["id"]) if runs and not self.lose else []:
-            taken.append({**job, "savepoint": self._savepoint(found["id"], job, taken)})
-            self._write(found["id"], taken)
+        if not runs and not self.lose:
+            self._wait_for(found)
+        jobs = self._jobs(found["id"]) if runs and not self.lose else []
+        # One that runs again goes on from somewhere later.
+        taken = [each for each in self._taken_before(found) if each["id"] not in [job["id"] for job in jobs]]
+        if runs and not self.lose and not jobs and not taken and found["mode"] == record.APPLICATION:
+            raise ApplicationError(
+                f"{found['id']} has no job, so that there is nothing to take a savepoint of, and nothing was done. Where its main method takes long, wait "
+                f"for it. To end it all the same: -e flink_ha_accept_lost_jobs=true; what it had started from stands in "
+                f"{record.path(self.records, found['id'])}."
+            )
+        began = None
+        for job in jobs:
+            taken.append({**job, "savepoint": self._savepoint(found, job, taken)})
+            began = self.yarn.clock() if began is None else began
+            self.yarn.note(self.records, found, {"jobs": taken})
         why = self._end(found["id"], runs)
         last = self.yarn.until(lambda found: not only(found, self.yarn.tag), self.seconds)
         if only(last, self.yarn.tag):
@@ -315,7 +356,49 @@ class Stop:
                 f"{found['id']} was told to end, and is there after {self.seconds:g} s{why}. Have YARN end it, as the user {self.yarn.user}: "
                 f"yarn application -kill {found['id']}.{_taken(taken)}"
             )
-        return {"application": found["id"], "jobs": taken}
+        return {
+            "application": found["id"],
+            "mode": found["mode"],
+            "jobs": taken,
+            "idle": 0.0 if began is None else self.yarn.clock() - began,
+        }
+
+    def _wait_for(self, found: Mapping[str, Any]) -> None:
+        """Ends the run where one that does not run now may have jobs; one that has never had a container has none.
+
+        After a ResourceManager has failed over, and between two attempts, an application with jobs is ACCEPTED for a while. Then it serves at
+        another place.
+
+        Raises:
+            ApplicationError: it has been running.
+        """
+        if not self._had_container(found["id"]):
+            return
+        last = self.yarn.until(
+            lambda each: not only(each, self.yarn.tag) or only(each, self.yarn.tag)["state"] == RUNNING, self.seconds
+        )
+        if only(last, self.yarn.tag).get("state") != RUNNING:
+            raise ApplicationError(
+                f"{found['id']} has been running and does not run now, so its jobs could not be asked for savepoints, and nothing was done. Run "
+                "again when it is back. To give up what its jobs hold: -e flink_ha_accept_lost_jobs=true."
+            )
+        raise ApplicationError(
+            f"{found['id']} was away for a while, and is back at another place. Nothing was done: run again."
+        )
+
+    def _had_container(self, application_id: str) -> bool:
+        try:
+            attempts = self.yarn.managers.attempts(application_id)
+        except NoAnswerError:
+            return True
+        return len(attempts) > 1 or any(each.get("containerId") for each in attempts)
+
+    def _taken_before(self, found: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Savepoints of a run that did not come to its end."""
+        try:
+            return [dict(each) for each in record.read(self.records, found["id"])["jobs"] if each["savepoint"]]
+        except ValueError as error:
+            raise ApplicationError(f"{error}. See what is in it, and move it away. Nothing was done.") from None
 
     def _end(self, application_id: str, runs: bool) -> str:
         """Tells the application to end: by itself, which leaves nothing behind, or by YARN; how that went, where it went wrong."""
@@ -332,23 +415,13 @@ class Stop:
             return f" ({error})"
         return ""
 
-    def _taken_before(self, application_id: str) -> list[dict[str, str]]:
-        """Savepoints of this application that a run took that did not come to its end."""
-        try:
-            with open(self.record, encoding="utf-8") as record:
-                found = json.load(record)
-            known = found["jobs"] if found["application"] == application_id else []
-            return [dict(each) for each in known if each["savepoint"]]
-        except (OSError, ValueError, LookupError, TypeError):
-            return []
-
     def _jobs(self, application_id: str) -> list[dict[str, str]]:
         try:
             status, body = self.ask("GET", "/jobs/overview", {})
             if status != 200:
                 raise ValueError(f"answers {status}")
             return [
-                {"id": str(each["jid"]), "name": str(each["name"]), "state": str(each["state"])}
+                {"id": _job_id(each["jid"]), "name": _line(str(each["name"])), "state": _line(str(each["state"]))}
                 for each in body["jobs"]
                 if each["state"] not in ("FINISHED", "CANCELED", "FAILED")
             ]
@@ -357,51 +430,70 @@ class Stop:
                 f"{application_id}: which jobs run could not be read ({error}), so nothing was done."
             ) from None
 
-    def _savepoint(self, application_id: str, job: Mapping[str, str], taken: Sequence[Mapping[str, str]]) -> str:
+    def _savepoint(self, found: Mapping[str, Any], job: Mapping[str, str], taken: Sequence[Mapping[str, str]]) -> str:
         """Ends a job with a savepoint: its path."""
         # A directory of its own: whatever becomes of this run, what is there is this savepoint.
-        target = f"{self.savepoints.rstrip('/')}/{application_id}-{job['id']}"
-        self._write(application_id, [*taken, {**job, "savepoint": "", "looked_for_in": target}])
+        target = f"{self.savepoints.rstrip('/')}/{found['id']}-{job['id']}"
+        self.yarn.note(self.records, found, {"jobs": [*taken, {**job, "savepoint": "", "looked_for_in": target}]})
         try:
             status, body = self.ask("POST", f"/jobs/{job['id']}/stop", {"targetDirectory": target, "drain": False})
             if status != 202:
-                raise ValueError(f"answers {status}: {body}")
-            place = f"/jobs/{job['id']}/savepoints/{body['request-id']}"
-            deadline = self.yarn.clock() + self.seconds
-            status, body = poll(
-                lambda: self.ask("GET", place, {}),
-                lambda told: None if _completed(*told) else deadline,
-                POLL_SECONDS,
-                self.yarn.clock,
-                self.yarn.sleep,
-            )
-            if not _completed(status, body):
-                raise ValueError(f"none after {self.seconds:g} s")
-            return self._location(body["operation"])
+                raise ValueError(f"answers {status}: {_line(str(body))}")
+            place = f"/jobs/{job['id']}/savepoints/{urllib.parse.quote(str(body['request-id']), safe='')}"
+            told = self._completed(place)
+            if told is None:
+                raise _GoesOnError
+            return self._location(told)
+        except _GoesOnError:
+            raise ApplicationError(
+                f"{found['id']}: the savepoint of job {job['id']} ({job['name']}) was begun, and has not come to its end in {self.seconds:g} s. It goes "
+                f"on, and the job ends with it: its place is in {target}. Wait for it, and run again; a longer flink_ha_start_timeout waits "
+                f"longer.{_taken(taken)}"
+            ) from None
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ApplicationError(
-                f"{application_id} runs on: of job {job['id']} ({job['name']}, {job['state']}) no savepoint was taken: {error}. One that still "
+                f"{found['id']} runs on: of job {job['id']} ({job['name']}, {job['state']}) no savepoint was taken: {error}. One that still "
                 f"goes on is found in {target}. Mend the job, or give it up and all others without a savepoint: "
                 f"-e flink_ha_accept_lost_jobs=true.{_taken(taken)}"
             ) from None
+
+    def _completed(self, place: str) -> Mapping[str, Any] | None:
+        """What came of a savepoint, the good or the bad; None where it is not known yet. A JobManager that does not answer for a while is
+        asked again: what was begun goes on without us."""
+
+        def look() -> Mapping[str, Any] | None:
+            try:
+                status, body = self.ask("GET", place, {})
+            except (OSError, ValueError):
+                return None
+            return body["operation"] if status == 200 and body["status"]["id"] == "COMPLETED" else None
+
+        deadline = self.yarn.clock() + self.seconds
+        return poll(
+            look, lambda told: None if told is not None else deadline, POLL_SECONDS, self.yarn.clock, self.yarn.sleep
+        )
 
     @staticmethod
     def _location(operation: Mapping[str, Any]) -> str:
         if "location" not in operation:
             cause = operation.get("failure-cause") or {}
             trace = str(cause.get("stack-trace") or cause.get("class") or "it says no reason")
-            raise ValueError("; ".join(_last(trace).splitlines())[:600])
-        return str(operation["location"])
-
-    def _write(self, application_id: str, jobs: Sequence[Mapping[str, str]]) -> None:
-        text = json.dumps({"application": application_id, "jobs": list(jobs)}, indent=2, sort_keys=True) + "\n"
-        entry = {"path": self.record, "state": "file", "owner": "root", "group": "root", "mode": "0644"}
-        files.apply({**entry, "content": text})
+            raise ValueError(printable("; ".join(_last(trace).splitlines()))[:600])
+        place = str(operation["location"])
+        if not record.PLACE.match(place):
+            raise ValueError(f"its place is no path ({_line(place)})")
+        return place
 
 
-def _completed(status: int, body: Any) -> bool:
-    """Whether a savepoint has come to its end, the good or the bad one, by what is answered of it."""
-    return status == 200 and body["status"]["id"] == "COMPLETED"
+def _job_id(text: Any) -> str:
+    if not re.fullmatch(r"[0-9a-f]{32}", str(text)):
+        raise ValueError("a job has an id that is none")
+    return str(text)
+
+
+def _line(text: str) -> str:
+    """A text that a job made up, in a line of at most 80 signs."""
+    return " ".join(printable(text).split())[:80]
 
 
 def _taken(jobs: Sequence[Mapping[str, str]]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import (
+    MODE,
     OWNER,
     generation_tag,
     owner_tag,
@@ -21,7 +24,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuratio
     release,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Peers
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Group, Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone.services import CONFIG_FILES
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import values
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
@@ -31,6 +34,8 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostSt
 YARN = "yarn"
 #: Where systemd has the units that start at boot, and the names of those that watch.
 ENABLED, WATCHERS = "/etc/systemd/system/multi-user.target.wants", r"flink-yarn-.+\.service"
+#: What is left of a job that has failed for good, by an option that is its own where it sets it: Flink would delete its checkpoints.
+RETENTION = {"execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION"}
 #: By it a configuration that stands on the host says whose it is.
 NAME = "yarn.application.name"
 
@@ -62,6 +67,19 @@ class Seen:
     def live(self) -> list[Mapping[str, Any]]:
         """Applications with our tag that have not ended."""
         return [each for each in self.yarn.get("applications", ()) if each["live"]]
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """The youngest one of which YARN or this host knows, as `record.last` tells it; empty for none."""
+        found: Mapping[str, Any] = self.yarn.get("last") or {}
+        return found if found.get("application") else {}
+
+    def last_of(self, group: Group | None) -> Mapping[str, Any]:
+        """The youngest one that any host of the application knows; what this host has noted of it comes first."""
+        known = [each for each in (self.last, *(group.last if group else ())) if each]
+        return max(
+            known, key=lambda each: (each["known"], record.order(each["application"]), bool(each["jobs"])), default={}
+        )
 
     @property
     def running(self) -> Mapping[str, Any]:
@@ -104,7 +122,8 @@ class Application:
         unit: of systemd, which watches it.
         urls: of the ResourceManagers.
         id: of the one that runs; empty for none.
-        submits: none runs.
+        submits: none runs, and this run starts one.
+        savepoint: from which its job starts; empty for from nothing, and for a session.
         replaces: one runs that was started with something else, and another one is to take its place.
         kept: the same, and this run leaves it alone.
         watches: the unit is not as it should be: it is to be started, or started anew.
@@ -112,7 +131,10 @@ class Application:
         address: host:port of its REST; empty where it is not known.
         directory: what it is started from.
         installed: whether that is there.
-        record: file that says which savepoints were taken of the one that runs.
+        job: whether it has one job, which is started with it, and is no session.
+        records: directory of what is noted of applications.
+        record: the file of the one that runs.
+        note: entry of `host_files` that notes the one that runs, where nothing was; empty where something is.
     """
 
     name: str
@@ -120,6 +142,7 @@ class Application:
     urls: tuple[str, ...]
     id: str
     submits: bool
+    savepoint: str
     replaces: bool
     kept: bool
     watches: bool
@@ -127,12 +150,44 @@ class Application:
     address: str
     directory: str
     installed: bool
+    job: bool
+    records: str
     record: str
+    note: Mapping[str, Any]
 
 
 def unit(inputs: Inputs, name: str = "") -> str:
     """The unit that watches the application, or another one of that name."""
     return f"flink-yarn-{name or inputs.yarn_name}.service"
+
+
+def asks(inputs: Inputs) -> dict[str, str]:
+    """Arguments of `yarn_info`."""
+    return {"site": inputs.yarn_site, "tag": owner_tag(inputs.yarn_name), "records": inputs.config_dir}
+
+
+def mode(inputs: Inputs) -> str:
+    """Whether it is a session, to which anybody submits, or an application with its one job."""
+    return record.APPLICATION if inputs.yarn_job else record.SESSION
+
+
+def job_jar(inputs: Inputs) -> str:
+    """Path of the jar of its one job."""
+    (jar,) = [each for each in inputs.jars if each.job]
+    return f"{inputs.jar_set}/{jar.directory}/{jar.file}"
+
+
+def job(inputs: Inputs, tables: Tables) -> dict[str, Any]:
+    """How its one job is submitted; empty for a session."""
+    if not inputs.yarn_job:
+        return {}
+    options = {name: value for name, value in RETENTION.items() if name not in inputs.config_extra}
+    return {**inputs.yarn_job, "jar": job_jar(inputs), "command": submission(inputs, tables), "options": options}
+
+
+def submission(inputs: Inputs, tables: Tables) -> str:
+    """The command that submits a job as an application of its own; empty for a release that cannot."""
+    return str(flink_options.greatest_since(tables.yarn_submissions, inputs.version) or "")
 
 
 def configs(inputs: Inputs) -> list[str]:
@@ -152,8 +207,12 @@ def generation(inputs: Inputs, tables: Tables, peers: Peers) -> Generation:
     config = {key: _slow(value) if _is_secret(inputs, key, value) else value for key, value in found.items()}
     name = str(release(inputs, tables)["config_file"])
     file = {"content": config_text(inputs, tables, config), "mode": "0640"}
+    # Of the job, the jar is in the set. Where it starts from is no part of what it is.
+    started = {name: inputs.yarn_job.get(name) for name in ("class", "arguments")}
+    jobs = {"job": {"content": json.dumps(started), "mode": "0644"}} if inputs.yarn_job else {}
     return Generation(
-        {name: file, "log4j.properties": {"content": log_settings(inputs, tables, journal=False), "mode": "0644"}},
+        {name: file, "log4j.properties": {"content": log_settings(inputs, tables, journal=False), "mode": "0644"}}
+        | jobs,
         {"release": inputs.release_dir, **({"jars": inputs.jar_set} if inputs.jar_set else {})},
     )
 
@@ -169,35 +228,59 @@ def _slow(value: Any) -> str:
 
 
 def tags(inputs: Inputs, wanted: str) -> list[str]:
-    return [owner_tag(inputs.yarn_name), generation_tag(wanted)]
+    modes = [f"{MODE}{mode(inputs)}"] if inputs.yarn_job else []
+    return [owner_tag(inputs.yarn_name), generation_tag(wanted), *modes]
 
 
-def application(inputs: Inputs, wanted: str, seen: Seen, host: HostState) -> Application:
+def savepoint(inputs: Inputs, last: Mapping[str, Any]) -> str:
+    """From which its job starts: the one that was asked for, or that with which the last application has ended; empty for none."""
+    jobs = last.get("jobs", ())
+    if inputs.yarn_savepoint or not inputs.yarn_job or last.get("mode") != record.APPLICATION or len(jobs) != 1:
+        return inputs.yarn_savepoint
+    return str(jobs[0]["savepoint"])
+
+
+def _note(inputs: Inputs, seen: Seen) -> dict[str, Any]:
+    """Of one that was submitted by a run that did not come to noting it, or while the host was away."""
+    running = seen.running
+    if not running or running["id"] in seen.yarn["noted"]:
+        return {}
+    noted = {"application": running["id"], "tag": owner_tag(inputs.yarn_name), "mode": running["mode"]}
+    content = json.dumps({**noted, "from": "", "jobs": []}, indent=2, sort_keys=True) + "\n"
+    return {"path": record.path(inputs.config_dir, running["id"]), "content": content}
+
+
+def application(inputs: Inputs, group: Group | None, wanted: str, seen: Seen, host: HostState) -> Application:
     """What is to be done, by what runs.
 
     Args:
         inputs: of the host.
+        group: what was noted of all client hosts; None before.
         wanted: digest of what the application is to be started with.
         seen: what the host learnt.
         host: as it was read.
     """
     watcher = host.units[unit(inputs)]
     other = bool(seen.running) and seen.running["generation"] != wanted
-    keep = inputs.yarn_keep or seen.keep
+    replaces = other and inputs.yarn_submit and not (inputs.yarn_keep or seen.keep)
     place = seen.job_managers[0] if seen.job_managers else {}
     return Application(
         name=inputs.yarn_name,
         unit=unit(inputs),
         urls=tuple(seen.yarn.get("urls", ())),
         id=str(seen.running.get("id", "")),
-        submits=not seen.running,
-        replaces=other and not keep,
-        kept=other and keep,
+        submits=not seen.running and inputs.yarn_submit,
+        savepoint=savepoint(inputs, seen.last_of(group)),
+        replaces=replaces,
+        kept=other and not replaces,
         watches=not (watcher["active"] and watcher["enabled"]) or watcher["needs_reload"],
         watched=watcher["active"] or watcher["enabled"],
         address=f"{place['address']}:{place['rest_port']}" if place else "",
         directory=inputs.conf_dir,
         installed=host.standing.get(f"{inputs.conf_dir}/start", {}).get("kind") == "file",
         # Each has its own: one that nobody has resumed from yet outlives the end of the next.
-        record=f"{inputs.config_dir}/savepoints-{seen.running['id']}.json" if seen.running else "",
+        job=bool(inputs.yarn_job),
+        records=inputs.config_dir,
+        record=record.path(inputs.config_dir, seen.running["id"]) if seen.running else "",
+        note=_note(inputs, seen),
     )

@@ -12,7 +12,11 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuratio
     render,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import tags, unit
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import (
+    job,
+    tags,
+    unit,
+)
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 
@@ -41,6 +45,7 @@ def entries(
         java_home=java(inputs, tables, host)["home"],
         classes=classes(inputs),
         tags=tags(inputs, generation.digest),
+        job=job(inputs, tables),
     )
     watch = render(
         tables,

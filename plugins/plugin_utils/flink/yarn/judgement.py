@@ -7,9 +7,9 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage import storage_path
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import site
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record, site
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import owner_tag, several
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import CLIENTS, Group, Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import (
     ENABLED,
@@ -17,6 +17,8 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.applica
     Application,
     Seen,
     configs,
+    mode,
+    submission,
     unit,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
@@ -33,6 +35,12 @@ STANDALONE: Mapping[str, Any] = {
     "flink_ha_jobmanager_instances": [],
     "flink_ha_taskmanager_instances": [],
     "flink_ha_environment": {},
+}
+#: Options that would be those of every later application of the job as well, by what is wrong with it.
+OF_ONE_RUN = {
+    "$internal.pipeline.job-id": "each of its jobs would have that id, and so the same directory of checkpoints: one would take the other's",
+    "execution.savepoint.path": "each new start would be from it again",
+    "execution.state-recovery.path": "each new start would be from it again",
 }
 
 
@@ -57,7 +65,7 @@ def group_problems(inputs: Inputs, groups: Mapping[str, bool]) -> list[str]:
     return []
 
 
-def inventory_problems(inputs: Inputs, peers: Peers) -> list[str]:
+def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str]:
     """Why the inventory makes no application, by this host's part of it."""
     given = inputs.given
     hosts = peers.cluster_of(inputs.host).client_hosts
@@ -73,6 +81,12 @@ def inventory_problems(inputs: Inputs, peers: Peers) -> list[str]:
         for name, neutral in STANDALONE.items()
         if given[name] != neutral and (neutral or given[name])
     ]
+    problems += [
+        f"flink_ha_config_extra has {name}, and {why}. Leave it out; flink_ha_yarn_savepoint is for one run."
+        for name, why in OF_ONE_RUN.items()
+        if name in inputs.config_extra
+    ]
+    problems += _job_problems(inputs, tables)
     for name, least in (
         ("flink_ha_yarn_application_attempts", 1),
         ("flink_ha_yarn_attempt_failures_validity_interval", -1),
@@ -98,6 +112,20 @@ def inventory_problems(inputs: Inputs, peers: Peers) -> list[str]:
         for name, value in inputs.storage_credentials.items()
         if isinstance(value, Mapping)
     ]
+    return problems
+
+
+def _job_problems(inputs: Inputs, tables: Tables) -> list[str]:
+    problems = []
+    if inputs.yarn_job and not submission(inputs, tables):
+        problems.append(
+            f"flink_ha_yarn_job is set, and flink_ha_version is {inputs.version}: before 1.16 the job of every application has the id 0, and so "
+            "the same directory of checkpoints (FLINK-19358). Choose a newer release, or a session."
+        )
+    if inputs.yarn_savepoint and not inputs.yarn_job:
+        problems.append("flink_ha_yarn_savepoint is set, and a session starts no job. It goes with flink_ha_yarn_job.")
+    if inputs.yarn_savepoint and not record.PLACE.match(inputs.yarn_savepoint):
+        problems.append(f"flink_ha_yarn_savepoint is {inputs.yarn_savepoint!r}, which is no path and no URI.")
     return problems
 
 
@@ -154,16 +182,27 @@ def _submission_problems(inputs: Inputs, seen: Seen) -> list[str]:
     return problems
 
 
-def application_problems(inputs: Inputs, group: Group, seen: Seen, application: Application) -> list[str]:
+def application_problems(inputs: Inputs, peers: Peers, group: Group, seen: Seen, application: Application) -> list[str]:
     """What of the application keeps the host from going on.
 
     Args:
         inputs: of the host.
+        peers: what is needed of other hosts.
         group: what was noted of all client hosts.
         seen: what the host learnt.
         application: what is to be done with it.
     """
     problems = _submission_problems(inputs, seen) if application.submits or application.replaces else []
+    # By the host that submits it: the others may have been away when something was noted.
+    if application.submits and application.job and inputs.host == peers.cluster_of(inputs.host).query_host:
+        problems += _state_problems(inputs, peers, group, seen, application)
+    # One that has started from there is what was asked for, as long as it is not to be another one: that starts from where this one ends.
+    from_there = seen.last.get("from") == inputs.yarn_savepoint and not application.replaces
+    if inputs.yarn_savepoint and seen.running and inputs.yarn_submit and not from_there:
+        problems.append(
+            f"flink_ha_yarn_savepoint is set, and {seen.running['id']} runs. To go back to a savepoint, end it first (playbooks/stop.yml -e "
+            "stop_cluster=true --tags flink_ha), then start from there (playbooks/start.yml -e flink_ha_yarn_savepoint=PATH)."
+        )
     if len(group.wanted) > 1:
         problems.append(
             f"The hosts of the application {inputs.yarn_name} ask for {len(group.wanted)} different ones. Give all of them the same inputs (group_vars "
@@ -171,8 +210,62 @@ def application_problems(inputs: Inputs, group: Group, seen: Seen, application: 
         )
     if len(seen.live) > 1:
         problems.append(several(seen.live, owner_tag(inputs.yarn_name)))
-    elif application.replaces and not inputs.yarn_accept_outage:
-        running = seen.running["id"]
+    elif application.replaces:
+        problems += _replacement_problems(inputs, seen)
+    return problems
+
+
+def _state_problems(inputs: Inputs, peers: Peers, group: Group, seen: Seen, application: Application) -> list[str]:
+    """Refuses to begin a job from nothing where there was one, and from something older where a host may know better."""
+    if inputs.yarn_savepoint:
+        return []
+    last = seen.last_of(group)
+    away = [host for host in peers.cluster_of(inputs.host).client_hosts if host in peers.unreached]
+    if away and not last.get("known") and not inputs.accept_lost_jobs:
+        what = f"{last['application']} {last['told']}" if last else "No application is known here"
+        return [
+            f"{inputs.host}: {what}, and {', '.join(away)} may know of a later one. Run with all client hosts, or say from where the job is to start: "
+            "-e flink_ha_yarn_savepoint=PATH. From nothing: -e flink_ha_accept_lost_jobs=true."
+        ]
+    jobs = last.get("jobs", [])
+    begun = [each["looked_for_in"] for each in jobs if not each["savepoint"]]
+    # A session that has ended without jobs has left nothing. A savepoint that was begun is not given up by the way.
+    if not last or application.savepoint or (last["mode"] == record.SESSION and not jobs):
+        return []
+    if inputs.accept_lost_jobs and not begun:
+        return []
+    told = [
+        *(f"{each['name']} ended with the savepoint {each['savepoint']}." for each in jobs if each["savepoint"]),
+        *(
+            f"One was begun in {each}; where there is none, remove {application.records}/savepoints-{last['application']}.json."
+            for each in begun
+        ),
+        *([f"It had started from {last['from']}."] if last["from"] else []),
+        *([f"{', '.join(away)} may know of a savepoint of it."] if away else []),
+    ]
+    return [
+        f"{inputs.host}: {last['application']} {last['told']}, and from which savepoint the job is to start is not known here. From nothing, it "
+        f"would lose its state. {' '.join(told)}{' ' if told else ''}Look for a savepoint below {inputs.savepoint_dir}, or for a checkpoint below "
+        f"{inputs.checkpoint_dir}, and name it: -e flink_ha_yarn_savepoint=PATH. From nothing: -e flink_ha_accept_lost_jobs=true."
+    ]
+
+
+def _replacement_problems(inputs: Inputs, seen: Seen) -> list[str]:
+    """What keeps an application from being ended for another one."""
+    running, problems = seen.running["id"], []
+    if seen.running["mode"] != mode(inputs):
+        return [
+            f"{inputs.host}: {running} is in {seen.running['mode']} mode, and the inventory asks for {mode(inputs)} mode. End it first "
+            "(playbooks/stop.yml -e stop_cluster=true --tags flink_ha), with a savepoint of each job."
+        ]
+    if inputs.yarn_job:
+        if not seen.jobs.get("complete") and not inputs.accept_lost_jobs:
+            problems.append(
+                f"{inputs.host}: {running} was started with something else than the inventory asks for, and its job could not be read "
+                f"({'; '.join(seen.jobs.get('reasons', [])) or 'its JobManager is not known'}). Run again when it serves, or leave it as it is "
+                "for this run: -e flink_ha_yarn_keep=true. From nothing: -e flink_ha_accept_lost_jobs=true."
+            )
+    elif not inputs.yarn_accept_outage:
         if not seen.jobs.get("complete"):
             problems.append(
                 f"{inputs.host}: {running} was started with something else than the inventory asks for, and which jobs run there could not be read "

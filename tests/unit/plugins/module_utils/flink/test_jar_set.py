@@ -78,7 +78,7 @@ def test_a_set_that_is_there_is_not_touched(place):
 def test_check_mode_makes_nothing_and_says_what_would_be(place):
     result = ensure(place, OWN, check_mode=True)
     assert result["changed"]
-    assert f"{place / 'set'}: own.jar" in result["diff"]["after"]
+    assert f"{place / 'set'}: lib/own.jar" in result["diff"]["after"]
     assert {path.name for path in place.iterdir()} == {"release"}
 
 

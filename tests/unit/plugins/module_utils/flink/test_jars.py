@@ -14,12 +14,12 @@ OWN = {"name": "s3", "jar": "https://repo.example/flink-s3-fs-hadoop-2.3.0.jar",
 LIBRARY = {"jar": "/srv/jars/connector-1.2.jar", "sha512": SUM.upper()}
 
 
-def problems(plugins=(), libraries=(), client="", classpath="", conf_dir="", environment=()):
-    return jars.problems(plugins, libraries, client, classpath, conf_dir, environment)
+def problems(plugins=(), libraries=(), client="", job=(), classpath="", conf_dir="", environment=()):
+    return jars.problems(plugins, libraries, client, dict(job), classpath, conf_dir, environment)
 
 
 def test_what_inputs_name():
-    assert jars.jars([SHIPPED, OWN], [LIBRARY], "", "2.3.0") == [
+    assert jars.jars([SHIPPED, OWN], [LIBRARY], "", {}, "2.3.0") == [
         jars.Jar("flink-s3-fs-hadoop-2.3.0.jar", "", "", "s3-fs-hadoop"),
         jars.Jar("flink-s3-fs-hadoop-2.3.0.jar", OWN["jar"], SUM, "s3"),
         jars.Jar("connector-1.2.jar", LIBRARY["jar"], SUM),
@@ -27,20 +27,33 @@ def test_what_inputs_name():
 
 
 def test_a_set_has_one_name_however_it_is_written_down():
-    both = jars.jars([SHIPPED], [LIBRARY], "", "2.3.0")
+    both = jars.jars([SHIPPED], [LIBRARY], "", {}, "2.3.0")
     name = jars.set_name(both, "2.3.0")
     assert name.startswith("flink-2.3.0-jars-")
     assert jars.set_name(both[::-1], "2.3.0") == name
-    moved = jars.jars([SHIPPED], [{**LIBRARY, "jar": "https://repo.example/connector-1.2.jar"}], "", "2.3.0")
+    moved = jars.jars([SHIPPED], [{**LIBRARY, "jar": "https://repo.example/connector-1.2.jar"}], "", {}, "2.3.0")
     assert jars.set_name(moved, "2.3.0") == name, "the same jar, from elsewhere"
-    other = jars.jars([SHIPPED], [{**LIBRARY, "sha512": "cd" * 64}], "", "2.3.0")
+    other = jars.jars([SHIPPED], [{**LIBRARY, "sha512": "cd" * 64}], "", {}, "2.3.0")
     assert len({name, jars.set_name(other, "2.3.0"), jars.set_name(both, "2.2.1")}) == 3
+
+
+def test_the_jar_of_a_job_is_on_no_classpath_and_is_another_set():
+    job, as_library = (jars.jars([], *given, "2.3.0") for given in (([], "", LIBRARY), ([LIBRARY], "", {})))
+    assert [each.directory for each in [*job, *as_library]] == ["job", "lib"]
+    as_plugin = jars.jars([{**LIBRARY, "name": "job"}], [], "", {}, "2.3.0")
+    assert len({jars.set_name(each, "2.3.0") for each in (job, as_library, as_plugin)}) == 3
 
 
 def test_good_inputs_are_not_refused():
     assert (
         problems(
-            [SHIPPED, OWN], [LIBRARY], "3.5.9", "/opt/hadoop/*:/opt/one.jar:/etc/hadoop", "/etc/hadoop", ["AWS_REGION"]
+            [SHIPPED, OWN],
+            [LIBRARY],
+            "3.5.9",
+            LIBRARY,
+            "/opt/hadoop/*:/opt/one.jar:/etc/hadoop",
+            "/etc/hadoop",
+            ["AWS_REGION"],
         )
         == []
     )
@@ -57,6 +70,8 @@ def test_good_inputs_are_not_refused():
         ({"plugins": [{"name": "a", "jar": "/a.jar", "sha512": "12"}]}, "flink_ha_plugins: a: /a.jar: "),
         ({"plugins": [{"name": "a", "jar": "/a.zip", "sha512": SUM}]}, "names no file that ends with .jar"),
         ({"plugins": [{"name": "a", "jar": "https://u:canary@h/a.jar", "sha512": SUM}]}, "https://***@h/a.jar holds a password"),
+        ({"job": {"jar": "/a.jar"}}, "flink_ha_yarn_job: /a.jar has no sha512"),
+        ({"job": {"class": "A"}}, "flink_ha_yarn_job: an entry has no jar"),
         ({"libraries": [{"sha512": SUM}]}, "flink_ha_libraries: an entry has no jar"),
         ({"libraries": [LIBRARY, {**LIBRARY, "jar": "/elsewhere/connector-1.2.jar"}]}, "has connector-1.2.jar twice"),
         ({"libraries": [{"jar": "/flink-dist-2.3.0.jar", "sha512": SUM}]}, "is Flink itself"),
@@ -66,8 +81,8 @@ def test_good_inputs_are_not_refused():
         ({"conf_dir": "/root/hadoop"}, "lies in /root"),
         ({"classpath": "/opt/h/*", "environment": ["HADOOP_CLASSPATH"]}, "flink_ha_hadoop_classpath sets it too"),
         ({"conf_dir": "/etc/hadoop", "environment": ["HADOOP_CONF_DIR"]}, "flink_ha_hadoop_conf_dir sets it too"),
-        ({"libraries": [LIBRARY], "environment": ["FLINK_PLUGINS_DIR"]}, "FLINK_PLUGINS_DIR, and flink_ha_plugins, flink_ha_libraries or"),
-        ({"client": "3.5.9", "environment": ["FLINK_PLUGINS_DIR"]}, "or flink_ha_zookeeper_client sets it too"),
+        ({"libraries": [LIBRARY], "environment": ["FLINK_PLUGINS_DIR"]}, "FLINK_PLUGINS_DIR, and flink_ha_plugins, flink_ha_libraries, "),
+        ({"client": "3.5.9", "environment": ["FLINK_PLUGINS_DIR"]}, "flink_ha_zookeeper_client or flink_ha_yarn_job sets it too"),
     ],
 )  # fmt: skip
 def test_bad_inputs_are_refused_and_no_password_is_shown(given, told):
@@ -179,9 +194,9 @@ def test_which_client_of_zookeeper_flink_runs_with(chosen, libraries, clients, c
 
 def test_a_set_without_the_releases_own_client_has_another_name_than_one_with_both():
     """Of those that were made before the release's own was left out."""
-    wanted = jars.jars([], [CLIENT], "", "1.14.6")
+    wanted = jars.jars([], [CLIENT], "", {}, "1.14.6")
     as_before = hashlib.sha256(json.dumps(["1.14.6", [["", wanted[0].file, SUM]]]).encode()).hexdigest()[:16]
     assert jars.set_name(wanted, "1.14.6") != f"flink-1.14.6-jars-{as_before}"
-    others = jars.jars([], [LIBRARY], "", "1.14.6")
+    others = jars.jars([], [LIBRARY], "", {}, "1.14.6")
     as_before = hashlib.sha256(json.dumps(["1.14.6", [["", others[0].file, SUM]]]).encode()).hexdigest()[:16]
     assert jars.set_name(others, "1.14.6") == f"flink-1.14.6-jars-{as_before}", "others are not rolled"

@@ -8,7 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import applications, resource_manager, site
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import (
+    applications,
+    record,
+    resource_manager,
+    site,
+)
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import hadoop_properties
 from ansible_collections.streamquorum.ha.plugins.modules import yarn_info
 
@@ -60,7 +65,7 @@ def recorded(active=SECOND):
 
 
 def test_everything_is_asked_of_the_one_that_is_active():
-    found = yarn_info.read(recorded(), TAG, "flink")
+    found = yarn_info.read(recorded(), TAG, "flink", "/nowhere")
     assert (found["read"], found["reason"], found["version"]) == (True, "", "3.4.2")
     assert {"default", "streams", "root.default", "root.streams", "root"} == set(found["queues"])
     assert found["properties"]["yarn.resourcemanager.am.max-attempts"] == "4"
@@ -71,7 +76,7 @@ def test_everything_is_asked_of_the_one_that_is_active():
     assert set(states[1:]) == {("FINISHED", False), ("FAILED", False)}
     assert "failed 4 times" in next(each["diagnostics"] for each in found["applications"] if each["state"] == "FAILED")
     assert all(len(each["generation"]) == 16 for each in found["applications"])
-    assert yarn_info.read(recorded(), "none", "flink")["applications"] == []
+    assert yarn_info.read(recorded(), "none", "flink", "/nowhere")["applications"] == []
     assert found["last_attempt"] == ""
 
 
@@ -92,18 +97,24 @@ def test_what_was_not_told_is_no_answer():
             raise OSError("connection refused")
         return (FIXTURES / "info.standby.json").read_bytes()
 
-    found = yarn_info.read(resource_manager.ResourceManagers([FIRST, SECOND], broken), TAG, "flink")
+    found = yarn_info.read(resource_manager.ResourceManagers([FIRST, SECOND], broken), TAG, "flink", "/nowhere")
     assert not found["read"]
     assert found["reason"] == f"{FIRST}: connection refused; {SECOND} is STANDBY"
     assert (found["applications"], found["queues"], found["properties"]) == ([], [], {})
-    assert yarn_info.read(resource_manager.ResourceManagers([], broken), TAG, "flink")["reason"] == "none is configured"
+    assert (
+        yarn_info.read(resource_manager.ResourceManagers([], broken), TAG, "flink", "/nowhere")["reason"]
+        == "none is configured"
+    )
 
     def half(url, _accept):
         if url.endswith("/info"):
             return (FIXTURES / "info.active.json").read_bytes()
         raise OSError("timed out")
 
-    assert ": timed out" in yarn_info.read(resource_manager.ResourceManagers([FIRST], half), TAG, "flink")["reason"]
+    assert (
+        ": timed out"
+        in yarn_info.read(resource_manager.ResourceManagers([FIRST], half), TAG, "flink", "/nowhere")["reason"]
+    )
 
 
 def test_queues_of_the_fair_scheduler_have_their_whole_names():
@@ -175,7 +186,7 @@ class World:
     """A YARN whose applications change with time, and a clock that each sleep moves."""
 
     def __init__(self, *readings):
-        self.readings, self.now, self.killed, self.submitted = list(readings), 0.0, [], 0
+        self.readings, self.now, self.killed, self.submitted, self.tries = list(readings), 0.0, [], 0, None
         self.yarn = applications.Yarn(self, TAG, "flink", lambda: self.now, self.sleep)
 
     def sleep(self, seconds):
@@ -194,7 +205,9 @@ class World:
         self.killed.append((application, user))
 
     def attempts(self, _application):
-        raise resource_manager.NoAnswerError("no attempts")
+        if self.tries is None:
+            raise resource_manager.NoAnswerError("no attempts")
+        return self.tries
 
     def run(self, command, seconds, inherited):
         self.submitted += 1
@@ -202,7 +215,15 @@ class World:
         return 0, "printed"
 
     def start(self, run=None):
-        return applications.start(self.yarn, ["start"], 60, 7, run or self.run)
+        return applications.start(self.yarn, ["start"], "", "/nowhere", 60, 7, run or self.run)
+
+
+@pytest.fixture(autouse=True)
+def notes(monkeypatch):
+    """What was noted of applications, in its order."""
+    noted = []
+    monkeypatch.setattr(applications.record.files, "apply", lambda entry: noted.append(json.loads(entry["content"])))
+    return noted
 
 
 def test_trap_48_where_one_is_live_none_is_submitted():
@@ -262,7 +283,8 @@ def test_one_that_ends_at_once_is_no_success():
         world.start()
 
 
-JOBS = {"jobs": [{"jid": "a1", "name": "count", "state": "RUNNING"}, {"jid": "b2", "name": "old", "state": "FINISHED"}]}
+A1 = "a1" * 16
+JOBS = {"jobs": [{"jid": A1, "name": "count", "state": "RUNNING"}, {"jid": "b2", "name": "old", "state": "FINISHED"}]}
 DONE = {"status": {"id": "COMPLETED"}, "operation": {"location": "hdfs://ns1/savepoints/savepoint-a1"}}
 
 
@@ -270,11 +292,11 @@ class Rest:
     """REST of a session with a job; what it is told is noted."""
 
     def __init__(self, **answers):
-        self.asked, self.record = [], []
+        self.asked = []
         self.answers = {
             "GET /jobs/overview": (200, JOBS),
-            "POST /jobs/a1/stop": (202, {"request-id": "r"}),
-            "GET /jobs/a1/savepoints/r": (200, DONE),
+            f"POST /jobs/{A1}/stop": (202, {"request-id": "r"}),
+            f"GET /jobs/{A1}/savepoints/r": (200, DONE),
             "DELETE /cluster": (200, {}),
             **answers,
         }
@@ -288,41 +310,55 @@ class Rest:
 
 
 @pytest.fixture
-def end(monkeypatch):
-    def _end(world, rest, lose=False, application="application_1_0001", record="/nowhere/record"):
-        monkeypatch.setattr(applications.files, "apply", lambda entry: rest.record.append(json.loads(entry["content"])))
-        stop = applications.Stop(world.yarn, application, rest, "hdfs://ns1/savepoints/", lose, record, 60)
+def end():
+    def _end(world, rest, lose=False, application="application_1_0001", records="/nowhere"):
+        stop = applications.Stop(world.yarn, application, rest, "hdfs://ns1/savepoints/", lose, records, 60)
         return stop()
 
     return _end
 
 
-def test_the_end_takes_a_savepoint_of_each_job_and_notes_first_where(end):
+def test_the_end_takes_a_savepoint_of_each_job_and_notes_first_where(end, notes):
     rest, world = Rest(), World([told(1, "RUNNING")], [told(1, "FINISHED", "SUCCEEDED")])
     done = end(world, rest)
-    assert done["jobs"] == [
-        {"id": "a1", "name": "count", "state": "RUNNING", "savepoint": DONE["operation"]["location"]}
-    ]
-    target = "hdfs://ns1/savepoints/application_1_0001-a1"
-    assert rest.asked[1] == ("POST /jobs/a1/stop", {"targetDirectory": target, "drain": False})
+    assert done["jobs"] == [{"id": A1, "name": "count", "state": "RUNNING", "savepoint": DONE["operation"]["location"]}]
+    target = f"hdfs://ns1/savepoints/application_1_0001-{A1}"
+    assert rest.asked[1] == (f"POST /jobs/{A1}/stop", {"targetDirectory": target, "drain": False})
     assert [each[0] for each in rest.asked][-1] == "DELETE /cluster"
     # A run that is killed in between leaves where the savepoint is.
-    assert [each["jobs"][0].get("looked_for_in") for each in rest.record] == [target, None]
-    assert rest.record[-1]["jobs"][0]["savepoint"] == DONE["operation"]["location"]
+    assert [each["jobs"][0].get("looked_for_in") for each in notes] == [target, None]
+    assert notes[-1]["jobs"][0]["savepoint"] == DONE["operation"]["location"]
 
 
 def test_a_job_without_a_savepoint_keeps_the_session(end):
     failed = {"status": {"id": "COMPLETED"}, "operation": {"failure-cause": {"stack-trace": "X: no\n\tat a.b\n"}}}
     for answer, why in (
-        ({"GET /jobs/a1/savepoints/r": (200, failed)}, "X: no"),
-        ({"POST /jobs/a1/stop": (409, {})}, "answers 409"),
-        ({"POST /jobs/a1/stop": OSError("gone")}, "gone"),
-        ({"GET /jobs/a1/savepoints/r": (200, {"status": {"id": "IN_PROGRESS"}})}, "none after 60 s"),
+        ({f"GET /jobs/{A1}/savepoints/r": (200, failed)}, "X: no"),
+        ({f"POST /jobs/{A1}/stop": (409, {})}, "answers 409"),
+        ({f"POST /jobs/{A1}/stop": OSError("gone")}, "gone"),
     ):
         rest = Rest(**answer)
-        with pytest.raises(applications.ApplicationError, match=f"runs on: of job a1 .* {why}"):
+        with pytest.raises(applications.ApplicationError, match=f"runs on: of job {A1} .* {why}"):
             end(World([told(1, "RUNNING")]), rest)
         assert "DELETE /cluster" not in [each[0] for each in rest.asked]
+
+
+def test_a_savepoint_that_goes_on_is_waited_for_and_never_given_up(end):
+    goes_on = {"status": {"id": "IN_PROGRESS"}}
+    for answer in ((200, goes_on), (503, {}), OSError("paused"), ValueError("no JSON")):
+        with pytest.raises(applications.ApplicationError, match="has not come to its end in 60 s") as problem:
+            end(World([told(1, "RUNNING")]), Rest(**{f"GET /jobs/{A1}/savepoints/r": answer}))
+        assert "accept_lost_jobs" not in str(problem.value)
+
+    class Pause(Rest):
+        def __call__(self, method, path, content):
+            if path.endswith("/savepoints/r") and len(self.asked) < 6:
+                self.asked.append((path, content))
+                raise OSError("paused")
+            return super().__call__(method, path, content)
+
+    done = end(World([told(1, "RUNNING")], [told(1, "FINISHED", "SUCCEEDED")]), Pause())
+    assert done["jobs"][0]["savepoint"] == DONE["operation"]["location"]
 
 
 def test_jobs_that_could_not_be_read_keep_it_too(end):
@@ -334,15 +370,50 @@ def test_jobs_that_could_not_be_read_keep_it_too(end):
 
 def test_what_is_given_up_ends_without_a_savepoint_by_itself_or_by_yarn(end):
     rest, world = Rest(), World([told(1, "RUNNING")], [told(1, "FINISHED")])
-    assert end(world, rest, lose=True) == {"application": "application_1_0001", "jobs": []}
+    assert end(world, rest, lose=True) == {
+        "application": "application_1_0001",
+        "mode": "session",
+        "jobs": [],
+        "idle": 0.0,
+    }
     assert ([each[0] for each in rest.asked], world.killed) == (["DELETE /cluster"], [])
     # One whose JobManager does not answer, or that has none, can be ended all the same.
     world = World([told(1, "RUNNING")], [told(1, "KILLED")])
     end(world, Rest(**{"DELETE /cluster": OSError("no host given")}), lose=True)
     assert world.killed == [("application_1_0001", "flink")]
+    # One that has never had a container has no job.
     rest, world = Rest(), World([told(1, "ACCEPTED")], [told(1, "KILLED")])
+    world.tries = [{"id": 1, "containerId": ""}]
     end(world, rest)
     assert (rest.asked, world.killed) == ([], [("application_1_0001", "flink")])
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [[{"id": 1, "containerId": "container_1"}], [{"id": 1, "containerId": ""}, {"id": 2, "containerId": ""}], None],
+    ids=["after a failover of the ResourceManager", "between two attempts", "that are not told"],
+)
+def test_one_that_does_not_run_for_a_while_keeps_its_jobs(end, attempts):
+    """It comes back at another place, of which this run knows nothing."""
+    for readings, why in (
+        ([[told(1, "ACCEPTED")]] * 4 + [[told(1, "RUNNING")]], "was away for a while, and is back at another place"),
+        ([[told(1, "ACCEPTED")]], "has been running and does not run now"),
+    ):
+        rest, world = Rest(), World(*readings)
+        world.tries = attempts
+        with pytest.raises(applications.ApplicationError, match=why):
+            end(world, rest)
+        assert (rest.asked, world.killed) == ([], [])
+
+
+def test_an_application_whose_main_method_has_made_no_job_yet_is_not_ended(end):
+    tags, none = f"{TAG},mode-application", {"jobs": []}
+    rest = Rest(**{"GET /jobs/overview": (200, none)})
+    with pytest.raises(applications.ApplicationError, match="has no job, so that there is nothing to take"):
+        end(World([told(1, "RUNNING", tags=tags)]), rest)
+    assert len(rest.asked) == 1
+    world = World([told(1, "RUNNING", tags=tags)], [told(1, "FINISHED", tags=tags)])
+    assert end(world, rest, lose=True)["application"] == "application_1_0001"
 
 
 def test_an_end_without_an_answer_is_seen_by_what_becomes_of_it(end):
@@ -351,16 +422,131 @@ def test_an_end_without_an_answer_is_seen_by_what_becomes_of_it(end):
         assert end(world, Rest(**{"DELETE /cluster": answer}))["jobs"][0]["savepoint"] == DONE["operation"]["location"]
 
 
-def test_savepoints_of_a_run_that_was_stopped_by_another_job_stay_in_the_record(end, tmp_path):
-    record = tmp_path / "savepoints.json"
+def test_savepoints_of_a_run_that_was_stopped_by_another_job_stay_in_the_record(end, notes, tmp_path):
     before = {"id": "b2", "name": "other", "state": "RUNNING", "savepoint": "hdfs://ns1/savepoints/b2"}
     lost = {"id": "c3", "name": "third", "state": "RUNNING", "savepoint": ""}
-    for application, known in (("application_1_0001", ["b2", "a1"]), ("application_1_0000", ["a1"])):
-        record.write_text(json.dumps({"application": application, "jobs": [before, lost]}))
-        rest = Rest()
-        done = end(World([told(1, "RUNNING")], [told(1, "FINISHED")]), rest, record=str(record))
+    for application, known in (("application_1_0001", ["b2", A1]), ("application_1_0000", [A1])):
+        noted = {"application": application, "tag": TAG, "mode": "session", "from": "", "jobs": [before, lost]}
+        for each in tmp_path.iterdir():
+            each.unlink()
+        (tmp_path / f"savepoints-{application}.json").write_text(json.dumps(noted))
+        done = end(World([told(1, "RUNNING")], [told(1, "FINISHED")]), Rest(), records=str(tmp_path))
         assert [each["id"] for each in done["jobs"]] == known
-        assert [each["id"] for each in rest.record[-1]["jobs"]] == known
+        assert [each["id"] for each in notes[-1]["jobs"]] == known
+
+
+def test_a_savepoint_of_a_job_that_runs_again_is_not_offered_twice(end, notes, tmp_path):
+    before = {"id": A1, "name": "count", "state": "RUNNING", "savepoint": "hdfs://ns1/savepoints/old"}
+    noted = {"application": "application_1_0001", "tag": TAG, "mode": "session", "from": "", "jobs": [before]}
+    (tmp_path / "savepoints-application_1_0001.json").write_text(json.dumps(noted))
+    done = end(World([told(1, "RUNNING")], [told(1, "FINISHED")]), Rest(), records=str(tmp_path))
+    assert [each["savepoint"] for each in done["jobs"]] == [DONE["operation"]["location"]]
+
+
+def test_what_a_job_makes_up_is_no_command(end, notes):
+    name = f"a\n$(reboot) {'x' * 200}"
+    jobs = {"jobs": [{"jid": A1, "name": name, "state": "RUNNING"}]}
+    world = World([told(1, "RUNNING")], [told(1, "FINISHED")])
+    end(world, Rest(**{"GET /jobs/overview": (200, jobs)}))
+    assert notes[-1]["jobs"][0]["name"] == f"a $(reboot) {'x' * 200}"[:80]
+    for place in ("hdfs://ns1/a; reboot", "hdfs://ns1/a\n", "-Dx=y", ""):
+        made_up = {"status": {"id": "COMPLETED"}, "operation": {"location": place}}
+        with pytest.raises(applications.ApplicationError, match="its place is no path"):
+            end(World([told(1, "RUNNING")]), Rest(**{f"GET /jobs/{A1}/savepoints/r": (200, made_up)}))
+    for job in ("../../cluster", f"{A1}\n", "$(reboot)"):
+        jobs = {"jobs": [{"jid": job, "name": "count", "state": "RUNNING"}]}
+        rest = Rest(**{"GET /jobs/overview": (200, jobs)})
+        with pytest.raises(applications.ApplicationError, match="a job has an id that is none"):
+            end(World([told(1, "RUNNING")]), rest)
+        assert len(rest.asked) == 1
+
+
+def test_for_how_long_a_job_stands_still_is_known(end):
+    world = World(*[[told(1, "RUNNING")]] * 6, [told(1, "FINISHED", "SUCCEEDED")])
+    assert end(world, Rest())["idle"] == 5.0
+
+
+# --- what is noted
+
+
+def test_what_was_submitted_is_noted_and_its_job_starts_from_what_was_asked_for(notes):
+    commands = []
+
+    def run(command, _seconds, _inherited):
+        commands.append(command)
+        return 0, ""
+
+    tags = f"generation-0123,{TAG},mode-application"
+    world = World([told(0, "FINISHED")], [told(1, "RUNNING", tags=tags), told(0, "FINISHED")])
+    applications.start(world.yarn, ["start"], "hdfs://ns1/savepoint-1", "/nowhere", 60, 7, run)
+    assert commands == [["start", "--fromSavepoint", "hdfs://ns1/savepoint-1"]]
+    assert notes == [
+        {
+            "application": "application_1_0001",
+            "tag": TAG,
+            "mode": "application",
+            "from": "hdfs://ns1/savepoint-1",
+            "jobs": [],
+        }
+    ]
+
+
+def test_one_that_fails_is_noted_too_with_what_it_had_started_from(notes):
+    world = World([], [told(1, "FAILED", "FAILED")])
+    with pytest.raises(applications.ApplicationError, match="the submission ended with 1"):
+        applications.start(world.yarn, ["start"], "s3://b/1", "/nowhere", 60, 7, lambda *_arguments: (1, "printed"))
+    assert [(each["application"], each["from"]) for each in notes] == [("application_1_0001", "s3://b/1")]
+
+
+def test_the_last_one_is_known_also_where_yarn_has_forgotten_it(tmp_path):
+    records = str(tmp_path)
+    assert record.last(records, TAG, [])["application"] == ""
+
+    def note(application, tag=TAG, **more):
+        noted = {"application": application, "tag": tag, "mode": "application", "from": "", "jobs": [], **more}
+        Path(record.path(records, application)).write_text(json.dumps(noted))
+
+    note("application_17_0009")
+    found = record.last(records, TAG, [])
+    assert (found["application"], found["mode"], found["known"], found["told"]) == (
+        "application_17_0009",
+        "application",
+        False,
+        "is not known to YARN any more",
+    )
+    # By number, and the tenth is after the ninth.
+    note("application_17_0010", jobs=[{"savepoint": "s"}])
+    tags = f"{TAG},mode-application"
+    known = [applications.application({**told(1, "FAILED", "FAILED", tags=tags), "id": "application_17_0010"})]
+    found = record.last(records, TAG, known)
+    assert (found["application"], found["noted"], found["known"], found["told"], found["jobs"]) == (
+        "application_17_0010",
+        True,
+        True,
+        "is FAILED, FAILED",
+        [{"savepoint": "s"}],
+    )
+    # Another YARN counts its own way; what it knows is later than what it does not.
+    elsewhere = [applications.application({**told(1, "FAILED", "FAILED", tags=tags), "id": "application_3_0001"})]
+    assert record.last(records, TAG, elsewhere)["application"] == "application_3_0001"
+    known = []
+    # A session that has left nothing is no reason to forget what a job has left before; one with savepoints is the last one.
+    note("application_18_0001", mode="session")
+    assert record.last(records, TAG, known)["application"] == "application_17_0010"
+    note("application_18_0001", mode="session", jobs=[{"savepoint": "s"}])
+    assert record.last(records, TAG, known)["application"] == "application_18_0001"
+    # What stands here is of this application, whatever its name was.
+    note("application_19_0001", tag="streamquorum-other")
+    assert record.last(records, TAG, known)["told"] == "was started under the tag streamquorum-other"
+    # One that cannot be read is no reason to take an older one.
+    Path(record.path(records, "application_20_0001")).write_text("no JSON")
+    found = record.last(records, TAG, known)
+    assert (found["application"], found["mode"], found["jobs"]) == ("application_20_0001", "application", [])
+    assert "cannot be read" in found["told"]
+    assert record.newest(records) == "application_20_0001"
+    assert "application_17_0009" in record.noted(records)
+    assert record.content(records, "application_17_0010")["content"].startswith("{")
+    assert record.content(records, "application_17_0011") == {}
 
 
 def test_another_one_than_was_seen_is_left_alone_and_none_is_no_change(end):
@@ -369,7 +555,7 @@ def test_another_one_than_was_seen_is_left_alone_and_none_is_no_change(end):
         applications.ApplicationError, match="application_1_0001 is not there any more, and application_1_0002 is"
     ):
         end(World([told(2, "RUNNING")]), rest)
-    assert end(World([told(1, "FINISHED")]), rest) == {"application": "", "jobs": []}
+    assert end(World([told(1, "FINISHED")]), rest) == {"application": "", "mode": "", "jobs": [], "idle": 0.0}
     assert rest.asked == []
 
 

@@ -78,11 +78,12 @@ class Cluster:
         )
 
     def together(self, stores=None, learnt=UNSEEN, **states):
-        """The plans of hosts with what was noted of all of them; of each host its state."""
+        """The plans of hosts with what was noted of all of them; of each host its state, and of all the same that they learnt, or of each its own."""
+        seen = learnt if isinstance(learnt, dict) else dict.fromkeys(states, learnt)
         self.plans = {}
-        noted = {host: self.plan(state, host, learnt=learnt) for host, state in states.items()}
+        noted = {host: self.plan(state, host, learnt=seen[host]) for host, state in states.items()}
         self.plans = {host: plain(asdict(each)) for host, each in noted.items()}
-        return {host: self.plan(state, host, stores, learnt) for host, state in states.items()}
+        return {host: self.plan(state, host, stores, seen[host]) for host, state in states.items()}
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_what_is_true_of_the_cluster_is_told_once_for_all(cluster, host):
     (found,) = some.peers().clusters.values()
     assert asdict(found.group) == {
         "existing": False, "has_run": False, "serving": False, "starting": True, "to_roll": False, "pending": (), "all_read": True,
-        "principals": (), "rest": (), "wanted": (),
+        "principals": (), "rest": (), "wanted": (), "last": (),
     }  # fmt: skip
     some.together(jm1=host("live"), jm2=host("fresh"))
     (found,) = some.peers().clusters.values()

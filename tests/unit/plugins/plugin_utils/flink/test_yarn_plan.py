@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import Seen, generation
 from unit.plugins.plugin_utils import roles
@@ -24,12 +26,21 @@ TOLD = {
     "properties": {"yarn.resourcemanager.recovery.enabled": "true", "yarn.resourcemanager.ha.enabled": "true"},
     "queues": ["default", "streams"],
     "applications": [],
+    "last": {},
+    "noted": [],
     "last_attempt": "",
 }
 
 
 def running(generation, **more):
-    return {"id": "application_1_0001", "state": "RUNNING", "live": True, "generation": generation, **more}
+    return {
+        "id": "application_1_0001",
+        "state": "RUNNING",
+        "live": True,
+        "generation": generation,
+        "mode": "session",
+        **more,
+    }
 
 
 def learnt(*applications, jobs=(), complete=True, keep=False, **more):
@@ -76,9 +87,17 @@ def written(plan):
     return {entry["path"]: entry for entry in (*plan.entries.first, *plan.entries.then)}
 
 
-def planned(yarn, client, seen, active=False, **variables):
-    plans = yarn(**variables).together(learnt=seen, c1=client(active), c2=client(active))
-    return plans["c1"]
+def planned(yarn, client, seen, active=False, unreached=(), **variables):
+    some, hosts = yarn(**variables), {"c1": client(active), "c2": client(active)}
+    for each in hosts.values():
+        # What another inventory looks for beside what a fresh host has.
+        reads = some.plan(host="c1").reads
+        each["paths"] = dict.fromkeys(reads["paths"], each["paths"]["/opt/flink-2.3.0"]) | each["paths"]
+        each["contents"] = dict.fromkeys(reads["contents"], "") | each["contents"]
+    for each in unreached:
+        del hosts[each]
+        some.unreached = [*some.unreached, each]
+    return some.together(learnt=seen, **hosts)["c1"]
 
 
 def test_a_client_host_gets_what_starts_the_application_and_what_watches_it(yarn, client):
@@ -108,7 +127,7 @@ def test_a_client_host_gets_what_starts_the_application_and_what_watches_it(yarn
     looked_at = set(plan.reads["standing"]["paths"])
     assert set(written(plan)) <= looked_at
     assert UNIT in plan.reads["units"]
-    assert plan.asks == {"site": "/etc/hadoop/yarn-site.xml", "tag": "streamquorum-orders"}
+    assert plan.asks == {"site": "/etc/hadoop/yarn-site.xml", "tag": "streamquorum-orders", "records": "/etc/flink"}
 
 
 def test_both_hosts_ask_for_the_same_application_and_nothing_of_a_host_is_in_it(yarn, client):
@@ -181,6 +200,167 @@ def test_what_runs_is_left_alone_by_what_is_no_whole_site(yarn, client, variable
     )
     # What does not run is started all the same.
     assert planned(yarn, client, learnt(**seen), **variables).steps.application.submits
+
+
+# --- an application with one job
+
+JOB = {
+    "jar": "/srv/jars/count.jar",
+    "sha512": "ab" * 64,
+    "class": "org.example.Count",
+    "arguments": ["--topic", "it's $HOME"],
+}
+ENDED = "application_1_0001"
+
+
+def last(*savepoints, mode="application", **more):
+    """What is known of one that has ended."""
+    jobs = [{"id": each, "name": "count", "savepoint": each} for each in savepoints]
+    found = {"application": ENDED, "tag": "streamquorum-orders", "mode": mode, "from": "", "jobs": jobs}
+    return {**found, "noted": True, "known": True, "told": "is FAILED, FAILED", **more}
+
+
+def asked(yarn, client, seen, **variables):
+    return planned(yarn, client, seen, **{"flink_ha_yarn_job": JOB, **variables})
+
+
+def test_an_application_is_submitted_with_its_jar_and_its_arguments(yarn, client):
+    plan = asked(yarn, client, learnt())
+    assert plan.problems == ()
+    start = written(plan)["/etc/flink/conf/start"]["content"]
+    (jar,) = plan.steps.install.jar_set["jars"]
+    path = f"{plan.steps.install.jar_set['dest']}/job/{jar['file']}"
+    tags = f"streamquorum-orders,generation-{plan.note.wanted},mode-application"
+    key = "execution.checkpointing.externalized-checkpoint-retention"
+    retained = f"-D{key}=RETAIN_ON_CANCELLATION"
+    assert (
+        f'/bin/flink" run --target yarn-application --detached -Dyarn.tags={tags} {retained} "$@" --class org.example.Count {path} --topic '
+        "'it'\"'\"'s $HOME'\n" in start
+    )
+    assert "session.sh" not in start
+    # Its checkpoints outlive it, unless it is asked for otherwise.
+    own = asked(yarn, client, learnt(), flink_ha_config_extra={key: "DELETE_ON_CANCELLATION"})
+    assert "RETAIN_ON" not in written(own)["/etc/flink/conf/start"]["content"]
+    older = asked(yarn, client, learnt(), flink_ha_version="1.20.5")
+    assert '/bin/flink" run-application --target' in written(older)["/etc/flink/conf/start"]["content"]
+    assert (plan.steps.application.submits, plan.steps.application.savepoint) == (True, "")
+
+
+def test_whatever_the_job_is_started_with_makes_it_another_one(yarn, client):
+    wanted = [
+        asked(yarn, client, learnt(), flink_ha_yarn_job={**JOB, **more}).note.wanted
+        for more in ({}, {"sha512": "cd" * 64}, {"class": "org.example.Other"}, {"arguments": []})
+    ]
+    wanted.append(asked(yarn, client, learnt(), flink_ha_parallelism=7).note.wanted)
+    wanted.append(planned(yarn, client, learnt()).note.wanted)
+    assert len(set(wanted)) == len(wanted)
+    # From where it starts is no part of what it is.
+    from_there = asked(yarn, client, learnt(), flink_ha_yarn_savepoint="hdfs://ns1/savepoint-1")
+    assert (from_there.note.wanted, from_there.steps.application.savepoint) == (wanted[0], "hdfs://ns1/savepoint-1")
+
+
+def test_trap_75_a_job_starts_from_the_savepoint_with_which_it_ended_and_never_from_nothing(yarn, client):
+    plan = asked(yarn, client, learnt(last=last("hdfs://ns1/1")))
+    assert (plan.problems, plan.steps.application.savepoint) == ((), "hdfs://ns1/1")
+    for found in (
+        last(),
+        last("hdfs://ns1/1", "hdfs://ns1/2"),
+        last("hdfs://ns1/1", mode="session"),
+        last(told="is not known to YARN any more"),
+    ):
+        seen = learnt(last=found)
+        (told,) = asked(yarn, client, seen).problems
+        assert f"{ENDED} {found['told']}, and from which savepoint the job is to start is not known here" in told
+        # A run that submits nothing is kept by nothing.
+        assert asked(yarn, client, seen, flink_ha_yarn_submit=False).problems == ()
+        given = asked(yarn, client, seen, flink_ha_yarn_savepoint="hdfs://ns1/1")
+        assert (given.problems, given.steps.application.savepoint) == ((), "hdfs://ns1/1")
+        lost = asked(yarn, client, seen, flink_ha_accept_lost_jobs=True)
+        assert (lost.problems, lost.steps.application.savepoint) == ((), "")
+    # A session that ended without jobs has left nothing, and a session asks for nothing.
+    assert asked(yarn, client, learnt(last=last(mode="session"))).problems == ()
+    assert planned(yarn, client, learnt(last=last())).problems == ()
+
+
+def test_what_is_known_of_the_last_one_is_told(yarn, client):
+    begun = {"id": "a1", "name": "count", "savepoint": "", "looked_for_in": "hdfs://ns1/savepoints/a1"}
+    found = last(jobs=[begun], **{"from": "hdfs://ns1/0"})
+    # One that was begun may be there: it is not given up by the way.
+    for variables in ({}, {"flink_ha_accept_lost_jobs": True}):
+        (told,) = asked(yarn, client, learnt(last=found), **variables).problems
+        assert "One was begun in hdfs://ns1/savepoints/a1; where there is none, remove /etc/flink/savepoints-" in told
+        assert "It had started from hdfs://ns1/0." in told
+    (told,) = asked(yarn, client, learnt(last=last("hdfs://ns1/1", "hdfs://ns1/2"))).problems
+    assert "count ended with the savepoint hdfs://ns1/1. count ended with the savepoint hdfs://ns1/2." in told
+
+
+def test_trap_75_what_another_host_knows_counts(yarn, client):
+    """The one that submits may have been away, or be new."""
+    younger = last("hdfs://ns1/2", application="application_1_0002")
+    for own in ({}, last("hdfs://ns1/1"), last(application="application_1_0002")):
+        seen = {"c1": learnt(last=own), "c2": learnt(last=younger)}
+        plan = asked(yarn, client, seen)
+        assert (plan.problems, plan.steps.application.savepoint) == ((), "hdfs://ns1/2")
+
+
+def test_trap_75_a_host_that_is_away_may_know_of_a_later_one(yarn, client):
+    def away(found, **variables):
+        return asked(yarn, client, learnt(last=found), unreached=("c2",), **variables)
+
+    for found in ({}, last("hdfs://ns1/1", known=False, told="is not known to YARN any more")):
+        (told,) = away(found).problems
+        assert "c2 may know of a later one" in told
+        assert away(found, flink_ha_accept_lost_jobs=True).problems == ()
+        assert away(found, flink_ha_yarn_savepoint="hdfs://ns1/1").problems == ()
+    # YARN knows it itself.
+    assert away(last("hdfs://ns1/1")).problems == ()
+    assert "c2 may know of a savepoint of it." in away(last()).problems[0]
+
+
+def test_one_that_nobody_has_noted_is_noted_by_the_next_run(yarn, client):
+    wanted = asked(yarn, client, learnt()).note.wanted
+    one = running(wanted, mode="application")
+    step = asked(yarn, client, learnt(one), active=True).steps.application
+    assert step.note["path"] == f"/etc/flink/savepoints-{ENDED}.json"
+    assert json.loads(step.note["content"]) == {
+        "application": ENDED,
+        "tag": "streamquorum-orders",
+        "mode": "application",
+        "from": "",
+        "jobs": [],
+    }
+    step = asked(yarn, client, learnt(one, noted=[ENDED]), active=True).steps.application
+    assert step.note == {}
+
+
+def test_another_job_takes_its_place_without_being_asked_for(yarn, client):
+    other = running("0123", mode="application")
+    plan = asked(yarn, client, learnt(other, jobs=["a1"]))
+    assert (plan.problems, plan.steps.application.replaces) == ((), True)
+    (told,) = asked(yarn, client, learnt(other, complete=False)).problems
+    assert "its job could not be read (it said so)" in told
+    assert asked(yarn, client, learnt(other, complete=False), flink_ha_accept_lost_jobs=True).problems == ()
+    kept = asked(yarn, client, learnt(other, complete=False), flink_ha_yarn_keep=True)
+    assert (kept.problems, kept.steps.application.kept) == ((), True)
+    (told,) = asked(yarn, client, learnt(other), flink_ha_yarn_savepoint="hdfs://ns1/1").problems
+    assert f"flink_ha_yarn_savepoint is set, and {ENDED} runs" in told
+    # The run that has started it looks again; another one would take it back to where it once began.
+    wanted = asked(yarn, client, learnt()).note.wanted
+    begun = last(**{"from": "hdfs://ns1/1"})
+    for digest, expected in ((wanted, False), ("0123", True)):
+        from_there = learnt(running(digest, mode="application"), jobs=["a1"], last=begun)
+        problems = asked(yarn, client, from_there, flink_ha_yarn_savepoint="hdfs://ns1/1").problems
+        assert ["flink_ha_yarn_savepoint is set" in each for each in problems] == [True] * expected
+    # A run that submits nothing ends nothing.
+    step = asked(yarn, client, learnt(other), flink_ha_yarn_submit=False).steps.application
+    assert (step.replaces, step.kept) == (False, True)
+
+
+def test_a_session_is_not_made_an_application_nor_the_other_way(yarn, client):
+    (told,) = asked(yarn, client, learnt(running("0123"), jobs=["a1"]), flink_ha_yarn_accept_outage=True).problems
+    assert f"{ENDED} is in session mode, and the inventory asks for application mode. End it first" in told
+    (told,) = planned(yarn, client, learnt(running("0123", mode="application"))).problems
+    assert f"{ENDED} is in application mode, and the inventory asks for session mode" in told
 
 
 def test_a_cap_that_was_lowered_since_keeps_nobody_from_an_application_that_runs(yarn, client):
@@ -299,6 +479,30 @@ def test_yarn_may_wait_for_the_ensemble_that_this_run_starts(yarn, client):
 )
 def test_what_no_application_can_have_is_refused(yarn, variables, told):
     assert told in "\n".join(yarn(**variables).plan(host="c1").problems)
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (
+            {"flink_ha_yarn_job": JOB, "flink_ha_version": "1.15.4"},
+            "before 1.16 the job of every application has the id 0",
+        ),
+        ({"flink_ha_yarn_savepoint": "hdfs://ns1/1"}, "a session starts no job"),
+        ({"flink_ha_yarn_job": JOB, "flink_ha_yarn_savepoint": "a b"}, "'a b', which is no path and no URI"),
+        ({"flink_ha_yarn_job": {**JOB, "sha512": ""}}, "flink_ha_yarn_job: /srv/jars/count.jar has no sha512"),
+        (
+            {"flink_ha_yarn_job": JOB, "flink_ha_config_extra": {"$internal.pipeline.job-id": "00"}},
+            "each of its jobs would have that id",
+        ),
+        (
+            {"flink_ha_yarn_job": JOB, "flink_ha_config_extra": {"execution.state-recovery.path": "hdfs://ns1/1"}},
+            "each new start would be from it again",
+        ),
+    ],
+)
+def test_what_no_job_can_have_is_refused(yarn, variables, told):
+    assert told in " ".join(yarn(**variables).plan(host="c1").problems)
 
 
 def test_hosts_are_of_one_deployment(yarn, cluster):
