@@ -25,11 +25,13 @@ options:
     description:
       - C(write) writes a file and reads it back, C(read) reads what another host wrote, C(remove) removes it.
       - C(find) looks for any other file of the cluster, at any depth of the storage that the generation itself names.
+      - C(keep) writes O(text) as a file that stays, and never over another one. C(kept) finds directories of applications on YARN with a
+        file whose name begins so, and C(purge) removes such directories, with all that is in them.
     type: str
-    choices: [write, read, remove, find]
+    choices: [write, read, remove, find, keep, kept, purge]
     required: true
   name:
-    description: Name of the file, or the beginning of those that C(find) does not count.
+    description: Name of the file, or the beginning of those that C(find) does not count, and that C(kept) and C(purge) look for.
     type: str
     required: true
   uris:
@@ -38,7 +40,7 @@ options:
     elements: str
     default: []
   text:
-    description: What another host wrote, for C(read).
+    description: What another host wrote, for C(read), or what is to be kept.
     type: str
     default: ""
   generation:
@@ -84,16 +86,21 @@ where:
   description: The directory that C(find) looked into.
   type: str
   returned: success
+kept:
+  description: Of C(kept), the C(application) of each directory, and when the last of its files was C(written), in ms since 1970.
+  type: list
+  elements: dict
+  returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.storage_proof import StorageError, prove
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import storage_proof
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "verb": {"type": "str", "choices": ["write", "read", "remove", "find"], "required": True},
+            "verb": {"type": "str", "choices": list(storage_proof.VERBS), "required": True},
             "name": {"type": "str", "required": True},
             "uris": {"type": "list", "elements": "str", "default": []},
             "text": {"type": "str", "default": ""},
@@ -106,15 +113,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, skipped=True, text="", where="")
+        module.exit_json(changed=False, skipped=True, text="", where="", kept=[])
+    verb = module.params["verb"]
     try:
-        told = prove(module.params)
+        told = storage_proof.prove(module.params)
+        if verb == "kept":
+            module.exit_json(changed=False, text="", where="", kept=storage_proof.kept(told))
         # A proof that ends well and tells nothing is none.
-        if len(told) != {"write": 1, "find": 2}.get(module.params["verb"], 0):
+        if len(told) != {"write": 1, "find": 2}.get(verb, 0):
             module.fail_json(msg=f"The proof of the storage ended well, and told {told}.")
-        where = told[0] if module.params["verb"] == "find" else ""
-        module.exit_json(changed=False, text=told[-1] if told else "", where=where)
-    except StorageError as error:
+        where = told[0] if verb == "find" else ""
+        module.exit_json(changed=verb in ("keep", "purge"), text=told[-1] if told else "", where=where, kept=[])
+    except storage_proof.StorageError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"The proof of the storage could not be started: {error}.")

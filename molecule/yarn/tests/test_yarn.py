@@ -20,13 +20,14 @@ from workload import (
     counted,
     counting_job,
     job_restarts,
+    listed,
     run_job,
     state,
     submit_job,
     wait_for_checkpoint,
 )
 
-SITE, STATUS = "playbooks/site.yml", "playbooks/status.yml"
+CLEAN, SITE, STATUS = "playbooks/clean.yml", "playbooks/site.yml", "playbooks/status.yml"
 STOP = ("playbooks/stop.yml", "-e", "stop_cluster=true")
 CLIENTS, NODES = cluster.group("flink_client"), cluster.group("hadoop_nodemanager")
 UNIT = "flink-yarn-orders"
@@ -436,3 +437,72 @@ def test_an_application_that_was_stopped_is_started_from_its_savepoint(asked):
     assert f"{application} is FINISHED, SUCCEEDED, and from which savepoint the job is to start is not known" in told
     ran("playbooks/start.yml", *asked(), "-e", f"flink_ha_yarn_savepoint={noted['savepoint']}")
     assert_it_went_on(before, application)
+
+
+# --- what is left of those that failed
+
+EXPORT = "/.streamquorum-znodes-"
+CLEANED = ("-e", "flink_ha_clean=true")
+
+
+def known_to_zookeeper():
+    with cluster.session() as client:
+        return client.get_children("/flink")
+
+
+def recovery(application):
+    """Files and directories of an application in the storage."""
+    return [path for path in listed("/flink/recovery") if f"/{application}" in path]
+
+
+@pytest.fixture(scope="module")
+def left():
+    """Ids of applications that have ended and still have nodes."""
+    ended = [each["id"] for each in cluster.applications() if each["state"] in ("FAILED", "KILLED")]
+    found = [each for each in ended if each in known_to_zookeeper()]
+    assert found, "no application has left anything"
+    return found
+
+
+def test_what_failed_applications_have_left_is_listed_and_nothing_removed(left):
+    printed = " ".join(ran(STATUS).split())
+    for each in left:
+        assert re.search(
+            rf"{each} has \d+ nodes in ZooKeeper and no process: its application is (FAILED|KILLED)", printed
+        )
+    printed = ran(CLEAN)
+    assert "Nothing was removed." in printed
+    assert unchanged(printed), printed
+    assert cluster.application() not in re.findall(r"(application_\w+): \d+ nodes", printed)
+    assert set(left) < set(known_to_zookeeper())
+
+
+def test_trap_76_what_they_have_left_is_removed_and_kept_and_what_runs_is_not_touched(left):
+    running, job = cluster.application(), the_job()
+    ran(CLEAN, *CLEANED)
+    assert not set(left) & set(known_to_zookeeper())
+    for each in left:
+        assert any(EXPORT in path for path in recovery(each))
+    assert (cluster.application(), state(job), job_restarts(job)) == (running, "RUNNING", 0)
+    printed = ran(CLEAN, *CLEANED)
+    assert unchanged(printed), printed
+    ran(CLEAN, *CLEANED, "-e", "flink_ha_clean_purge_age=0")
+    assert not [path for each in left for path in recovery(each)]
+    assert (recovery(running) != [], running in known_to_zookeeper(), state(job)) == (True, True, "RUNNING")
+
+
+def test_trap_76_a_cluster_that_is_stopped_goes_only_by_its_id_and_its_age():
+    """Its nodes are all that it has, and no process says that it is needed."""
+    with cluster.session() as client:
+        client.create("/flink/team/sales/jobs/a1", b"pointer", makepath=True)
+        assert "team/sales: 3 nodes, 1 jobs; no inventory of this run names it" in ran(CLEAN, *CLEANED)
+        asked = (CLEAN, *CLEANED, "-e", json.dumps({"flink_ha_clean_ids": ["/team/sales"]}))
+        assert "days ago, and 30 are asked for" in " ".join(ran(*asked).split())
+        assert client.exists("/flink/team/sales/jobs/a1")
+        ran(*asked, "-e", "flink_ha_clean_age=0")
+        assert not client.exists("/flink/team/sales")
+        # What it has in the storage is nobody's to remove but the operator's.
+        ran(CLEAN, *CLEANED, "-e", "flink_ha_clean_purge_age=0")
+    assert [path for path in listed("/flink/recovery") if path.startswith(f"/flink/recovery/team/sales{EXPORT}")]
+    told = refused(*asked)
+    assert "there is no team/sales of flink_ha_clean_ids" in told

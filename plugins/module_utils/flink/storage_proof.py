@@ -32,6 +32,18 @@ exec "$JAVA_RUN" -Xmx256m "${options[@]}" \
 """
 #: What is told stands behind it: Flink's scripts, Java and the log print too.
 MARK = "streamquorum-proof: "
+#: Verb -> what the user cannot do, where it goes wrong.
+VERBS = {
+    "write": "cannot write to",
+    "read": "cannot read in",
+    "remove": "cannot remove a file in",
+    "find": "cannot list",
+    "keep": "cannot write to",
+    "kept": "cannot list",
+    "purge": "cannot remove",
+}
+#: Of them, those of a run that starts nothing.
+CLEANING = ("keep", "kept", "purge")
 #: Last lines of what was printed, where nothing was told.
 TOLD = 6
 
@@ -40,9 +52,14 @@ class StorageError(Exception):
     """The storage is not as it should be; the text is for the operator."""
 
 
-def arguments(params: Mapping[str, Any]) -> list[str]:
-    """Those of StorageProof, for the validated parameters of the module."""
-    text = [params["text"]] if params["verb"] == "read" else []
+def arguments(params: Mapping[str, Any], file: str) -> list[str]:
+    """Those of StorageProof, for the validated parameters of the module.
+
+    Args:
+        params: of the module.
+        file: that has the text, where it is too long for an argument.
+    """
+    text = {"read": [params["text"]], "keep": [file]}.get(params["verb"], [])
     return [params["verb"], params["name"], *text, *params["uris"]]
 
 
@@ -62,10 +79,14 @@ def prove(params: Mapping[str, Any]) -> list[str]:
         jar = os.path.join(folder, "storage-proof.jar")
         shutil.copyfile(params["jar"], jar)
         os.chmod(jar, 0o644)
+        text = os.path.join(folder, "text")
+        with open(text, "w", encoding="utf-8") as handle:
+            os.fchmod(handle.fileno(), 0o644)
+            handle.write(params["text"] if params["verb"] == "keep" else "")
         generation = params["generation"]
         command = ["runuser", f"--user={params['user']}", "--", "bash", "-c", SCRIPT, f"{generation}/release/bin/flink"]
         environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
-        return _run([*command, generation, params["kind"], jar, *arguments(params)], environment, params)
+        return _run([*command, generation, params["kind"], jar, *arguments(params, text)], environment, params)
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], params: Mapping[str, Any]) -> list[str]:
@@ -97,16 +118,19 @@ def marked(printed: str) -> list[str]:
     return [line.removeprefix(MARK) for line in printed.splitlines() if line.startswith(MARK)]
 
 
+def kept(told: Sequence[str]) -> list[dict[str, Any]]:
+    """Applications with something that is kept, and when it was written, from lines of the proof."""
+    found = [line.partition(" ") for line in told]
+    return [{"application": application, "written": int(written)} for written, _space, application in found]
+
+
 def told(params: Mapping[str, Any], reason: str) -> str:
     """The refusal."""
-    verbs = {
-        "write": "cannot write to",
-        "read": "cannot read in",
-        "remove": "cannot remove a file in",
-        "find": "cannot list",
-    }
     what = ", ".join(params["uris"]) or "its storage"
+    problem = f"The user {params['user']} {VERBS[params['verb']]} {what}, as Flink would: {reason}"
+    if params["verb"] in CLEANING:
+        return problem
     return (
-        f"The user {params['user']} {verbs[params['verb']]} {what}, as Flink would: {reason}\n"
+        f"{problem}\n"
         'Nothing was started or restarted. docs/operations.md, "The storage", says what each file system needs.'
     )

@@ -27,6 +27,8 @@ SYSTEMS = {
 QUORUM, LEADER, JOBS = "zookeeper_verdict", "flink_ha_leader", "flink_ha_jobs"
 #: Why an application on YARN does not run.
 ABSENT = "flink_ha_absent"
+#: Answer of `flink_leftovers`.
+LEFT = "flink_ha_left"
 #: The same of zookeeper_clients.
 CLIENTS = "zookeeper_client_leaders"
 
@@ -56,8 +58,9 @@ def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> 
             it was not asked) and workers (addresses of its TaskManagers in the inventory).
         clients: answers of `leader_znode` for zookeeper_clients; one that could not be asked has `msg`, and no verdict.
         unasked: why others could not be asked, each in a sentence.
+        left: what clusters have left in ZooKeeper, as `flink_leftovers` tells it.
     """
-    found: dict[str, Any] = {"zookeeper": {}, "clusters": [], "clients": [], "unasked": []}
+    found: dict[str, Any] = {"zookeeper": {}, "clusters": [], "clients": [], "unasked": [], "left": []}
     for host in hosts:
         given = hostvars[host]
         if "verdict" in (given.get(QUORUM) or {}):
@@ -70,6 +73,9 @@ def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> 
             for each in leaders
             if "verdict" not in each and "item" in each and not each.get("skipped")
         ]
+        # Those of another cluster's application are told by its own host, too.
+        known = [other["id"] for other in found["left"]]
+        found["left"] += [each for each in (given.get(LEFT) or {}).get("found", []) if each["id"] not in known]
         absent = [f"Flink: {given[ABSENT]}"] if given.get(ABSENT) else []
         found["unasked"] = list(dict.fromkeys([*found["unasked"], *unasked, *absent]))
     return found
@@ -197,6 +203,7 @@ def summary(found: Found) -> dict[str, Any]:
         "zookeeper": _facts(found["zookeeper"]),
         **first,
         "flink_clusters": clusters,
+        "flink_leftovers": found.get("left", []),
         "zookeeper_clients": [{**each["item"], **_facts(each)} for each in found["clients"]],
     }
 
@@ -230,9 +237,14 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
         _servers(quorum),
         _others(found["clients"]),
         *([part for each in clusters for part in _cluster_parts(each, found)] or [NOT_ASKED]),
+        [line for each in found.get("left", ()) for line in _wrapped("", _left(each))],
         [line for hint in hints for line in _wrapped("", hint)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _left(each: Mapping[str, Any]) -> str:
+    return f"{each['id']} has {each['nodes']} nodes in ZooKeeper and no process: {each['told']} (playbooks/clean.yml)"
 
 
 def _cluster_parts(cluster: Mapping[str, Any], found: Found) -> list[list[str]]:

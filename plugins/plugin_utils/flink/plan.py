@@ -189,6 +189,8 @@ class Plan:
     looks: Looks
     #: By which the application is found on YARN, arguments of `yarn_info`; empty for a standalone cluster.
     asks: Mapping[str, str]
+    #: The directory of the storage, and by what of this host Flink reaches it: directory, generation and kind.
+    storage: Mapping[str, str]
     kerberos: bool
     certificates: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     #: What is told, and refuses nothing.
@@ -234,6 +236,7 @@ def plan(
         workers=cluster.workers,
         reads=_reads(inputs, tables, peers, services, key),
         asks=yarn_application.asks(inputs) if inputs.on_yarn else {},
+        storage=_storage(inputs, services),
         looks=Looks(
             tuple(_units(inputs, services)),
             (inputs.tls_paths["flink.pem"], inputs.tls_paths["zookeeper.pem"]),

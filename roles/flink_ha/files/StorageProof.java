@@ -1,8 +1,14 @@
 import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Paths;
+import java.util.Arrays;
 import java.util.UUID;
+import java.util.regex.Pattern;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.GlobalConfiguration;
 import org.apache.flink.configuration.HighAvailabilityOptions;
@@ -23,6 +29,10 @@ import org.apache.flink.runtime.security.SecurityUtils;
  * remove NAME URI...      it is gone
  * find NAME               whether there is a file of the cluster in its storage, whose name does not begin so; tells the directory that
  *                         Flink has for the cluster, and the file
+ * keep NAME FILE URI      what the local file holds, as a file with this name in the directory, read back; one that is there is not written to
+ * kept NAME URI           applications of YARN that have a directory here with a file whose name begins so; tells when the last of them was
+ *                         written, in ms, and the application
+ * purge NAME URI...       directories of applications of YARN, which have such a file or are not there, are gone with all that is in them
  * </pre>
  *
  * Uses only what every release from 1.13 to 2.3 has. What is told are lines with a mark, since others print too. Exit code 1, and the reason
@@ -30,6 +40,8 @@ import org.apache.flink.runtime.security.SecurityUtils;
  */
 public class StorageProof {
     private static final String MARK = "streamquorum-proof: ";
+    /** Its id is no other cluster's ever again; what else there is may be anybody's. */
+    private static final Pattern APPLICATION = Pattern.compile("application_[0-9]+_[0-9]+");
 
     public static void main(String[] arguments) {
         int code;
@@ -59,6 +71,9 @@ public class StorageProof {
                 return refuse(folder + ": ", problem);
             }
         }
+        if (verb.equals("keep") || verb.equals("kept") || verb.equals("purge")) {
+            return left(verb, arguments);
+        }
         String text = verb.equals("read") ? arguments[2] : UUID.randomUUID().toString();
         for (int each = verb.equals("read") ? 3 : 2; each < arguments.length; each++) {
             Path file = new Path(arguments[each], arguments[1]);
@@ -87,6 +102,80 @@ public class StorageProof {
         return 0;
     }
 
+    /** What a cluster that is no more has left. */
+    private static int left(String verb, String[] arguments) {
+        String name = arguments[1];
+        for (int each = verb.equals("keep") ? 3 : 2; each < arguments.length; each++) {
+            Path folder = new Path(arguments[each]);
+            Path file = new Path(folder, name);
+            try {
+                FileSystem system = folder.getFileSystem();
+                if (verb.equals("kept")) {
+                    for (FileStatus entry : entries(system, folder)) {
+                        long written = entry.isDir() && isApplication(entry.getPath()) ? written(system, entry.getPath(), name) : 0;
+                        if (written > 0) {
+                            System.out.println(MARK + written + " " + entry.getPath().getName());
+                        }
+                    }
+                } else if (verb.equals("keep")) {
+                    byte[] content = Files.readAllBytes(Paths.get(arguments[2]));
+                    system.mkdirs(folder);
+                    try (FSDataOutputStream out = system.create(file, FileSystem.WriteMode.NO_OVERWRITE)) {
+                        out.write(content);
+                    }
+                    if (!Arrays.equals(content, bytes(system, file))) {
+                        System.err.println(MARK + file + " holds something else than what was written there");
+                        return 1;
+                    }
+                } else if (!isApplication(folder) || (system.exists(folder) && written(system, folder, name) == 0)) {
+                    System.err.println(MARK + folder + " is no application's, or has no " + name + "*, so it is left alone");
+                    return 1;
+                } else if (system.exists(folder) && !system.delete(folder, true) && system.exists(folder)) {
+                    System.err.println(MARK + folder + " is still there");
+                    return 1;
+                }
+            } catch (Exception | LinkageError problem) {
+                return refuse(folder + ": ", problem);
+            }
+        }
+        return 0;
+    }
+
+    private static boolean isApplication(Path folder) {
+        return APPLICATION.matcher(folder.getName()).matches();
+    }
+
+    /** When the last file of the directory was written whose name begins so; 0 for none. */
+    private static long written(FileSystem system, Path folder, String name) throws Exception {
+        long last = 0;
+        for (FileStatus entry : entries(system, folder)) {
+            if (!entry.isDir() && entry.getPath().getName().startsWith(name)) {
+                last = Math.max(last, entry.getModificationTime());
+            }
+        }
+        return last;
+    }
+
+    private static FileStatus[] entries(FileSystem system, Path folder) throws Exception {
+        try {
+            FileStatus[] found = system.listStatus(folder);
+            return found == null ? new FileStatus[0] : found;
+        } catch (FileNotFoundException absent) {
+            return new FileStatus[0];
+        }
+    }
+
+    private static byte[] bytes(FileSystem system, Path file) throws Exception {
+        ByteArrayOutputStream found = new ByteArrayOutputStream();
+        byte[] buffer = new byte[8192];
+        try (InputStream in = system.open(file)) {
+            for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
+                found.write(buffer, 0, count);
+            }
+        }
+        return found.toByteArray();
+    }
+
     /** The whole chain: what a file system says itself is often the last. */
     private static int refuse(String what, Throwable problem) {
         StringBuilder told = new StringBuilder(MARK + what);
@@ -99,13 +188,7 @@ public class StorageProof {
 
     /** Goes down until a file is found, so it is asked of a large directory too. */
     private static String find(FileSystem system, Path folder, String ignored) throws Exception {
-        FileStatus[] entries;
-        try {
-            entries = system.listStatus(folder);
-        } catch (FileNotFoundException absent) {
-            return null;
-        }
-        for (FileStatus entry : entries == null ? new FileStatus[0] : entries) {
+        for (FileStatus entry : entries(system, folder)) {
             if (!entry.isDir() && !entry.getPath().getName().startsWith(ignored)) {
                 return entry.getPath().toString();
             }

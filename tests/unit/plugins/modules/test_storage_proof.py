@@ -20,7 +20,7 @@ def module(monkeypatch, capsys):
             assert told is not None, "it was proved"
             return told
 
-        monkeypatch.setattr(storage_proof, "prove", prove)
+        monkeypatch.setattr(storage_proof.storage_proof, "prove", prove)
         with (
             patch_module_args({**GIVEN, "verb": verb, "_ansible_check_mode": check}),
             pytest.raises(SystemExit),
@@ -40,6 +40,15 @@ def test_a_file_of_a_job_is_told_with_where_it_was_looked_for(module):
     found = module("find", ["s3://b/x", "s3://b/x/blob"])
     assert (found["where"], found["text"]) == ("s3://b/x", "s3://b/x/blob")
     assert module("find", ["s3://b/x", ""])["text"] == ""
+
+
+def test_what_is_kept_is_told_with_when_it_was_written(module):
+    found = module("kept", ["1700000000001 application_1_0001"])
+    assert found["kept"] == [
+        {"application": "application_1_0001", "written": 1700000000001},
+    ]
+    assert not found["changed"]
+    assert [module(verb, [])["changed"] for verb in ("kept", "keep", "purge")] == [False, True, True]
 
 
 @pytest.mark.parametrize(("verb", "told"), [("find", []), ("find", ["s3://b/x"]), ("write", [])])

@@ -247,3 +247,26 @@ def test_what_is_wrong_stands_first_and_no_line_is_wider_than_the_screen():
 
 def test_every_kind_of_election_has_a_name_for_people():
     assert set(status.SYSTEMS) == {"flink", *elections.KINDS}
+
+
+def test_what_clusters_have_left_is_told_once_and_is_no_fault():
+    def left(name, removes=False, told="no inventory of this run names it"):
+        return {"id": name, "nodes": 7, "removes": removes, "told": told}
+
+    mine = left("application_1_0001", removes=True, told="its application is FAILED, FAILED")
+    hosts = {
+        "c1": {status.LEFT: {"found": [mine, left("sales")]}},
+        "jm1": {status.LEFT: {"found": [left("sales")]}},
+        "jm2": {status.LEFT: {"skipped": True}},
+        "c2": {status.LEFT: {"found": [{**mine, "removes": False}]}},
+    }
+    found = status.answers(hosts, hosts)
+    assert found["left"] == [mine, left("sales")]
+    told = " ".join(status.status_text(found).split())
+    assert (
+        "application_1_0001 has 7 nodes in ZooKeeper and no process: its application is FAILED, FAILED (playbooks/clean.yml)"
+        in told
+    )
+    assert told.count("sales has 7 nodes in ZooKeeper") == 1
+    assert not wrong(status.status_text(found | {"unasked": []}))
+    assert status.summary(found)["flink_leftovers"] == found["left"]
