@@ -329,7 +329,7 @@ def stood_still(printed):
 def test_a_session_is_not_made_an_application(asked):
     told = refused(SITE, *asked(version="1.18.1"))
     assert "is in session mode, and the inventory asks for application mode" in told
-    ran(*STOP)
+    ran(*STOP, "--tags", "flink_ha")
     # Which of the session's savepoints are of this job, nobody knows.
     told = refused(SITE, *asked(version="1.18.1"))
     assert "from which savepoint the job is to start is not known here" in told
@@ -451,8 +451,8 @@ def known_to_zookeeper():
 
 
 def recovery(application):
-    """Files and directories of an application in the storage."""
-    return [path for path in listed("/flink/recovery") if f"/{application}" in path]
+    """What stands in the directory of an application in the storage, and that itself."""
+    return [path for path in listed("/flink/recovery") if path.startswith(f"/flink/recovery/{application}")]
 
 
 @pytest.fixture(scope="module")
