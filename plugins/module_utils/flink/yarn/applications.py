@@ -121,17 +121,19 @@ def lock(path: str, seconds: float) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + seconds
-        while True:
+
+        def taken() -> bool:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ApplicationError(
-                        f"a submission of another run goes on for more than {seconds:g} s, and holds {path} (fuser {path} names it). Let it "
-                        "end, or end it, and run again."
-                    ) from None
-                time.sleep(POLL_SECONDS)
+                return False
+            return True
+
+        if not poll(taken, lambda ours: None if ours else deadline, POLL_SECONDS, time.monotonic, time.sleep):
+            raise ApplicationError(
+                f"a submission of another run goes on, or its end of the application, for more than {seconds:g} s, and holds {path} (fuser {path} names it). Let "
+                "it end, or end it, and run again."
+            )
         yield descriptor
     finally:
         os.close(descriptor)
