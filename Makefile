@@ -89,7 +89,11 @@ unit: setup ## Pure logic, on replies recorded from real servers
 
 .PHONY: contract
 contract: setup ## Data agrees with data; real playbook runs refuse wrong inventories, and write the recorded bytes
-	@pytest tests/contract tests/refusals tests/traps tests/golden
+	@pytest -m "not long" tests/contract tests/refusals tests/traps tests/golden
+
+.PHONY: traps
+traps: setup ## All of tests/traps, those too that CI leaves out (20 minutes)
+	@pytest tests/traps
 
 # Beside the release that requirements.txt pins. They need Python 3.12: uv takes one of this machine, or fetches one; a path serves too.
 CORES := 2.20 2.21

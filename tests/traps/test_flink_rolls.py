@@ -228,6 +228,7 @@ def two_clusters(cluster):
     return cluster
 
 
+@pytest.mark.long
 def test_clusters_of_one_inventory_are_rolled_and_asked_each_by_itself(two_clusters):
     """What leads in one says nothing of another, and a process of one is no standby in another."""
     code, output = rolled(two_clusters, "jobmanager")

@@ -265,7 +265,10 @@ def test_trap_37_a_roll_by_itself_or_of_a_part_is_refused(world):
     assert "These hosts were not read in this run, so nothing is rolled: zk3, zk2" in output
 
 
-@pytest.mark.parametrize(("accepted", "steps"), [(False, ["zk1"]), (True, ["zk1", "zk2", "zk3"])])
+@pytest.mark.parametrize(
+    ("accepted", "steps"),
+    [(False, ["zk1"]), pytest.param(True, ["zk1", "zk2", "zk3"], marks=pytest.mark.long)],
+)
 def test_trap_73_a_roll_stops_where_another_system_got_another_leader(world, accepted, steps):
     """By zookeeper_clients; without the switch, the next member is not touched."""
     path = "/hadoop-ha/ns1"
@@ -281,8 +284,18 @@ def test_trap_73_a_roll_stops_where_another_system_got_another_leader(world, acc
 
 @pytest.mark.parametrize(
     ("searched", "asked", "switch", "goes_on"),
-    [(False, False, "", True), (True, False, "", False), (True, False, "rolling_accept_moved_leaders=true", True)],
-    ids=["no session", "one cannot be read", "one cannot be read, accepted"],
+    [
+        pytest.param(False, False, "", True, id="no session", marks=pytest.mark.long),
+        pytest.param(True, False, "", False, id="one cannot be read"),
+        pytest.param(
+            True,
+            False,
+            "rolling_accept_moved_leaders=true",
+            True,
+            id="one cannot be read, accepted",
+            marks=pytest.mark.long,
+        ),
+    ],
 )
 def test_trap_73_an_ensemble_that_cannot_be_asked_is_rolled_and_one_client_that_cannot_is_not_passed_over(
     world, searched, asked, switch, goes_on

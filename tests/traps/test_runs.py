@@ -334,7 +334,7 @@ def test_trap_32_what_is_installed_is_told_by_the_marker_and_not_by_the_service(
     ]
 
 
-@pytest.mark.parametrize("tag", ["configure", "zookeeper"])
+@pytest.mark.parametrize("tag", ["configure", pytest.param("zookeeper", marks=pytest.mark.long)])
 def test_a_tag_takes_its_part_of_the_whole_run_and_the_preflight(world, tag):
     """An include hands its tags on to nothing within it: what judges the hosts would be skipped, and the run refused."""
     _code, output = world.run("site.yml", "--tags", tag)
@@ -383,7 +383,14 @@ def test_trap_54_a_storage_without_the_files_of_the_jobs_is_refused(world, jobs,
         assert "flink_ha_accept_empty_storage=true" in output
 
 
-@pytest.mark.parametrize(("stored", "switch"), [("", ""), ("s3://bucket/flink/test/blob", ""), ("", "accept")])
+@pytest.mark.parametrize(
+    ("stored", "switch"),
+    [
+        ("", ""),
+        pytest.param("s3://bucket/flink/test/blob", "", marks=pytest.mark.long),
+        pytest.param("", "accept", marks=pytest.mark.long),
+    ],
+)
 def test_trap_54_a_storage_behind_another_file_system_is_looked_into_too(world, stored, switch):
     """As where flink_ha_storage_dir was changed while a job was kept."""
     with_flink(world, flink_ha_accept_empty_storage=bool(switch))
@@ -406,8 +413,8 @@ def test_trap_54_a_storage_behind_another_file_system_is_looked_into_too(world, 
     ("ran", "leads", "switch", "refused"),
     [
         (False, False, "", "no host of this inventory has run Flink"),
-        (False, False, "flink_ha_accept_kept_jobs=true", ""),
-        (True, False, "", ""),
+        pytest.param(False, False, "flink_ha_accept_kept_jobs=true", "", marks=pytest.mark.long),
+        pytest.param(True, False, "", "", marks=pytest.mark.long),
         (False, True, "", "which is no JobManager of this inventory"),
     ],
     ids=["jobs", "jobs, accepted", "own jobs", "leader"],

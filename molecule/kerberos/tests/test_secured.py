@@ -339,6 +339,7 @@ def test_a_roll_of_the_ensemble_and_a_failover_under_a_job(tmp_path):
     assert code == 0, output
 
 
+@pytest.mark.long
 def test_a_reboot_of_all_hosts_brings_everything_back():
     lab("power", "reboot", "all")
     cluster.until("the cluster serves", lambda: cluster.playbook("playbooks/status.yml")[0] == 0, 180, every=5)
@@ -364,6 +365,7 @@ WITHOUT_KEYS = {
 }
 
 
+@pytest.mark.long
 def test_a_kdc_that_is_lost_for_good_does_not_take_the_jobs_along():
     (job,) = [each["jid"] for each in cluster.rest_any("/jobs/overview")["jobs"] if each["state"] == "RUNNING"]
     before = max(counted())[0]
