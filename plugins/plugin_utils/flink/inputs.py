@@ -39,7 +39,8 @@ class Tables:
     sandbox: Annotated[str, inputs.Variable("common_sandbox")]
     client_library: Annotated[str, inputs.Variable("common_client_library_path")]
     credentials: Annotated[str, inputs.Variable("common_credentials_path")]
-    kinit: Annotated[str, inputs.Variable("kerberos_kinit")]
+    #: Files of what Kerberos needs.
+    kerberos_installed: Annotated[tuple[str, ...], inputs.Variable("kerberos_installed")]
     #: Directory of the templates, on the controller.
     templates: Annotated[str, inputs.NO_VARIABLE]
     #: The list of Flink's own options, on the controller.
