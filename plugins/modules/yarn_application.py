@@ -47,6 +47,14 @@ options:
     description: As whom, and whose applications count; anybody may give one of theirs the same tag.
     type: str
     required: true
+  keytab:
+    description: Keytab of the user, for a web of YARN that asks for Kerberos; empty where there is none.
+    type: path
+    default: ""
+  principal:
+    description: Whose key is in it.
+    type: str
+    default: ""
   address:
     description: C(host:port) of its REST, for V(stopped).
     type: str
@@ -113,7 +121,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.rest import RestAccess
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import applications, record
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import applications, record, ticket
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import ResourceManagers
 
 REST_SECONDS = 20.0
@@ -172,6 +180,8 @@ def main() -> None:
             "application": {"type": "str", "default": ""},
             "command": {"type": "path", "default": ""},
             "user": {"type": "str", "required": True},
+            "keytab": {"type": "path", "default": ""},
+            "principal": {"type": "str", "default": ""},
             "address": {"type": "str", "default": ""},
             "savepoint_dir": {"type": "str", "default": ""},
             "accept_lost_jobs": {"type": "bool", "default": False},
@@ -182,7 +192,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    yarn = applications.Yarn(ResourceManagers(params["urls"]), applications.owner_tag(params["name"]), params["user"])
+    managers = ResourceManagers.by(ticket.web(params["keytab"], params["principal"]), params["urls"])
+    yarn = applications.Yarn(managers, applications.owner_tag(params["name"]), params["user"])
     newest = record.newest(params["records"])
     before = record.content(params["records"], newest)
     try:

@@ -33,6 +33,14 @@ options:
     description: Directory in which M(streamquorum.ha.yarn_application) notes applications.
     type: path
     required: true
+  keytab:
+    description: Keytab of the user, for a web of YARN that asks for Kerberos; empty where there is none.
+    type: path
+    default: ""
+  principal:
+    description: Whose key is in it.
+    type: str
+    default: ""
   wait_timeout:
     description: Seconds to wait until all of it is told; a ResourceManager that fails over, or whose ensemble has just started, takes some.
     type: float
@@ -57,6 +65,10 @@ read:
 reason:
   description: Why not, in words; empty where it was.
   type: str
+  returned: always
+later:
+  description: Not all was told because a ticket of Kerberos is asked for, and what gives one is not installed on this host yet.
+  type: bool
   returned: always
 urls:
   description: Of the ResourceManagers, by the host's own file.
@@ -112,7 +124,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record, site
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record, site, ticket
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import application, last_attempt
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import (
     NoAnswerError,
@@ -153,6 +165,7 @@ def read(managers: ResourceManagers, tag: str, user: str, records: str) -> dict[
         return {
             "read": True,
             "reason": "",
+            "later": False,
             "version": str(info["resourceManagerVersion"]),
             "properties": decisive(hadoop_properties(managers.configuration())),
             "queues": managers.queues(),
@@ -162,7 +175,7 @@ def read(managers: ResourceManagers, tag: str, user: str, records: str) -> dict[
             "last_attempt": last_attempt(managers, found[0]["id"]) if found and not found[0]["live"] else "",
         }
     except NoAnswerError as error:
-        return {**NOTHING, "read": False, "reason": str(error)}
+        return {**NOTHING, "read": False, "reason": str(error), "later": error.later}
 
 
 def main() -> None:
@@ -172,6 +185,8 @@ def main() -> None:
             "tag": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
             "records": {"type": "path", "required": True},
+            "keytab": {"type": "path", "default": ""},
+            "principal": {"type": "str", "default": ""},
             "wait_timeout": {"type": "float", "default": 0},
         },
         supports_check_mode=True,
@@ -179,9 +194,10 @@ def main() -> None:
     params = module.params
     own = of_file(params["site"])
     urls = site.resource_managers(own)
+    managers = ResourceManagers.by(ticket.web(params["keytab"], params["principal"]), urls)
     deadline = time.monotonic() + params["wait_timeout"]
     found = poll(
-        lambda: read(ResourceManagers(urls), params["tag"], params["user"], params["records"]),
+        lambda: read(managers, params["tag"], params["user"], params["records"]),
         lambda found: None if found["read"] else deadline,
         POLL_SECONDS,
         time.monotonic,

@@ -90,8 +90,12 @@ CASES = {
         ["flink_ha_storage_dir is file:///mnt/flink, a path of each host for itself, and YARN may start"],
     ),
     "what is standalone": (
-        {"flink_ha_firewall": True, "flink_ha_zookeeper_auth": "kerberos", "kerberos_realm": "X"},
-        ["flink_ha_firewall is set, and an application on YARN has nothing of it", "flink_ha_zookeeper_auth is set"],
+        {"flink_ha_firewall": True, "flink_ha_internal_tls": True},
+        ["flink_ha_firewall is set, and an application on YARN has nothing of it", "flink_ha_internal_tls is set"],
+    ),
+    "a principal of another name than the user's": (
+        {"flink_ha_zookeeper_auth": "kerberos", "kerberos_realm": "X", "flink_ha_principal": "streams@X"},
+        ["flink_ha_principal is streams@X, and flink_ha_user is flink", "Set flink_ha_user: streams"],
     ),
     "a job without a sum, and its id among the options": (
         {

@@ -151,10 +151,10 @@ def leader_by_znode():
 
 def leader_by_a_member():
     """The same by the command of a member, where nobody else is let in; empty where there is none."""
-    command = f"zkcli get {cluster.flink_leader_znode()} 2>/dev/null || true"
-    printed = cluster.shell(cluster.group("zookeeper")[0], command)
-    found = re.search(r"https?://([\w.-]+):", printed)
-    return found.group(1) if found else ""
+    try:
+        return cluster.flink_leader_by_a_member()[0]
+    except LookupError:
+        return ""
 
 
 def kill_the_leader(job, leading=leader_by_znode, session=8.0, what="SIGKILL of the leading JobManager"):
@@ -178,6 +178,21 @@ def kill_the_leader(job, leading=leader_by_znode, session=8.0, what="SIGKILL of 
     cluster.shell(leader, "systemctl start flink-jobmanager")
     cluster.until("both JobManagers answer", both_answer, FAILOVER)
     return restored["external_path"]
+
+
+def attempts(application):
+    """The attempts of an application on YARN, as the ResourceManager tells them."""
+    return cluster.resource_manager(f"/apps/{application}/appattempts")["appAttempts"]["appAttempt"]
+
+
+def kill_the_master():
+    """SIGKILL of the one JobManager on YARN; its host."""
+    find = "pgrep -u yarn -f 'bin/java .*Yarn[A-Za-z]*ClusterEntry[pP]oint' || true"
+    nodes = cluster.group("hadoop_nodemanager")
+    (host, pids), *others = [(host, found) for host in nodes if (found := cluster.shell(host, find))]
+    assert not others, "two ApplicationMasters"
+    cluster.shell(host, f"kill -KILL {' '.join(pids.split())}")
+    return host
 
 
 def job_restarts(job):

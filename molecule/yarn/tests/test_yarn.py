@@ -16,10 +16,12 @@ import cluster
 import pytest
 from workload import (
     assert_nothing_lost,
+    attempts,
     checkpoints,
     counted,
     counting_job,
     job_restarts,
+    kill_the_master,
     listed,
     run_job,
     state,
@@ -60,19 +62,6 @@ def refused(*arguments):
 
 def session():
     return next(each for each in cluster.applications() if each["id"] == cluster.application())
-
-
-def attempts(application):
-    return cluster.resource_manager(f"/apps/{application}/appattempts")["appAttempts"]["appAttempt"]
-
-
-def kill_the_master():
-    """SIGKILL of the one JobManager; its host."""
-    find = "pgrep -u yarn -f 'bin/java .*Yarn[A-Za-z]*ClusterEntry[pP]oint' || true"
-    (host, pids), *others = [(host, found) for host in NODES if (found := cluster.shell(host, find))]
-    assert not others, "two ApplicationMasters"
-    cluster.shell(host, f"kill -KILL {' '.join(pids.split())}")
-    return host
 
 
 def watched(host):

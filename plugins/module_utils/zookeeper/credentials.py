@@ -132,7 +132,7 @@ class Credentials:
             return {"mechanism": "DIGEST-MD5", "username": self.username, "password": self.password}
         return {"mechanism": "GSSAPI", "service": self.service, "principal": self.principal}
 
-    def prepare(self, limit: float) -> None:
+    def prepare(self, limit: float, anew: bool = False) -> None:
         """Points the Kerberos library to a ticket of the keytab, which is this process's alone, whatever root has.
 
         kinit takes it, which can be ended: the library holds the interpreter for as long as it waits for a KDC, and that is
@@ -140,6 +140,7 @@ class Credentials:
 
         Args:
             limit: seconds.
+            anew: takes another one, since the one that was taken ends some time.
 
         Raises:
             LibraryMissing: there is no kinit.
@@ -148,7 +149,7 @@ class Credentials:
         """
         if self.mechanism == KERBEROS:
             with _tickets_lock:
-                if self not in _tickets:
+                if anew or self not in _tickets:
                     _tickets[self] = _ticket(self.keytab, self.principal, limit)
                 os.environ["KRB5CCNAME"] = _tickets[self]
 

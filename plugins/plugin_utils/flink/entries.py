@@ -33,7 +33,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone i
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores, values
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import entries as yarn_entries
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import YARN
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import YARN, Application
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
@@ -66,8 +66,8 @@ def entries(
     host: HostState,
     planned: Sequence[rules.Service],
     stores: Stores,
-    application: Generation | None = None,
-    urls: Sequence[str] = (),
+    wanted: Generation | None = None,
+    application: Application | None = None,
 ) -> Entries:
     """All that is written on a host.
 
@@ -79,8 +79,8 @@ def entries(
         host: as it was read.
         planned: its services, with what is to be done with them.
         stores: the stores of keys that were made for this host.
-        application: what the application on YARN is to be started with; None for a standalone cluster.
-        urls: of the ResourceManagers.
+        wanted: what the application on YARN is to be started with; None for a standalone cluster.
+        application: the same, and what is to be done with the one that runs.
     """
     cluster = peers.cluster_of(inputs.host)
     client = _client(inputs, tables, peers, host, stores)
@@ -99,7 +99,7 @@ def entries(
             *(_storage(inputs) if inputs.host == cluster.storage_writer else []),
             *rules.entries(planned, inputs.group),
             *([] if inputs.on_yarn else membership.entries(inputs, tables, cluster)),
-            *(yarn_entries.entries(inputs, tables, host, application, urls) if application else []),
+            *(yarn_entries.entries(inputs, tables, host, wanted, application) if wanted and application else []),
             # Until the roll is through, some JobManagers serve the one and some the other.
             *_rest_access(inputs, flink_tls.rest_schemes(inputs.rest_tls, group.rest)),
             *([] if waits else client),

@@ -257,7 +257,7 @@ def plan(
     )
     problems = judgement.host_problems(inputs, tables, peers, host, source)
     if inputs.on_yarn:
-        problems += [*yarn.yarn_problems(inputs, peers, learnt), *yarn.name_problems(inputs, host)]
+        problems += [*yarn.yarn_problems(inputs, peers, learnt, host), *yarn.name_problems(inputs, host)]
     if problems:
         return replace(seen, problems=tuple(problems))
     try:
@@ -279,8 +279,7 @@ def plan(
     )
     if cluster.group is None:
         return judged
-    urls = application.urls if application else ()
-    written = entries(inputs, tables, peers, cluster.group, host, planned, stores or {}, wanted, urls)
+    written = entries(inputs, tables, peers, cluster.group, host, planned, stores or {}, wanted, application)
     configure = _configure(inputs, tables, cluster, host, written, planned, key)
     if wanted and application:
         watcher = [entry for entry in written.then if entry["path"] in yarn_entries.watcher_paths(inputs)]

@@ -263,7 +263,7 @@ def start(
         ended = last[0] if last else {}
         raise ApplicationError(
             f"the application with the tag {yarn.tag} has ended: "
-            + (f"{_ended(ended)}\n{last_attempt(yarn.managers, ended['id'])}" if ended else "YARN does not know of it")
+            + (f"{_ended(ended)}\n{last_attempt(yarn.managers, ended['id'])}" if ended else _of_others(yarn))
         )
     if found["state"] != RUNNING:
         raise ApplicationError(
@@ -279,6 +279,19 @@ def _failed(yarn: Yarn, last: Sequence[Mapping[str, Any]], code: int, seconds: f
         log = last_attempt(yarn.managers, last[0]["id"])
         return "\n".join(each for each in (f"the submission {why}. {_ended(last[0])}", log, _last(printed)) if each)
     return f"the submission {why}:\n{_last(printed)}"
+
+
+def _of_others(yarn: Yarn) -> str:
+    """Where an application is that was submitted, and is not the user's: by the rules of Hadoop, its principal is somebody else."""
+    try:
+        live = [each for each in map(application, yarn.managers.applications(yarn.tag, "")) if each["live"]]
+    except NoAnswerError:
+        live = []
+    return "YARN does not know of it" + "".join(
+        f"; it has {each['id']} as {each['user']}'s, not as {yarn.user}'s. Where that is it (hadoop.security.auth_to_local), end it (yarn application "
+        f"-kill {each['id']}), and set flink_ha_user: {each['user']}"
+        for each in live
+    )
 
 
 def _ended(found: Mapping[str, Any]) -> str:

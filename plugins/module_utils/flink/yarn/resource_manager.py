@@ -1,7 +1,8 @@
 """The ResourceManagers of YARN over REST: who is active, what it is configured with, its queues, and applications by tag.
 
 Needs Python's standard library alone and imports nothing of this collection: on the client this very file is the program that watches an
-application (`python3 watch.py TAG USER URL...`).
+application (`python3 watch.py TAG USER PRINCIPAL URL...`). The Python module kerberos, which python3-kerberos brings, is needed only where the web of
+YARN asks for a ticket.
 
 One that stands by answers `/ws/v1/cluster/info` itself and sends on for everything else, by the host name of the active one (307, seen on
 3.4.2), so only the active one is asked.
@@ -10,6 +11,7 @@ One that stands by answers `/ws/v1/cluster/info` itself and sends on for everyth
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import sys
 import time
@@ -40,7 +42,27 @@ Found = dict[str, Any]
 
 
 class NoAnswerError(Exception):
-    """No ResourceManager that is active answers; the text says what each of them did."""
+    """No ResourceManager that is active answers; the text says what each of them did.
+
+    Attributes:
+        later: one asks for a ticket of Kerberos, and what gives one is not installed on this host yet.
+    """
+
+    def __init__(self, text: str, later: bool = False) -> None:
+        super().__init__(text)
+        self.later = later
+
+
+class NegotiateError(OSError):
+    """A ticket of Kerberos is asked for, and there is none; the text says why.
+
+    Attributes:
+        later: what gives one is not installed on this host yet.
+    """
+
+    def __init__(self, text: str, later: bool = False) -> None:
+        super().__init__(text)
+        self.later = later
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -50,22 +72,44 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def http_get(url: str, accept: str) -> bytes:
-    """The body of an answer 200, of the type that is asked for.
+class Web:
+    """The web of ResourceManagers and of their nodes, with a ticket of Kerberos where it asks for one (SPNEGO, RFC 4559).
 
-    Raises:
-        OSError: there is none.
+    Args:
+        principal: who asks; empty for whose ticket the Kerberos library finds.
+        ticket: lets it find one; raises NegotiateError where it cannot.
     """
-    return _open(urllib.request.Request(url, headers={"Accept": accept}))
 
+    def __init__(self, principal: str = "", ticket: Callable[[], None] = lambda: None) -> None:
+        self._principal, self._ticket = principal, ticket
 
-def http_put(url: str, content: bytes) -> bytes:
-    """The body of what answers a PUT with JSON.
+    def get(self, url: str, accept: str) -> bytes:
+        """The body of an answer 200, of the type that is asked for.
 
-    Raises:
-        OSError: it is refused, or there is no answer.
-    """
-    return _open(urllib.request.Request(url, content, {"Content-Type": JSON, "Accept": JSON}, method="PUT"))
+        Raises:
+            OSError: there is none.
+        """
+        return self._answer(urllib.request.Request(url, headers={"Accept": accept}))
+
+    def put(self, url: str, content: bytes) -> bytes:
+        """The body of what answers a PUT with JSON.
+
+        Raises:
+            OSError: it is refused, or there is no answer.
+        """
+        return self._answer(urllib.request.Request(url, content, {"Content-Type": JSON, "Accept": JSON}, method="PUT"))
+
+    def _answer(self, request: urllib.request.Request) -> bytes:
+        try:
+            return _open(request)
+        except urllib.error.HTTPError as error:
+            asked = [each.strip().lower() for each in error.headers.get_all("WWW-Authenticate", [])]
+            if error.code != http.client.UNAUTHORIZED or not any(each.startswith("negotiate") for each in asked):
+                raise
+        self._ticket()
+        host = urllib.parse.urlsplit(request.full_url).hostname
+        request.add_header("Authorization", f"Negotiate {_token(f'HTTP@{host}', self._principal)}")
+        return _open(request)
 
 
 def _open(request: urllib.request.Request) -> bytes:
@@ -80,6 +124,21 @@ def _open(request: urllib.request.Request) -> bytes:
     return body
 
 
+def _token(service: str, principal: str) -> str:
+    """What proves to a service who asks, by the ticket that the Kerberos library finds."""
+    try:
+        kerberos: Any = importlib.import_module("kerberos")
+    except ImportError:
+        raise NegotiateError("it asks for Kerberos, and the Python module kerberos is missing here", True) from None
+    try:
+        _code, context = kerberos.authGSSClientInit(service, **({"principal": principal} if principal else {}))
+        kerberos.authGSSClientStep(context, "")
+        return str(kerberos.authGSSClientResponse(context))
+    except kerberos.GSSError as error:
+        # The last of them is what the mechanism says: ((text, code), (text, code)).
+        raise NegotiateError(f"it asks for Kerberos: {error.args[-1][0]}") from error
+
+
 class ResourceManagers:
     """Asks the active one of the ResourceManagers.
 
@@ -89,8 +148,13 @@ class ResourceManagers:
         put: the same of a PUT with a content.
     """
 
-    def __init__(self, urls: Sequence[str], get: Get = http_get, put: Put = http_put) -> None:
+    def __init__(self, urls: Sequence[str], get: Get, put: Put) -> None:
         self._urls, self._get, self._put = tuple(urls), get, put
+
+    @classmethod
+    def by(cls, web: Web, urls: Sequence[str]) -> ResourceManagers:
+        """Those that are asked over the web."""
+        return cls(urls, web.get, web.put)
 
     def active(self) -> tuple[str, Found]:
         """URL of the active one, and what it says of itself.
@@ -98,7 +162,7 @@ class ResourceManagers:
         Raises:
             NoAnswerError: there is none.
         """
-        told = []
+        told, later = [], False
         for url in self._urls:
             try:
                 info = self._json(f"{url}/ws/v1/cluster/info")["clusterInfo"]
@@ -107,7 +171,8 @@ class ResourceManagers:
                 told.append(f"{url} is {info['haState']}")
             except (OSError, ValueError, LookupError, TypeError) as error:
                 told.append(f"{url}: {_reason(error)}")
-        raise NoAnswerError("; ".join(told) or "none is configured")
+                later = later or getattr(error, "later", False)
+        raise NoAnswerError("; ".join(told) or "none is configured", later)
 
     def configuration(self) -> str:
         """The configuration that the active one runs with, as XML: JSON is told by the header of some releases, by a parameter of others.
@@ -133,12 +198,13 @@ class ResourceManagers:
     def applications(self, tag: str, user: str) -> list[Found]:
         """A user's applications with a tag, those that have ended too as long as YARN knows of them; the youngest first.
 
-        Anybody may give an application of theirs any tag.
+        Without a user, those of all: anybody may give an application of theirs any tag.
 
         Raises:
             NoAnswerError: they were not told.
         """
-        found = self._of_active(f"/ws/v1/cluster/apps?{urllib.parse.urlencode({'applicationTags': tag, 'user': user})}")
+        wanted = {"applicationTags": tag} | ({"user": user} if user else {})
+        found = self._of_active(f"/ws/v1/cluster/apps?{urllib.parse.urlencode(wanted)}")
         return sorted(((found["apps"] or {}).get("app") or []), key=lambda each: -int(each["startedTime"]))
 
     def attempts(self, application: str) -> list[Found]:
@@ -256,4 +322,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(watch(sys.argv[1], sys.argv[2], ResourceManagers(sys.argv[3:]), _say, time.sleep))
+    raise SystemExit(
+        watch(sys.argv[1], sys.argv[2], ResourceManagers.by(Web(sys.argv[3]), sys.argv[4:]), _say, time.sleep)
+    )

@@ -14,6 +14,11 @@ from typing import Any
 FILE = "yarn-site.xml"
 ENABLED, RM_IDS = "yarn.resourcemanager.ha.enabled", "yarn.resourcemanager.ha.rm-ids"
 RECOVERY = "yarn.resourcemanager.recovery.enabled"
+AUTHENTICATION, KERBEROS = "hadoop.security.authentication", "kerberos"
+#: Who the ResourceManagers are.
+PRINCIPAL = "yarn.resourcemanager.principal"
+#: Whether the ResourceManager may get new delegation tokens for an application (yarn-default.xml; what it is for was seen on 3.4.2).
+NEW_TOKENS = "yarn.resourcemanager.proxy-user-privileges.enabled"
 #: The first one counts where it is set, else the second (RMAppImpl of Hadoop 3: it takes the one for the other).
 CAPS = ("yarn.resourcemanager.am.global.max-attempts", "yarn.resourcemanager.am.max-attempts")
 #: yarn-default.xml.
@@ -26,7 +31,7 @@ WEB = {
 }
 POLICY, HOST = "yarn.http.policy", "yarn.resourcemanager.hostname"
 #: What is told of a configuration: what else it has may be secret.
-READ = (ENABLED, RM_IDS, RECOVERY, *CAPS)
+READ = (ENABLED, RM_IDS, RECOVERY, *CAPS, AUTHENTICATION, PRINCIPAL, NEW_TOKENS)
 #: Tags of YARN are lower-cased by it, and a unit has the name too.
 NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,39}$")
 
@@ -156,5 +161,12 @@ def cautions(running: Mapping[str, str]) -> list[str]:
     if running.get(ENABLED) != "true":
         told.append(
             f"{ENABLED} is not true: while the one ResourceManager is down, no ApplicationMaster that is lost comes back."
+        )
+    if running.get(AUTHENTICATION) == KERBEROS and running.get(NEW_TOKENS) != "true":
+        told.append(
+            f"{NEW_TOKENS} is not true: once the delegation token of the submission has ended (dfs.namenode.delegation.token.max-lifetime, 7 days "
+            "where nobody sets it), an ApplicationMaster that comes to a node without its files fails there in all of its attempts, and the "
+            "application for good. Set it, with hadoop.proxyuser.USER.hosts and .groups of the ResourceManagers' user in core-site.xml of the "
+            "NameNodes; or have a change of the application, which submits it anew, more often than that."
         )
     return told

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record, site
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import (
     MODE,
     OWNER,
@@ -36,6 +36,9 @@ YARN = "yarn"
 ENABLED, WATCHERS = "/etc/systemd/system/multi-user.target.wants", r"flink-yarn-.+\.service"
 #: What is left of a job that has failed for good, by an option that is its own where it sets it: Flink would delete its checkpoints.
 RETENTION = {"execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION"}
+#: Who may renew the tokens by which YARN fetches an application's files: without it they end after a day (HadoopFSDelegationTokenProvider;
+#: not among Flink's documented options).
+RENEWER = "security.kerberos.token.provider.hadoopfs.renewer"
 #: By it a configuration that stands on the host says whose it is.
 NAME = "yarn.application.name"
 
@@ -130,6 +133,7 @@ class Application:
         watched: the unit is there and active, or will be with the next boot.
         address: host:port of its REST; empty where it is not known.
         directory: what it is started from.
+        options: that its submission has beside the configuration.
         installed: whether that is there.
         job: whether it has one job, which is started with it, and is no session.
         records: directory of what is noted of applications.
@@ -149,6 +153,7 @@ class Application:
     watched: bool
     address: str
     directory: str
+    options: Mapping[str, str]
     installed: bool
     job: bool
     records: str
@@ -163,7 +168,12 @@ def unit(inputs: Inputs, name: str = "") -> str:
 
 def asks(inputs: Inputs) -> dict[str, str]:
     """Arguments of `yarn_info`."""
-    return {"site": inputs.yarn_site, "tag": owner_tag(inputs.yarn_name), "records": inputs.config_dir}
+    return {
+        "site": inputs.yarn_site,
+        "tag": owner_tag(inputs.yarn_name),
+        "records": inputs.config_dir,
+        **{name: str(inputs.given[f"flink_ha_{name}"]) if inputs.kerberos else "" for name in ("keytab", "principal")},
+    }
 
 
 def mode(inputs: Inputs) -> str:
@@ -181,8 +191,13 @@ def job(inputs: Inputs, tables: Tables) -> dict[str, Any]:
     """How its one job is submitted; empty for a session."""
     if not inputs.yarn_job:
         return {}
-    options = {name: value for name, value in RETENTION.items() if name not in inputs.config_extra}
-    return {**inputs.yarn_job, "jar": job_jar(inputs), "command": submission(inputs, tables), "options": options}
+    return {**inputs.yarn_job, "jar": job_jar(inputs), "command": submission(inputs, tables)}
+
+
+def _options(inputs: Inputs, seen: Seen) -> dict[str, str]:
+    principal = seen.yarn.get("site", {}).get(site.PRINCIPAL, "") if inputs.kerberos else ""
+    found = {**(RETENTION if inputs.yarn_job else {}), **({RENEWER: principal} if principal else {})}
+    return {name: value for name, value in found.items() if name not in inputs.config_extra}
 
 
 def submission(inputs: Inputs, tables: Tables) -> str:
@@ -277,6 +292,7 @@ def application(inputs: Inputs, group: Group | None, wanted: str, seen: Seen, ho
         watched=watcher["active"] or watcher["enabled"],
         address=f"{place['address']}:{place['rest_port']}" if place else "",
         directory=inputs.conf_dir,
+        options=_options(inputs, seen),
         installed=host.standing.get(f"{inputs.conf_dir}/start", {}).get("kind") == "file",
         # Each has its own: one that nobody has resumed from yet outlives the end of the next.
         job=bool(inputs.yarn_job),

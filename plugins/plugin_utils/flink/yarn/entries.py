@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuratio
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import (
+    Application,
+    asks,
     job,
     tags,
     unit,
@@ -27,7 +29,7 @@ WATCHER = Path(__file__).parents[3] / "module_utils/flink/yarn/resource_manager.
 
 
 def entries(
-    inputs: Inputs, tables: Tables, host: HostState, generation: Generation, urls: Sequence[str]
+    inputs: Inputs, tables: Tables, host: HostState, generation: Generation, application: Application
 ) -> list[Entry]:
     """Entries of `host_files`: how the application is started, and how it is watched.
 
@@ -36,7 +38,7 @@ def entries(
         tables: of the role.
         host: as it was read.
         generation: what the application is to be started with.
-        urls: of the ResourceManagers.
+        application: what YARN was told, and tells, of it.
     """
     start = render(
         tables,
@@ -45,6 +47,7 @@ def entries(
         java_home=java(inputs, tables, host)["home"],
         classes=classes(inputs),
         tags=tags(inputs, generation.digest),
+        options=application.options,
         job=job(inputs, tables),
     )
     watch = render(
@@ -55,7 +58,9 @@ def entries(
         group=inputs.group,
         watcher=_watcher(inputs),
         tag=tags(inputs, generation.digest)[0],
-        urls=urls,
+        urls=application.urls,
+        keytab=asks(inputs)["keytab"],
+        principal=asks(inputs)["principal"],
         sandbox=tables.sandbox,
     )
     # Its own log, as that of the command: what was submitted logs where YARN keeps it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,8 +30,6 @@ STANDALONE: Mapping[str, Any] = {
     "flink_ha_rest_tls": "none",
     "flink_ha_internal_tls": False,
     "flink_ha_zookeeper_tls": False,
-    "flink_ha_zookeeper_auth": "none",
-    "flink_ha_kerberos_contexts": [],
     "flink_ha_firewall": False,
     "flink_ha_jobmanager_instances": [],
     "flink_ha_taskmanager_instances": [],
@@ -87,6 +86,7 @@ def inventory_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str
         if name in inputs.config_extra
     ]
     problems += _job_problems(inputs, tables)
+    problems += _kerberos_problems(inputs)
     for name, least in (
         ("flink_ha_yarn_application_attempts", 1),
         ("flink_ha_yarn_attempt_failures_validity_interval", -1),
@@ -129,11 +129,22 @@ def _job_problems(inputs: Inputs, tables: Tables) -> list[str]:
     return problems
 
 
-def yarn_problems(inputs: Inputs, peers: Peers, seen: Seen) -> list[str]:
+def _kerberos_problems(inputs: Inputs) -> list[str]:
+    """Refuses a principal under which YARN would not know the application as its user's: the next run would find none, and start another."""
+    name = re.split("[/@]", inputs.principal)[0]
+    if not inputs.kerberos or name == inputs.user:
+        return []
+    return [
+        f"flink_ha_principal is {inputs.principal}, and flink_ha_user is {inputs.user}: to YARN the application is {name}'s, and a run looks for "
+        f"those of {inputs.user}. Set flink_ha_user: {name}, or take a principal of that name."
+    ]
+
+
+def yarn_problems(inputs: Inputs, peers: Peers, seen: Seen, host: HostState) -> list[str]:
     """Why the host is refused by what it learnt of YARN.
 
-    ResourceManagers may elect in the ensemble of this inventory. Where it has no quorum, none of them is active, and YARN is asked again once
-    it serves, before anything is submitted.
+    ResourceManagers may elect in the ensemble of this inventory, which may have no quorum yet, and may ask a fresh host for a ticket of a keytab
+    that is not there yet. Then YARN is asked again before anything is submitted.
     """
     told, ensemble = seen.yarn, peers.ensemble
     if not told["urls"]:
@@ -142,7 +153,9 @@ def yarn_problems(inputs: Inputs, peers: Peers, seen: Seen) -> list[str]:
             "or set flink_ha_hadoop_conf_dir to where it is."
         ]
     if not told["read"]:
-        if ensemble.judged and 2 * len(ensemble.running) <= len(ensemble.hosts):
+        # Both come with this run: a host on which nothing is installed yet has started nothing that others would not know of.
+        fresh = inputs.yarn_submit and not host.units[unit(inputs)]["exists"]
+        if (told["later"] and fresh) or (ensemble.judged and 2 * len(ensemble.running) <= len(ensemble.hosts)):
             return []
         return [
             f"{inputs.host}: no ResourceManager that is active answers ({told['reason']}). Whether the application {inputs.yarn_name} runs is not "

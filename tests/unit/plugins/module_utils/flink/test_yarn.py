@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import socket
+import sys
 import threading
+import types
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import 
     record,
     resource_manager,
     site,
+    ticket,
 )
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import hadoop_properties
 from ansible_collections.streamquorum.ha.plugins.modules import yarn_info
@@ -47,6 +51,10 @@ PATHS = {
 }
 
 
+def no_put(_url, _content):
+    raise AssertionError("nothing is changed here")
+
+
 def recorded(active=SECOND):
     """Answers of a pair, of which one is active and the other one answers for itself only."""
 
@@ -61,7 +69,7 @@ def recorded(active=SECOND):
         assert base == active, "the one that stands by was asked for what it does not know"
         return (FIXTURES / PATHS[path]).read_bytes()
 
-    return resource_manager.ResourceManagers([FIRST, SECOND], get)
+    return resource_manager.ResourceManagers([FIRST, SECOND], get, no_put)
 
 
 def test_everything_is_asked_of_the_one_that_is_active():
@@ -97,12 +105,12 @@ def test_what_was_not_told_is_no_answer():
             raise OSError("connection refused")
         return (FIXTURES / "info.standby.json").read_bytes()
 
-    found = yarn_info.read(resource_manager.ResourceManagers([FIRST, SECOND], broken), TAG, "flink", "/nowhere")
+    found = yarn_info.read(resource_manager.ResourceManagers([FIRST, SECOND], broken, no_put), TAG, "flink", "/nowhere")
     assert not found["read"]
     assert found["reason"] == f"{FIRST}: connection refused; {SECOND} is STANDBY"
     assert (found["applications"], found["queues"], found["properties"]) == ([], [], {})
     assert (
-        yarn_info.read(resource_manager.ResourceManagers([], broken), TAG, "flink", "/nowhere")["reason"]
+        yarn_info.read(resource_manager.ResourceManagers([], broken, no_put), TAG, "flink", "/nowhere")["reason"]
         == "none is configured"
     )
 
@@ -113,7 +121,7 @@ def test_what_was_not_told_is_no_answer():
 
     assert (
         ": timed out"
-        in yarn_info.read(resource_manager.ResourceManagers([FIRST], half), TAG, "flink", "/nowhere")["reason"]
+        in yarn_info.read(resource_manager.ResourceManagers([FIRST], half, no_put), TAG, "flink", "/nowhere")["reason"]
     )
 
 
@@ -126,6 +134,7 @@ def test_queues_of_the_fair_scheduler_have_their_whole_names():
             if url.endswith("/info")
             else json.dumps({"scheduler": {"schedulerInfo": told}}).encode()
         ),
+        no_put,
     )
     assert managers.queues() == ["root", "root.streams", "streams"]
 
@@ -156,13 +165,16 @@ def test_trap_47_more_attempts_than_yarn_makes_are_refused():
     assert "c1's yarn-site.xml has yarn.resourcemanager.am.max-attempts (its default) 2" in told
 
 
-def test_what_old_releases_do_and_what_is_missing_is_told():
+def test_trap_77_what_old_releases_do_and_what_is_missing_is_told():
     behaviours = [{"since": "2.6", "told": "new"}, {"since": "2.4", "told": "between"}, {"since": "2.3", "told": "old"}]
     found = {
         version: site.behaviour(version, behaviours) for version in ("3.4.2", "2.10.2", "2.5.0", "2.3.1", "2.2", "x")
     }
     assert found == {"3.4.2": "new", "2.10.2": "new", "2.5.0": "between", "2.3.1": "old", "2.2": "", "x": ""}
     assert len(site.cautions({})) == 2
+    (told,) = set(site.cautions({site.AUTHENTICATION: "kerberos"})) - set(site.cautions({}))
+    assert told.startswith("yarn.resourcemanager.proxy-user-privileges.enabled is not true")
+    assert len(site.cautions({site.AUTHENTICATION: "kerberos", site.NEW_TOKENS: "true"})) == 2
     assert (
         site.cautions({"yarn.resourcemanager.recovery.enabled": "true", "yarn.resourcemanager.ha.enabled": "true"})
         == []
@@ -187,12 +199,14 @@ class World:
 
     def __init__(self, *readings):
         self.readings, self.now, self.killed, self.submitted, self.tries = list(readings), 0.0, [], 0, None
-        self.yarn = applications.Yarn(self, TAG, "flink", lambda: self.now, self.sleep)
+        self.yarn, self.of_others = applications.Yarn(self, TAG, "flink", lambda: self.now, self.sleep), []
 
     def sleep(self, seconds):
         self.now += seconds
 
     def applications(self, tag, user):
+        if not user:
+            return self.of_others
         assert (tag, user) == (TAG, "flink")
         found = self.readings[0]
         if len(self.readings) > 1:
@@ -586,9 +600,124 @@ def test_what_speaks_another_protocol_is_no_answer():
         threading.Thread(
             target=lambda: server.accept()[0].sendall(b"\x15\x03\x03\x00\x02\x02P\r\n\r\n"), daemon=True
         ).start()
-        managers = resource_manager.ResourceManagers([f"http://127.0.0.1:{server.getsockname()[1]}"])
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        managers = resource_manager.ResourceManagers.by(resource_manager.Web(), [url])
         with pytest.raises(resource_manager.NoAnswerError, match="no whole answer"):
             managers.active()
+
+
+def test_one_that_is_somebody_elses_by_the_rules_of_hadoop_is_told():
+    world = World([])
+    world.of_others = [{**told(7, "RUNNING"), "user": "svc"}]
+    with pytest.raises(applications.ApplicationError) as problem:
+        world.start()
+    assert "it has application_1_0007 as svc's, not as flink's" in str(problem.value)
+    assert "end it (yarn application -kill application_1_0007), and set flink_ha_user: svc" in str(problem.value)
+
+
+class Secured(http.server.BaseHTTPRequestHandler):
+    """A web that asks for a ticket, as YARN's does, or for something else."""
+
+    asks = "Negotiate"
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Authorization") == "Negotiate dG9rZW4=":
+            body = (FIXTURES / "info.active.json").read_bytes()
+            self.send_response(200)
+        else:
+            body = b""
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", self.asks)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self):
+        self.do_GET()
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture
+def secured():
+    """Its ResourceManager, by the keytab of Flink."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Secured) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+
+        def managers(keytab=""):
+            return resource_manager.ResourceManagers.by(ticket.web(keytab, "flink@A.TEST"), [url])
+
+        managers.url = url
+        yield managers
+        server.shutdown()
+
+
+@pytest.fixture
+def kerberos(monkeypatch):
+    """The library, which has a ticket or not."""
+
+    class GSSError(Exception):
+        pass
+
+    def step(context, _challenge):
+        assert context == "flink@A.TEST HTTP@127.0.0.1"
+        if library.problem:
+            raise GSSError(("Unspecified GSS failure", 851968), (library.problem, -1765328377))
+
+    library = types.SimpleNamespace(
+        GSSError=GSSError,
+        problem="",
+        authGSSClientInit=lambda service, principal: (1, f"{principal} {service}"),
+        authGSSClientStep=step,
+        authGSSClientResponse=lambda _context: "dG9rZW4=",
+    )
+    monkeypatch.setitem(sys.modules, "kerberos", library)
+    library.taken = []
+    monkeypatch.setattr(ticket.Credentials, "prepare", lambda self, _limit, anew: library.taken.append(anew))
+    return library
+
+
+def test_a_web_that_asks_for_kerberos_gets_a_ticket_of_flinks_keytab(secured, kerberos, tmp_path):
+    keytab = tmp_path / "flink.keytab"
+    keytab.touch()
+    _url, info = secured(str(keytab)).active()
+    assert info["haState"] == "ACTIVE"
+    kerberos.problem = "Server HTTP/rm1 not found in Kerberos database"
+    with pytest.raises(resource_manager.NoAnswerError, match="asks for Kerberos: Server HTTP/rm1 not found") as problem:
+        secured(str(keytab)).active()
+    assert not problem.value.later
+
+
+def test_a_ticket_serves_for_a_minute_and_what_is_put_as_well(secured, kerberos):
+    now = [0.0]
+    web = ticket.web(__file__, "flink@A.TEST", lambda: now[0])
+    for now[0] in (0.0, 50.0, 70.0):
+        assert b"ACTIVE" in web.put(secured.url, b"{}")
+    assert kerberos.taken == [True, False, True]
+
+
+def test_what_gives_a_ticket_may_come_later_and_what_the_inventory_does_not_ask_for_does_not(
+    secured, kerberos, monkeypatch
+):
+    found = yarn_info.read(secured("/nowhere/flink.keytab"), TAG, "flink", "/nowhere")
+    assert (found["read"], found["later"]) == (False, True)
+    assert found["reason"].endswith("it asks for Kerberos, and /nowhere/flink.keytab is not there")
+    found = yarn_info.read(secured(), TAG, "flink", "/nowhere")
+    assert (found["read"], found["later"]) == (False, False)
+    assert "Flink has no keytab (flink_ha_zookeeper_auth: kerberos, or flink_ha_kerberos_contexts)" in found["reason"]
+    monkeypatch.setitem(sys.modules, "kerberos", None)
+    found = yarn_info.read(secured(__file__), TAG, "flink", "/nowhere")
+    assert found["later"]
+    assert "the Python module kerberos is missing here" in found["reason"]
+
+
+def test_a_web_that_asks_for_something_else_gets_no_ticket(secured, kerberos, monkeypatch):
+    monkeypatch.setattr(Secured, "asks", "Basic realm=x")
+    with pytest.raises(resource_manager.NoAnswerError, match="answers 401"):
+        secured(__file__).active()
 
 
 def test_trap_48_a_submission_that_goes_on_keeps_another_one_away(tmp_path):

@@ -20,6 +20,7 @@ INPUTS = {
 TOLD = {
     "read": True,
     "reason": "",
+    "later": False,
     "urls": ["http://rm1:8088"],
     "site": {},
     "version": "3.4.2",
@@ -120,14 +121,65 @@ def test_a_client_host_gets_what_starts_the_application_and_what_watches_it(yarn
     start, unit = written(plan)["/etc/flink/conf/start"], written(plan)[f"/etc/systemd/system/{UNIT}"]
     assert start["content"].rstrip().endswith(f"-Dyarn.tags=streamquorum-orders,generation-{plan.note.wanted}")
     assert 'yarn-session.sh" --detached' in start["content"]
-    assert "watch.py streamquorum-orders flink http://rm1:8088\n" in unit["content"]
+    assert "watch.py streamquorum-orders flink '' http://rm1:8088\n" in unit["content"]
     assert "Restart=no" in unit["content"]
     assert "/etc/flink/conf/masters" not in written(plan)
     # All of it is read again in the next run.
     looked_at = set(plan.reads["standing"]["paths"])
     assert set(written(plan)) <= looked_at
     assert UNIT in plan.reads["units"]
-    assert plan.asks == {"site": "/etc/hadoop/yarn-site.xml", "tag": "streamquorum-orders", "records": "/etc/flink"}
+    assert plan.asks == {
+        "site": "/etc/hadoop/yarn-site.xml",
+        "tag": "streamquorum-orders",
+        "records": "/etc/flink",
+        "keytab": "",
+        "principal": "",
+    }
+    assert "KRB5" not in unit["content"]
+
+
+KERBEROS = {"flink_ha_zookeeper_auth": "kerberos", "kerberos_realm": "A.TEST", "flink_ha_principal": "flink@A.TEST"}
+
+
+def test_trap_77_with_kerberos_the_keytab_goes_along_and_asks_the_web_of_yarn(yarn, client):
+    site = {"yarn.resourcemanager.principal": "rm/_HOST@A.TEST"}
+    plan = planned(yarn, client, learnt(site=site), **KERBEROS)
+    # Whoever fetches the application's files for a node renews the tokens for that.
+    start = written(plan)["/etc/flink/conf/start"]["content"].rstrip()
+    assert start.endswith(" -Dsecurity.kerberos.token.provider.hadoopfs.renewer=rm/_HOST@A.TEST")
+    other = {"flink_ha_config_extra": {"security.kerberos.token.provider.hadoopfs.renewer": "yarn"}}
+    start = written(planned(yarn, client, learnt(site=site), **KERBEROS, **other))["/etc/flink/conf/start"]["content"]
+    assert "rm/_HOST" not in start
+    assert (plan.problems, plan.kerberos) == ((), True)
+    config = written(plan)["/etc/flink/conf/config.yaml"]["content"].splitlines()
+    for line in (
+        "security.kerberos.login.keytab: /etc/flink/flink.keytab",
+        "security.kerberos.login.principal: flink@A.TEST",
+        "security.kerberos.login.contexts: Client",
+        "high-availability.zookeeper.client.acl: creator",
+    ):
+        assert line in config
+    assert (plan.asks["keytab"], plan.asks["principal"]) == ("/etc/flink/flink.keytab", "flink@A.TEST")
+    unit = written(plan)[f"/etc/systemd/system/{UNIT}"]["content"]
+    assert " flink flink@A.TEST http://rm1:8088\n" in unit
+    assert "Environment=KRB5_CLIENT_KTNAME=FILE:/etc/flink/flink.keytab KRB5CCNAME=MEMORY:\n" in unit
+
+
+def test_a_principal_of_another_name_than_the_users_is_refused(yarn):
+    told = yarn(**KERBEROS | {"flink_ha_principal": "streams@A.TEST"}).plan(host="c1").problems
+    assert "to YARN the application is streams's, and a run looks for those of flink" in "\n".join(told)
+
+
+def test_yarn_may_wait_for_the_keytab_that_this_run_brings(yarn, client):
+    seen = learnt(
+        read=False, later=True, reason="http://rm1:8088: it asks for Kerberos, and /etc/flink/flink.keytab is not there"
+    )
+    plan = planned(yarn, client, seen, **KERBEROS)
+    assert (plan.problems, plan.steps.application.submits) == ((), True)
+    # Another run brings none, and a host that has started something may have something to lose.
+    for some in (KERBEROS | {"flink_ha_yarn_submit": False}, KERBEROS):
+        plan = planned(yarn, client, seen, active=some is KERBEROS, **some)
+        assert "no ResourceManager that is active answers" in plan.problems[0]
 
 
 def test_both_hosts_ask_for_the_same_application_and_nothing_of_a_host_is_in_it(yarn, client):
