@@ -15,7 +15,7 @@ description:
   - Run it on a client host, as root.
   - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
-extends_documentation_fragment: [streamquorum.ha.attributes.no_diff]
+extends_documentation_fragment: [streamquorum.ha.attributes.no_diff, streamquorum.ha.yarn_web]
 attributes:
   check_mode:
     support: full
@@ -47,14 +47,6 @@ options:
     description: As whom, and whose applications count; anybody may give one of theirs the same tag.
     type: str
     required: true
-  keytab:
-    description: Keytab of the user, for a web of YARN that asks for Kerberos; empty where there is none.
-    type: path
-    default: ""
-  principal:
-    description: Whose key is in it.
-    type: str
-    default: ""
   address:
     description: C(host:port) of its REST, for V(stopped).
     type: str

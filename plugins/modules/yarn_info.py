@@ -16,6 +16,7 @@ description:
 author: [StreamQuorum (@streamquorum)]
 extends_documentation_fragment:
   - streamquorum.ha.attributes.reads
+  - streamquorum.ha.yarn_web
 options:
   site:
     description: The host's yarn-site.xml.
@@ -33,14 +34,6 @@ options:
     description: Directory in which M(streamquorum.ha.yarn_application) notes applications.
     type: path
     required: true
-  keytab:
-    description: Keytab of the user, for a web of YARN that asks for Kerberos; empty where there is none.
-    type: path
-    default: ""
-  principal:
-    description: Whose key is in it.
-    type: str
-    default: ""
   wait_timeout:
     description: Seconds to wait until all of it is told; a ResourceManager that fails over, or whose ensemble has just started, takes some.
     type: float
