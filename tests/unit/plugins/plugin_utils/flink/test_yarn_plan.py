@@ -165,6 +165,17 @@ def test_trap_77_with_kerberos_the_keytab_goes_along_and_asks_the_web_of_yarn(ya
     assert "Environment=KRB5_CLIENT_KTNAME=FILE:/etc/flink/flink.keytab KRB5CCNAME=MEMORY:\n" in unit
 
 
+def test_what_our_modules_need_is_installed_also_where_kinit_is_there_already(yarn, client):
+    some, state = yarn(**KERBEROS), client()
+    kinit, module = some.tables("c1").kerberos_installed
+
+    def needed(*there):
+        paths = state["paths"] | {path: {"exists": path in there} for path in (kinit, module)}
+        return some.together(learnt=learnt(), c1={**state, "paths": paths})["c1"].steps.install.kerberos
+
+    assert [needed(), needed(kinit), needed(module), needed(kinit, module)] == [True, True, True, False]
+
+
 def test_a_principal_of_another_name_than_the_users_is_refused(yarn):
     told = yarn(**KERBEROS | {"flink_ha_principal": "streams@A.TEST"}).plan(host="c1").problems
     assert "to YARN the application is streams's, and a run looks for those of flink" in "\n".join(told)
