@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import urllib.request
 
@@ -24,15 +25,17 @@ from workload import (
 NAME_NODES = cluster.group("hadoop_namenode")
 
 
-def name_node(host, path):
-    with urllib.request.urlopen(f"http://{cluster.address(host)}:9870{path}", timeout=5) as answer:
-        return json.load(answer)
+def bean(host, name):
+    """What the NameNode tells of itself."""
+    url = f"http://{cluster.address(host)}:9870/jmx?qry=Hadoop:service=NameNode,name={name}"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        (found,) = json.load(answer)["beans"]
+    return found
 
 
 def role(host):
     """active or standby, by the NameNode's own word."""
-    (found,) = name_node(host, "/jmx?qry=Hadoop:service=NameNode,name=NameNodeStatus")["beans"]
-    return found["State"]
+    return bean(host, "NameNodeStatus")["State"]
 
 
 def active():
@@ -51,6 +54,12 @@ def active():
 @pytest.fixture(scope="module")
 def job():
     return submit_job()
+
+
+@pytest.mark.short
+def test_hdfs_is_of_the_release_that_was_asked_for():
+    asked = os.environ.get("HADOOP") or "3.4"
+    assert all(bean(host, "NameNodeInfo")["SoftwareVersion"].startswith(f"{asked}.") for host in NAME_NODES)
 
 
 @pytest.mark.short
