@@ -25,6 +25,10 @@ PLAIN = re.compile(r"^[A-Za-z/][A-Za-z0-9_./:,@%+=-]*$")
 #: Words that some reader of YAML takes for something else than a text.
 YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
+#: Keys with a name of the operator's own in them that Flink reads no longer: pattern, first release without it, and what has its place.
+#: ReporterSetup of flink-runtime 1.16.3 takes the class of a reporter, and that of 1.17.2 only logs that it does not.
+ENDED = ((re.compile(r"^(metrics[.]reporter[.][^.]+[.])class$"), "1.17", r"\1factory.class"),)
+
 
 class OptionError(ValueError):
     """A value that cannot be written to Flink's configuration file; the text names the key."""
@@ -219,6 +223,14 @@ def unknown_problem(key: str, version: str, known: Mapping[str, tuple[str, str]]
     return f"{key} is an option of Flink {first if first == last else f'{first} to {last}'}, and not of {version}."
 
 
+def ended_problem(key: str, version: str) -> str:
+    """Why a release reads a key no longer that no list of options can have (`ENDED`), or nothing."""
+    for pattern, first, instead in ENDED:
+        if pattern.match(key) and parse_release(version) >= parse_release(first):
+            return f"{key} is read no longer since Flink {first}. Set {pattern.sub(instead, key)} instead."
+    return ""
+
+
 def extra_problems(
     extra: Mapping[str, Any],
     options: Iterable[Option],
@@ -251,7 +263,7 @@ def extra_problems(
             unknown = unknown_problem(name, version, known, open_prefixes)
             if unknown:
                 unknown += " Where something of your own reads it, name it in flink_ha_config_unchecked."
-            problem = value_problem(file_name, name, value) or unknown
+            problem = value_problem(file_name, name, value) or ended_problem(name, version) or unknown
             problems += [f"{variable}: {problem}"] if problem else []
     return problems
 

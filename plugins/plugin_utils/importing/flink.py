@@ -302,7 +302,9 @@ def _further(
     known: Mapping[str, tuple[str, str]],
     open_prefixes: Sequence[str],
 ) -> None:
-    problem = flink_options.unknown_problem(entry.key, version, known, open_prefixes)
+    problem = flink_options.ended_problem(entry.key, version) or flink_options.unknown_problem(
+        entry.key, version, known, open_prefixes
+    )
     parts = entry.key.split(".")
     maps = [".".join(parts[:length]) for length in range(len(parts) - 1, 1, -1)]
     option = next(

@@ -324,6 +324,15 @@ def test_other_options_are_taken(key):
     assert refusals({key: "1"}, "1.13.6", "flink-conf.yaml") == []
 
 
+def test_the_class_of_a_reporter_is_refused_where_flink_reads_it_no_longer():
+    key = "metrics.reporter.prom.class"
+    (problem,) = refusals({key: "a.B"}, "1.17.2", "flink-conf.yaml")
+    assert problem.endswith(
+        f"{key} is read no longer since Flink 1.17. Set metrics.reporter.prom.factory.class instead."
+    )
+    assert refusals({key: "a.B"}, "1.16.3", "flink-conf.yaml") == []
+
+
 def test_what_the_operator_vouches_for_is_not_looked_up():
     assert refusals({"my.plugin.host": "x"}, unchecked=["my.plugin."]) == []
 
