@@ -171,6 +171,8 @@ MAY_ASK_FOR_PLAY_HOSTS = {
     "plugins/action/zookeeper_peers.py", "plugins/plugin_utils/zookeeper/judgement.py",
     # What was refused is told, and whoever lacks the release needs its sum.
     "roles/flink_ha/tasks/preflight.yml", "roles/zookeeper/tasks/preflight.yml", "plugins/action/published_sum.py",
+    # One after the other.
+    "roles/common/tasks/adopt.yml",
 }  # fmt: skip
 
 
@@ -187,7 +189,7 @@ def test_trap_11_nothing_that_is_rendered_comes_from_the_hosts_of_the_play():
         if str(path.relative_to(ROOT)) in MAY_ASK_FOR_PLAY_HOSTS:
             assert all(
                 re.search(
-                    r'limit_problems|play_hosts: |"play_hosts": |__preflight_hosts: |leaders\(|refusals\(|variables\["ansible_play_hosts(_all)?"\]',
+                    r'limit_problems|play_hosts: |"play_hosts": |__preflight_hosts: |leaders\(|refusals\(|loop: "{{ ansible_play_hosts }}"|variables\["ansible_play_hosts(_all)?"\]',
                     line,
                 )
                 for line in lines

@@ -1,4 +1,7 @@
-"""An ensemble and a Flink that this toolkit did not build are taken over, member by member. In the order of the file."""
+"""An ensemble and a Flink that this toolkit did not build are taken over, member by member. In the order of the file.
+
+Some run under units of our names, some under others, and some were started by the scripts of their release.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,14 @@ MEMBERS = cluster.group("zookeeper")
 JOB_MANAGERS, TASK_MANAGERS = cluster.group("flink_jobmanager"), cluster.group("flink_taskmanager")
 UNITS = dict.fromkeys(MEMBERS, "zookeeper")
 UNITS |= dict.fromkeys(JOB_MANAGERS, "flink-jobmanager") | dict.fromkeys(TASK_MANAGERS, "flink-taskmanager")
+#: Started by a script, and under a unit of another name.
+BY_HAND = (MEMBERS[0], JOB_MANAGERS[0], TASK_MANAGERS[0])
+UNDER_ANOTHER = {MEMBERS[1]: "old-zk", JOB_MANAGERS[1]: "jm"}
+MAIN_CLASSES = {
+    "zookeeper": "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+    "flink-jobmanager": "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+    "flink-taskmanager": "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+}
 ZOOKEEPER_RELEASE = "/opt/apache-zookeeper-3.9.5-bin"
 FOREIGN = cluster.ROOT / "molecule/takeover/flink-conf.txt"
 ZOOKEEPER_UNIT = """[Unit]
@@ -35,6 +46,13 @@ Restart=on-failure
 [Install]
 WantedBy=multi-user.target
 """
+#: With words and variables that no unit takes as they stand.
+SCRIPTS = {
+    "zookeeper": """LAB='two "words" $1 `x` \\' nohup java -Xmx200m '-Dlab=two "words" $1 %n \\' -cp '/opt/zookeeper/lib/*' \\
+    org.apache.zookeeper.server.quorum.QuorumPeerMain /data/zk/zoo.cfg > /data/zk/out 2>&1 &""",
+    "flink-jobmanager": "/opt/flink/bin/jobmanager.sh start $(hostname)",
+    "flink-taskmanager": "/opt/flink/bin/taskmanager.sh start",
+}
 FLINK_COMMANDS = {
     "flink-jobmanager": "jobmanager.sh start-foreground %H",
     "flink-taskmanager": "taskmanager.sh start-foreground",
@@ -68,9 +86,61 @@ def unpack(host, archive, directory):
     )
 
 
-def begin(host, text):
-    put(host, f"/etc/systemd/system/{UNITS[host]}.service", text)
-    cluster.shell(host, f"systemctl daemon-reload && systemctl enable --now {UNITS[host]}")
+def begin(host, user, text):
+    if host in BY_HAND:
+        put(host, "/var/tmp/start.sh", SCRIPTS[UNITS[host]])
+        cluster.shell(host, f"cd / && runuser -u {user} -- sh /var/tmp/start.sh")
+        return
+    name = UNDER_ANOTHER.get(host, UNITS[host])
+    put(host, f"/etc/systemd/system/{name}.service", text)
+    cluster.shell(host, f"systemctl daemon-reload && systemctl enable --now {name}")
+
+
+def processes(hosts):
+    """The process of each host, and when it began."""
+    return {
+        host: cluster.shell(
+            host,
+            f"for pid in $(pgrep -f ' {MAIN_CLASSES[UNITS[host]]}( |$)'); do cut -d ' ' -f 1,22 /proc/$pid/stat; done",
+        )
+        for host in hosts
+    }
+
+
+def assert_under_its_unit(host, process):
+    shown = cluster.shell(host, f"systemctl show -p MainPID,ActiveState,UnitFileState {UNITS[host]}").splitlines()
+    enabled = "disabled" if host in BY_HAND else "enabled"
+    assert shown == [f"MainPID={process.split()[0]}", "ActiveState=active", f"UnitFileState={enabled}"], host
+    assert f"/{UNITS[host]}.service" in cluster.shell(host, f"cat /proc/{process.split()[0]}/cgroup"), host
+    assert cluster.shell(host, "find /run/systemd /run/streamquorum -name '*adoption*' 2> /dev/null || true") == ""
+    if host in UNDER_ANOTHER:
+        was = cluster.shell(host, f"systemctl show -p ActiveState,UnitFileState {UNDER_ANOTHER[host]}").split()
+        assert was == ["ActiveState=inactive", "UnitFileState=disabled"], host
+    # They may hold passwords.
+    if host in (*BY_HAND, *UNDER_ANOTHER):
+        assert cluster.shell(host, f"stat -c %a /etc/systemd/system/{UNITS[host]}.service") == "600"
+    if host in BY_HAND:
+        (file,) = cluster.shell(
+            host, f"grep -h ^EnvironmentFile= /etc/systemd/system/{UNITS[host]}.service"
+        ).splitlines()
+        assert cluster.shell(host, f"stat -c '%a %U' {file.partition('=')[2]}") == "600 root"
+
+
+def assert_adopted(hosts):
+    """adopt.yml: first by --check, then for real; nothing is started anew."""
+    before = processes(hosts)
+    for arguments in (["--check"], []):
+        code, output = cluster.playbook("playbooks/adopt.yml", *arguments)
+        assert code == 0, output
+        assert processes(hosts) == before
+        recap = output[output.index("PLAY RECAP") :]
+        assert recap.count("changed=1 ") == len({*hosts} & {*BY_HAND, *UNDER_ANOTHER}), output
+    for host in hosts:
+        assert_under_its_unit(host, before[host])
+    code, output = cluster.playbook("playbooks/adopt.yml")
+    assert code == 0, output
+    recap = output[output.index("PLAY RECAP") :]
+    assert recap.count("changed=") == recap.count("changed=0"), output
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,7 +153,7 @@ def foreign():
         put(host, "/data/zk/zoo.cfg", ZOOKEEPER_CONFIG)
         put(host, "/data/zk/myid", f"{cluster.variable(host, 'zookeeper_id', 0)}\n")
         cluster.shell(host, "chown -R zk:zk /data/zk")
-        begin(host, ZOOKEEPER_UNIT)
+        begin(host, "zk", ZOOKEEPER_UNIT)
     cluster.until("all serve", lambda: all(cluster.mode(host) for host in MEMBERS), 60)
     with cluster.session() as client:
         client.ensure_path("/kept")
@@ -99,16 +169,29 @@ def job():
         cluster.shell(
             host,
             "groupadd --gid 3001 stream && useradd --uid 3001 --gid 3001 stream && rm /opt/flink/conf/config.yaml && "
-            "mkdir -p /shared/flink && chown -R stream:stream /opt/flink /shared/flink && "
+            "mkdir -p /shared/flink /opt/flink/log && chown -R stream:stream /opt/flink /shared/flink && "
             "ln -s /opt/flink/bin/flink /usr/local/bin/flink",
         )
         put(host, "/opt/flink/conf/flink-conf.yaml", FOREIGN.read_text())
         put(host, "/opt/flink/conf/masters", "".join(f"{each}:8081\n" for each in JOB_MANAGERS))
         put(host, "/opt/flink/conf/workers", "".join(f"{each}\n" for each in TASK_MANAGERS))
-        begin(host, FLINK_UNIT.format(command=FLINK_COMMANDS[UNITS[host]]))
+        begin(host, "stream", FLINK_UNIT.format(command=FLINK_COMMANDS[UNITS[host]]))
     registered = len(TASK_MANAGERS)
     cluster.until("Flink serves", lambda: cluster.rest_any("/overview")["taskmanagers"] == registered, 90)
     return submit_job()
+
+
+def test_what_runs_without_its_unit_is_refused():
+    code, output = cluster.playbook("playbooks/zookeeper.yml", *OURS)
+    assert code != 0, output
+    for host, who in ((MEMBERS[0], "process "), (MEMBERS[1], "old-zk.service")):
+        assert f"{host}: port 2181 (zookeeper_client_port) is in use by {who}" in " ".join(output.split()), output
+    assert "playbooks/adopt.yml puts it under its unit, without a restart" in " ".join(output.split())
+
+
+def test_trap_78_the_ensemble_is_adopted_and_nothing_is_restarted():
+    assert_adopted(MEMBERS)
+    assert all(cluster.mode(host) for host in MEMBERS)
 
 
 def unit(host):
@@ -132,12 +215,27 @@ def test_other_voters_than_those_that_run_are_refused_before_a_step():
     assert all(cluster.mode(host) for host in MEMBERS)
 
 
+def started_with(host):
+    """What a server was given, and of its environment the lab's."""
+    pid = processes([host])[host].split()[0]
+    return cluster.shell(
+        host,
+        f"tr '\\0' '\\n' < /proc/{pid}/cmdline | tail -n +2; tr '\\0' '\\n' < /proc/{pid}/environ | grep ^LAB=",
+    )
+
+
 def test_a_member_that_does_not_come_back_gets_its_own_unit_again():
+    by_hand = MEMBERS[0]
+    before, process = started_with(by_hand), processes([by_hand])
+    assert '-Dlab=two "words" $1 %n \\' in before
     wrong = json.dumps({"zookeeper_config_extra": {"electionAlg": 1}})
     code, output = cluster.playbook("playbooks/zookeeper.yml", *OURS, "-e", wrong)
     assert code != 0, output
-    assert all("years ago" in unit(host) for host in MEMBERS)
+    assert all(("as somebody started it" if host in BY_HAND else "years ago") in unit(host) for host in MEMBERS)
     cluster.until("all serve", lambda: all(cluster.mode(host) for host in MEMBERS), 60)
+    # The roll began with it: of servers that start one after the other, the second one of three leads.
+    assert processes([by_hand]) != process
+    assert started_with(by_hand) == before
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +271,12 @@ def test_the_import_says_what_no_file_has(imported):
 def site(imported, *arguments):
     owner = (*ENSEMBLE_OWNER, *FLINK_OWNER)
     return cluster.playbook("playbooks/site.yml", *owner, *arguments, inventory=imported["path"])
+
+
+def test_trap_78_flink_is_adopted_and_its_job_does_not_notice(job):
+    restarts = job_restarts(job)
+    assert_adopted([*JOB_MANAGERS, *TASK_MANAGERS])
+    assert (state(job), job_restarts(job)) == ("RUNNING", restarts)
 
 
 def test_trap_72_another_cluster_id_than_the_one_that_runs_is_refused_before_a_step(imported):

@@ -33,6 +33,12 @@ PORTS = {
 #: The port by which a service is known to this toolkit.
 MAIN_PORT = {JOB_MANAGER: "rest_port", TASK_MANAGER: "rpc_port"}
 MAIN_KEY = {JOB_MANAGER: "rest.port", TASK_MANAGER: "taskmanager.rpc.port"}
+#: By which a process of a session cluster is known, whoever started it (bin/jobmanager.sh and bin/taskmanager.sh since 1.5). An application
+#: cluster has another one: it is not what the role sets up.
+MAIN_CLASS = {
+    JOB_MANAGER: "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
+    TASK_MANAGER: "org.apache.flink.runtime.taskexecutor.TaskManagerRunner",
+}
 
 
 #: Between the ports of two JobManagers on one host, where an instance names none of its own.

@@ -110,7 +110,7 @@ def occupied_problems(
     return [
         f"{host}: port {entry['port']} ({entry['what']}) is in use by "
         f"{foreign[int(entry['port'])]['unit'] or 'process ' + str(foreign[int(entry['port'])]['pid'])}. "
-        "Stop that, or change the variable."
+        "Stop that, or change the variable. Where that is this member itself, playbooks/adopt.yml puts it under its unit, without a restart."
         for entry in ports
         if int(entry["port"]) in foreign
     ]

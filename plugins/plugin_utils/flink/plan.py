@@ -367,6 +367,8 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             }
             for service in services
         },
+        # What service_adoption is given of each.
+        "processes": flink_services.processes(services),
         "paths": [
             *(path for root in roots for path in link_paths(root)),
             *(f"{root}/current/release" for root in roots),

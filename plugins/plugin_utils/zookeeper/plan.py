@@ -33,6 +33,12 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generati
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Note, Peers
 
+#: By which a server is known, whoever started it: by ZooKeeper's own script, and by Flink's.
+MAIN_CLASSES = (
+    "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+    "org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer",
+)
+
 
 @dataclass(frozen=True)
 class Install:
@@ -248,6 +254,15 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, key: str) -> dict[str, 
             firewall.NFT,
             inputs.initialize,
             inputs.record,
+        ],
+        # What service_adoption is given.
+        "processes": [
+            {
+                "unit": tables.unit,
+                "main_classes": list(MAIN_CLASSES),
+                "ports": zookeeper_tls.client_ports(config.tls(inputs), inputs.client_port),
+                "other_units": [],
+            }
         ],
         "standing": {
             "key": key,

@@ -9,6 +9,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation im
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as rules
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import (
     JOB_MANAGER,
+    MAIN_CLASS,
+    MAIN_PORT,
     PORTS,
     TASK_MANAGER,
     Service,
@@ -43,6 +45,26 @@ def _ports(inputs: Inputs, kind: str) -> dict[str, Any]:
 def root(inputs: Inputs, service: Service) -> str:
     """Directory of a service's generations."""
     return f"{inputs.config_dir}/{service['name']}"
+
+
+def processes(services: Sequence[Service]) -> list[dict[str, Any]]:
+    """How the process of each service is known where it has no unit: arguments of the module `service_adoption`."""
+    return [
+        {
+            "unit": service["unit"],
+            "main_classes": [MAIN_CLASS[service["kind"]]],
+            "ports": _known_ports(service, services),
+            "other_units": [unit for unit in rules.possible_units(services) if unit != service["unit"]],
+        }
+        for service in services
+    ]
+
+
+def _known_ports(service: Service, services: Sequence[Service]) -> list[int]:
+    alike = [each for each in services if each["kind"] == service["kind"]]
+    port = str(service[MAIN_PORT[service["kind"]]])
+    # A TaskManager that somebody else set up listens on whatever port: one alone is known without.
+    return [int(port)] if port.isdigit() and (len(alike) > 1 or service["kind"] == JOB_MANAGER) else []
 
 
 def configs(inputs: Inputs, services: Sequence[Service]) -> list[str]:

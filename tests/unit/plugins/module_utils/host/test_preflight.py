@@ -67,7 +67,8 @@ def test_a_port_that_another_process_has_is_refused():
         {"port": 22, "unit": "ssh.service", "pid": 2},
     ]
     assert preflight.occupied_problems("h1", ports, listening, ["zookeeper.service"]) == [
-        "h1: port 8080 (zookeeper_admin_port) is in use by process 77. Stop that, or change the variable."
+        "h1: port 8080 (zookeeper_admin_port) is in use by process 77. Stop that, or change the variable. Where that is this "
+        "member itself, playbooks/adopt.yml puts it under its unit, without a restart."
     ]
 
 
