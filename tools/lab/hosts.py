@@ -18,7 +18,14 @@ from lab.access import SOCKETS, hosts_file, known_hosts, ssh_config
 from lab.container import LABEL, LABEL_SPEC, create_arguments, plan
 from lab.image import ensure_image
 from lab.inventory import Host, Lab
-from lab.machine import choose_runtime, machine_capabilities, machine_limits
+from lab.machine import (
+    choose_runtime,
+    inotify_limit,
+    inotify_problem,
+    inotify_used,
+    machine_capabilities,
+    machine_limits,
+)
 from lab.run import LabError, podman, run, say, wait_for
 from lab.state import write
 
@@ -114,7 +121,11 @@ class Hosts:
             podman("volume", "create", "--label", f"{LABEL}={self.lab.name}", name)
 
     def up(self) -> None:
-        """Brings all hosts up; leaves those alone that run. Can be killed anywhere and run again."""
+        """Brings all hosts up; leaves those alone that run. Can be killed anywhere and run again.
+
+        Raises:
+            LabError: the machine cannot boot so many, or a host did not come up.
+        """
         started = time.monotonic()
         images = {suite: ensure_image(suite) for suite in sorted({host.suite for host in self.lab.hosts})}
         runtime = choose_runtime(next(iter(images.values())))
@@ -129,6 +140,9 @@ class Hosts:
                 say(f"{host.name} is described differently now: making it anew")
         self.ensure_volumes()
         fresh = [host for host in self.lab.hosts if actions[host.name] != "keep"]
+        problem = inotify_problem(inotify_limit(), inotify_used(), len(fresh)) if fresh else ""
+        if problem:
+            raise LabError(problem)
         if fresh:
             say(f"booting {', '.join(host.name for host in fresh)} (usually 5 to 15 s)")
         capabilities = machine_capabilities()

@@ -22,6 +22,9 @@ from lab.state import LAB_ROOT, write
 #: (who listens on a port), audit records (sshd, sudo). Left out on purpose: what reaches the machine, such as its clock.
 DEFAULT_CAPABILITIES = {"NET_ADMIN": 12, "NET_RAW": 13, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "AUDIT_WRITE": 29}
 
+#: Of a host: what its systemd and the services of Debian open (counted in one that has booted).
+INOTIFY_INSTANCES = 7
+
 #: What the lab needs of the machine: packages of Debian and its derivatives, with the command or file that proves each.
 REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "podman": ("podman",),
@@ -55,6 +58,36 @@ def machine_limits() -> dict[str, int]:
 
 def limit_arguments() -> list[str]:
     return [part for name, value in machine_limits().items() for part in ("--ulimit", f"{name}={value}:{value}")]
+
+
+def inotify_problem(limit: int, used: int, hosts: int) -> str:
+    """Why the machine cannot boot so many hosts more; empty where it can. Without its instances, systemd in a host does not come up.
+
+    Args:
+        limit: fs.inotify.max_user_instances; all hosts are root's.
+        used: instances that are open.
+        hosts: those to boot.
+    """
+    needed = used + hosts * INOTIFY_INSTANCES
+    if needed <= limit:
+        return ""
+    return (
+        f"{hosts} more hosts need fs.inotify.max_user_instances of {needed}, and this machine has {limit}. Raise it: "
+        f"sysctl -w fs.inotify.max_user_instances={max(512, needed)}"
+    )
+
+
+def inotify_limit() -> int:
+    return int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+
+
+def inotify_used() -> int:
+    """Instances that all processes of this machine have open: those of its containers too."""
+    used = 0
+    for path in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # it has ended
+            used += os.readlink(path) == "anon_inode:inotify"
+    return used
 
 
 def default_capabilities(bounding: int) -> list[str]:

@@ -18,6 +18,14 @@ def test_limits_stay_under_the_machines_own(nofile, nproc, expected):
     assert machine.limits(nofile, nproc) == expected
 
 
+def test_more_hosts_than_the_machine_can_boot_are_refused_with_the_command():
+    assert machine.inotify_problem(128, 16, 16) == ""
+    assert machine.inotify_problem(128, 17, 16).endswith(
+        "16 more hosts need fs.inotify.max_user_instances of 129, and this machine has 128. Raise it: sysctl -w fs.inotify.max_user_instances=512"
+    )
+    assert "max_user_instances=707" in machine.inotify_problem(128, 7, 100)
+
+
 def test_only_capabilities_that_the_machine_has_are_handed_out():
     assert machine.default_capabilities(2**41 - 1) == ["AUDIT_WRITE", "NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE"]
     assert machine.default_capabilities(1 << 12) == ["NET_ADMIN"]
