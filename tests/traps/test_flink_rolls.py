@@ -86,7 +86,11 @@ def proofs(world):
 UNREAD = {"complete": False, "reasons": ["jm2 answers 503"], "jobs": []}
 
 
-@pytest.mark.parametrize(("kind", "done"), [("jobmanager", ["jm1"]), ("taskmanager", []), ("zookeeper", [])], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "done"),
+    [("jobmanager", ["jm1"]), pytest.param("taskmanager", [], marks=pytest.mark.long), ("zookeeper", [])],
+    ids=str,
+)
 def test_trap_55_nothing_is_decided_by_jobs_that_were_not_read(cluster, kind, done):
     """A standby bears no job; the leader, a TaskManager with tasks and a member under Flink stay as they are."""
     (cluster.folder / "flink.json").write_text(flink(**UNREAD))
@@ -126,7 +130,7 @@ def test_trap_56_58_a_checkpoint_that_does_not_come_stops_the_roll_and_switches_
     assert "rolling_accept_unhealthy_jobs=true" in output
 
 
-@pytest.mark.parametrize("kind", ["jobmanager", "taskmanager"])
+@pytest.mark.parametrize("kind", ["jobmanager", pytest.param("taskmanager", marks=pytest.mark.long)])
 def test_trap_57_what_did_not_run_before_a_step_is_not_asked_to_run_after_it(cluster, kind):
     sick = job(SICK, state="RESTARTING", running=False)
     (cluster.folder / "flink.json").write_text(flink(jobs=[job(), sick]))
@@ -158,6 +162,7 @@ def test_trap_57_what_is_left_to_fail_is_accepted_aloud_and_asked_for_no_more(cl
     assert output.count("WARNING: accepted") == 1
 
 
+@pytest.mark.long
 def test_trap_58_a_task_manager_that_was_missing_before_is_nothing_to_a_job_managers_step(cluster):
     cluster.set("tm3", serves=False)
     cluster.event("after", "service_step", "jm2", write={"flink.json": flink(session="s2", leads="jm1")})
@@ -193,6 +198,7 @@ def test_trap_58_a_task_manager_of_which_nothing_is_known_is_not_switched_back(c
     assert "nothing is known against it" in output
 
 
+@pytest.mark.long
 def test_a_failure_rate_is_given_its_time(cluster):
     rate = {
         "kind": "failure-rate",

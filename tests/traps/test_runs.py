@@ -202,6 +202,7 @@ def test_trap_53_where_all_data_is_gone_nothing_is_started(world, playbook):
     assert touched(world) == []
 
 
+@pytest.mark.long
 def test_trap_53_a_limit_to_the_group_does_not_lead_past_it(world):
     world.set(*world.names, **GONE)
     code, output = world.run("site.yml", "--limit", "zookeeper")
@@ -233,6 +234,7 @@ def test_trap_53_servers_that_run_over_empty_directories_are_not_made_a_new_ense
     assert touched(world) == []
 
 
+@pytest.mark.long
 def test_trap_53_with_the_switch_a_new_ensemble_is_made(world):
     world.set(*world.names, **GONE)
     world.event("before", "zookeeper_quorum", "zk3", set=serves_from_now_on(world))
@@ -295,6 +297,7 @@ def test_trap_53_a_live_member_without_a_record_gets_it_after_a_write_and_once(w
     assert not [paths for paths in written(world).values() if "/etc/zookeeper/served" in paths]
 
 
+@pytest.mark.long
 def test_trap_53_check_records_nothing(world):
     world.set(*world.names, served=False)
     _code, output = world.run("zookeeper.yml", "--check")
@@ -352,9 +355,9 @@ KEPT = {"foreign": False, "cluster_path": "/flink/test", "jobs": ["a" * 32, "b" 
     ("jobs", "stored", "switch", "refused"),
     [
         (True, "", "", True),
-        (True, "/srv/flink/test/blob/x", "", False),
+        pytest.param(True, "/srv/flink/test/blob/x", "", False, marks=pytest.mark.long),
         (False, "", "", False),
-        (True, "", "flink_ha_accept_empty_storage=true", False),
+        pytest.param(True, "", "flink_ha_accept_empty_storage=true", False, marks=pytest.mark.long),
     ],
 )
 def test_trap_54_a_storage_without_the_files_of_the_jobs_is_refused(world, jobs, stored, switch, refused):
@@ -467,7 +470,10 @@ CANARY = "canary-5b1e"
             "flink_ha_config_unchecked": ["s3.secret-key", "metrics.reporter.x.apikey"],
         },
         {"flink_ha_storage_credentials": {"s3.x": CANARY, "fs.gs.keyfile": {"content": f"{CANARY}3"}}},
-        {"flink_ha_java_opts": ["-XX:+ExitOnOutOfMemoryError", f"-Djavax.net.ssl.trustStorePassword={CANARY}"]},
+        pytest.param(
+            {"flink_ha_java_opts": ["-XX:+ExitOnOutOfMemoryError", f"-Djavax.net.ssl.trustStorePassword={CANARY}"]},
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["configuration", "credentials", "options for Java"],
 )
@@ -552,7 +558,10 @@ def test_trap_66_only_the_member_itself_goes_to_the_quorums_ports(world):
 
 @pytest.mark.parametrize(
     ("playbook", "name", "switch"),
-    [("zookeeper.yml", "firewall", "zookeeper_firewall"), ("flink.yml", "flink-firewall", "flink_ha_firewall")],
+    [
+        ("zookeeper.yml", "firewall", "zookeeper_firewall"),
+        pytest.param("flink.yml", "flink-firewall", "flink_ha_firewall", marks=pytest.mark.long),
+    ],
 )
 def test_trap_70_rules_that_a_killed_run_did_not_load_are_loaded_by_the_next(world, playbook, name, switch):
     """The stand-in's host_files reports no change, as that of a host does whose rules stand there already."""

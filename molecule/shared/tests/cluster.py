@@ -98,6 +98,15 @@ def playbook(*arguments: str, inventory: Path = INVENTORY) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def assert_nothing_changed(result: tuple[int, str]) -> str:
+    """Of what `playbook` gave: it succeeded, and no task of any host was changed. Gives the output."""
+    code, output = result
+    assert code == 0, output
+    recap = output[output.index("PLAY RECAP") :]
+    assert recap.count("changed=") == recap.count("changed=0"), output
+    return output
+
+
 def derived(directory: Path, hosts: dict[str, Any]) -> Path:
     """An inventory with other hosts and the lab's variables, for `playbook`."""
     (directory / "hosts.yml").write_text(json.dumps(hosts))
