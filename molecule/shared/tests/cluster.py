@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import subprocess
+import textwrap
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
@@ -43,6 +45,8 @@ NOT_YET = (
     KazooException,
     KazooTimeoutError,
 )
+#: Molecule asks for colours, which stand within sentences that are wrapped.
+WITHOUT_COLOURS = os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
 #: CI runs a part of some scenarios.
 SHORT = os.environ.get("FAULTS") == "short"
 INVENTORY = ROOT / "molecule" / os.environ.get("MOLECULE_SCENARIO_NAME", "default") / "inventory"
@@ -91,11 +95,22 @@ def playbook(*arguments: str, inventory: Path = INVENTORY) -> tuple[int, str]:
         capture_output=True,
         text=True,
         timeout=900,
-        # Molecule asks for colours, which stand within sentences that are wrapped.
-        env=os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+        env=WITHOUT_COLOURS,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def module(host: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Runs a module of the collection on a host: its answer."""
+    command = ["ansible", host, "-i", str(INVENTORY), "-m", f"streamquorum.ha.{name}", "-a", json.dumps(arguments)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=WITHOUT_COLOURS, check=False
+    )
+    # HOST | CHANGED => and then the answer, as ansible.cfg has it.
+    _who, _arrow, text = done.stdout.partition("=>")
+    answer = yaml.safe_load(textwrap.dedent(text))
+    return answer if isinstance(answer, dict) else {"failed": True, "msg": done.stdout + done.stderr}
 
 
 def assert_nothing_changed(result: tuple[int, str]) -> str:

@@ -5,13 +5,10 @@ Python under the name `java` is the process; `test_takeover.py` has real ones.
 
 from __future__ import annotations
 
-import json
 import subprocess
-import textwrap
 
 import cluster
 import pytest
-import yaml
 
 HOST = cluster.group("flink_taskmanager")[-1]
 #: A program named java, of which the last word is the main class, and that also starts a child where it is told to.
@@ -50,22 +47,7 @@ def shell(command):
 
 def adopt(unit="new.service", main="lab.Main", **others):
     """The module's answer."""
-    arguments = {"unit": unit, "main_classes": [main], **others}
-    command = [
-        "ansible",
-        HOST,
-        "-i",
-        str(cluster.INVENTORY),
-        "-m",
-        "streamquorum.ha.service_adoption",
-        "-a",
-        json.dumps(arguments),
-    ]
-    done = subprocess.run(command, cwd=cluster.ROOT, capture_output=True, text=True, timeout=120, check=False)
-    # HOST | CHANGED => and then its answer, as ansible.cfg has it.
-    _who, _arrow, text = done.stdout.partition("=>")
-    answer = yaml.safe_load(textwrap.dedent(text))
-    return answer if isinstance(answer, dict) else {"failed": True, "msg": done.stdout + done.stderr}
+    return cluster.module(HOST, "service_adoption", {"unit": unit, "main_classes": [main], **others})
 
 
 def started(main="lab.Main"):
