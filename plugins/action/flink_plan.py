@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         tables = Tables.of(found, role_path)
         host = HostState.of(variables[args["host"]]) if "host" in args else None
         published = variables[args["published"]] if "published" in args else {}
-        source = release_source.of_role("flink", found, published.get("sums"), published.get("reason", ""))
+        source = release_source.of_role("flink", found, published.get("sums"), published.get("reasons"))
         key = args.get("key") or token_hex(16)
         learnt = Seen.of(args["learnt"]) if "learnt" in args else UNSEEN
         made = plan(inputs, tables, Peers.of(variables[args["peers"]]), source, key, host, args.get("stores"), learnt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -19,19 +19,41 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables, name = task_vars or {}, str(self._task.args["name"])
-        given = role_inputs.values(release_source.variables(name), self._templar, variables)
-        states = [
-            role_inputs.registered(variables["hostvars"], host, self._task.args["state"])
-            for host in variables["ansible_play_hosts"]
-        ]
-        try:
-            sums, told = self._sums(name, given, _markers(states), published_sums.record_path(variables))
-        except ReleaseError as error:
-            # A refusal by the plan, with everything else that is wrong.
-            return result | {"changed": False, "sums": {}, "reason": str(error)}
-        if told:
-            self._display.display(told)
-        return result | {"changed": bool(told), "sums": sums, "reason": ""}
+        wanted = release_source.variables(name)
+        raw = getattr(variables["hostvars"], "raw_get", variables["hostvars"].get)
+        known = {host: raw(host) or {} for host in variables["ansible_play_hosts"]}
+        sums: dict[str, str] = {}
+        told: list[str] = []
+        reasons: dict[str, str] = {}
+        for hosts in alike(known, wanted):
+            given = self._given(hosts, known, wanted, variables)
+            states = [known[host].get(self._task.args["state"]) for host in hosts]
+            try:
+                found, text = self._sums(name, given, _markers(states), published_sums.record_path(variables))
+            except ReleaseError as error:
+                # A refusal by the plan, with everything else that is wrong.
+                _product, version = release_source.product(name, given)
+                reasons[version] = str(error)
+                continue
+            sums |= found
+            told += [text] if text else []
+        for text in told:
+            self._display.display(text)
+        return result | {"changed": bool(told), "sums": sums, "reasons": reasons}
+
+    def _given(
+        self,
+        hosts: Sequence[str],
+        known: Mapping[str, Mapping[str, Any]],
+        wanted: Iterable[str],
+        variables: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Values of the variables of some hosts, whose values are the same."""
+        if variables["inventory_hostname"] in hosts:
+            return role_inputs.values(wanted, self._templar, variables)
+        # Of its own hosts alone, a role knows the defaults.
+        others = {**variables, **role_inputs.of_defaults(str(variables["role_path"])), **known[hosts[0]]}
+        return role_inputs.values(wanted, self._templar.copy_with_new_env(available_variables=others), others)
 
     def _sums(
         self, name: str, given: Mapping[str, Any], markers: Iterable[str], path: str
@@ -47,6 +69,19 @@ class ActionModule(ActionBase):
         if not self._task.check_mode:
             published_sums.record(path, archive, found, url)
         return known | {archive: found}, f"{archive} has the sum {found}, as {url} says. Recorded in {path}."
+
+
+def alike(known: Mapping[str, Mapping[str, Any]], wanted: Iterable[str]) -> list[list[str]]:
+    """Hosts of which some variables have the same values, as they are written: each cluster may have a release of its own.
+
+    Args:
+        known: variables by host.
+        wanted: names.
+    """
+    groups: dict[str, list[str]] = {}
+    for host, values in known.items():
+        groups.setdefault(repr([values.get(name) for name in wanted]), []).append(host)
+    return list(groups.values())
 
 
 def _markers(states: Iterable[Mapping[str, Any] | None]) -> list[str]:

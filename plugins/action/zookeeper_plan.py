@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         found = role_inputs.values([*names, *Inputs.variables()], self._templar, variables)
         inputs, tables = Inputs.of(str(variables["inventory_hostname"]), found), Tables.of(found, role_path)
         published = variables[args["published"]] if "published" in args else {}
-        source = release_source.of_role("zookeeper", found, published.get("sums"), published.get("reason", ""))
+        source = release_source.of_role("zookeeper", found, published.get("sums"), published.get("reasons"))
         host = HostState.of(variables[args["host"]]) if "host" in args else None
         made = plan(inputs, tables, Peers.of(variables[args["peers"]]), source, args.get("key") or token_hex(16), host)
         told = role_inputs.plain(asdict(made))

@@ -47,8 +47,8 @@ sums:
   description: Sums by archive, those of the record and the one that was just read.
   type: dict
   returned: always
-reason:
-  description: Why no sum was to be had, for a refusal; empty where none was needed or one was read.
-  type: str
+reasons:
+  description: By release, why no sum was to be had, for a refusal; nothing where none was needed or one was read.
+  type: dict
   returned: always
 """

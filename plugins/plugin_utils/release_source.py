@@ -84,24 +84,36 @@ def variables(name: str) -> list[str]:
     ]
 
 
-def of_role(name: str, given: Mapping[str, Any], sums: Mapping[str, str] | None, reason: str = "") -> dict[str, Any]:
+def product(name: str, given: Mapping[str, Any]) -> tuple[str, str]:
+    """What is installed for a role: its name, and its release. An ensemble's server may come in the archive of Flink."""
+    prefix = PREFIXES[name]
+    if given.get(f"{prefix}_install_method") == "flink":
+        return "flink", str(given[f"{prefix}_flink_version"])
+    return name, str(given[f"{prefix}_version"])
+
+
+def of_role(
+    name: str,
+    given: Mapping[str, Any],
+    sums: Mapping[str, str] | None,
+    reasons: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Where the archive that a role's variables ask for comes from, as `told_source` says it.
 
     Args:
         name: `zookeeper` or `flink`.
         given: values by name of variable.
         sums: published sums by archive.
-        reason: why none was to be had; empty where nobody asked.
+        reasons: by release, why none was to be had; nothing where nobody asked.
     """
     prefix = PREFIXES[name]
-    # An ensemble's server may come in the archive of Flink.
-    product = "flink" if given.get(f"{prefix}_install_method") == "flink" else name
+    installed, version = product(name, given)
     return told_source(
-        given[f"{PREFIXES[product]}_releases"],
-        product,
-        str(given[f"{prefix}_version" if product == name else f"{prefix}_flink_version"]),
+        given[f"{PREFIXES[installed]}_releases"],
+        installed,
+        version,
         published=sums,
-        unpublished=reason,
+        unpublished=(reasons or {}).get(version, ""),
         variable_prefix=prefix,
         **{option: given.get(f"{prefix}_{each}") or "" for each, option in INPUTS.items()},
     )
