@@ -102,6 +102,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import leftovers
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import (
     Connection,
     connection_argument_spec,
@@ -116,8 +117,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors i
 def found(session: leftovers.Session, root: str, params: dict[str, Any]) -> dict[str, Any]:
     """What is left, as the module returns it."""
     applications = {
-        each["id"]: {"live": each["live"], "told": f"is {each['state']}, {each['final_status']}"}
-        for each in params["applications"]
+        each["id"]: {"live": each["live"], "told": record.told_state(each)} for each in params["applications"]
     }
     known = leftovers.Known(params["named"], applications, params["asked"], params["age"], int(time.time() * 1000))
     names = leftovers.ids(session, root)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Grant, Node
 
 #: Names below a cluster's own node, of every release (HighAvailabilityOptions 1.3 to 1.14, ZooKeeperUtils from 1.15 on).
@@ -28,7 +29,7 @@ PARTS = (
     "running_job_registry",
     "running_job_registry_lock",
 )
-APPLICATION = re.compile(r"^application_\d+_\d+$")
+APPLICATION = re.compile(f"^{record.ID}$")
 #: A cluster-id may have slashes: so many nodes deep one is looked for.
 DEPTH = 3
 DAY = 86_400_000

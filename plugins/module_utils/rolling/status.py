@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record
+
 #: Columns of a line on the screen: 100 less what Ansible puts before a message.
 WIDTH = 92
 #: Longest name of a job in the table; status_json has it whole.
@@ -138,7 +140,7 @@ def _cluster(answer: Mapping[str, Any], found: Found) -> str:
 def _application(answer: Mapping[str, Any]) -> str:
     """Id of the application on YARN; empty for a standalone cluster."""
     name = str(answer["cluster_path"]).rpartition("/")[2]
-    return name if re.fullmatch(r"application_\d+_\d+", name) else ""
+    return name if re.fullmatch(record.ID, name) else ""
 
 
 def healthy(found: Found) -> bool:

@@ -295,7 +295,7 @@ def _of_others(yarn: Yarn) -> str:
 
 
 def _ended(found: Mapping[str, Any]) -> str:
-    return f"{found['id']} is {found['state']}, {found['final_status']}. {found['diagnostics']}"
+    return f"{found['id']} {record.told_state(found)}. {found['diagnostics']}"
 
 
 def _last(printed: str) -> str:

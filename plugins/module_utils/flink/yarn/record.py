@@ -16,9 +16,16 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host import files
 
 #: Modes of an application on YARN.
 SESSION, APPLICATION = "session", "application"
-NAME = re.compile(r"^savepoints-(application_\d+_\d+)\.json$")
+#: An application's id, as YARN writes it (ApplicationId.toString).
+ID = r"application_\d+_\d+"
+NAME = re.compile(rf"^savepoints-({ID})\.json$")
 #: Paths and URIs that Flink makes of a directory of ours. Whatever else stands there, the JobManager has made it up.
 PLACE = re.compile(r"^[\w./][\w.:/=@%+-]*\Z")
+
+
+def told_state(found: Mapping[str, Any]) -> str:
+    """What YARN says of an application, as the end of a sentence about it."""
+    return f"is {found['state']}, {found['final_status']}"
 
 
 def path(directory: str, application: str) -> str:
@@ -115,7 +122,7 @@ def _known(directory: str, tag: str, application: str, known: Mapping[str, Mappi
             str(error),
         )
     found = known.get(application)
-    told = f"is {found['state']}, {found['final_status']}" if found else "is not known to YARN any more"
+    told = told_state(found) if found else "is not known to YARN any more"
     if not found and record["tag"] != tag:
         told = f"was started under the tag {record['tag']}"
     return {

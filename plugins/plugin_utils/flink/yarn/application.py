@@ -104,7 +104,7 @@ class Seen:
             return f"no ResourceManager that is active answers ({self.yarn.get('reason', 'none was asked')})"
         ended: Mapping[str, Any] = next(iter(self.yarn["applications"]), {})
         last = (
-            f"; {ended['id']} is {ended['state']}, {ended['final_status']}: {ended['diagnostics'] or 'it says no reason'}"
+            f"; {ended['id']} {record.told_state(ended)}: {ended['diagnostics'] or 'it says no reason'}"
             if ended
             else ""
         )
