@@ -67,11 +67,22 @@ left:
   type: list
   elements: int
   returned: always
+wanted_by:
+  description: Units that start RV(before) still.
+  type: list
+  elements: str
+  returned: always
+told:
+  description: The same in sentences.
+  type: list
+  elements: str
+  returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.streamquorum.ha.plugins.module_utils.host.adoption import Adoption, AdoptionError, Wanted
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.adoption import AdoptionError, Wanted, told
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.guarded_paths import EntryError
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.service_adoption import Adoption
 
 
 def main() -> None:
@@ -85,15 +96,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    # By run_command alone, one that is missing would end the module in the middle.
+    for program in ("systemctl", "busctl"):
+        module.get_bin_path(program, required=True)
     try:
         result = Adoption(module.run_command, Wanted(**params)).make(module.check_mode)
     except (AdoptionError, EntryError, OSError) as error:
         module.fail_json(msg=f"{params['unit']}: {error}")
-    if result["changed"] and not module.check_mode:
+    if result["pid"] and not module.check_mode:
         module.log(
             f"process {result['pid']} is that of {params['unit']} now, and was that of {result['before'] or 'no unit'}"
         )
-    module.exit_json(**result)
+    module.exit_json(told=told(result, params["unit"], module.check_mode), **result)
 
 
 if __name__ == "__main__":

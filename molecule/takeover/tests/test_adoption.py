@@ -170,7 +170,12 @@ def test_a_directory_whose_name_is_a_line_of_a_unit_is_refused():
 
 @pytest.mark.parametrize(
     ("unit", "text"),
-    [("old", "ExecStop=/bin/kill -9 $MAINPID"), ("old", "Restart=always"), ("new", "ExecStartPre=/bin/true")],
+    [
+        ("old", "ExecStop=/bin/kill -9 $MAINPID"),
+        ("old", "Restart=always"),
+        ("new", "ExecStartPre=/bin/true"),
+        ("new", "ExecStart=\nExecStart=/bin/sleep 1"),
+    ],
 )
 def test_trap_78_a_drop_in_that_would_count_after_ours_is_refused_and_all_is_as_it_was(unit, text):
     process = begin(UNIT.format(service=SIMPLE))
@@ -186,6 +191,42 @@ def test_trap_78_a_drop_in_that_would_count_after_ours_is_refused_and_all_is_as_
     assert_adopted(process)
     assert shown("old", "ActiveState", "UnitFileState") == ["inactive", "disabled"]
     assert shown("new", "UnitFileState") == ["enabled"]
+
+
+def test_a_unit_that_does_not_know_its_process_does_not_end_it():
+    """Without a process that it knows, systemd takes an empty control group for its end."""
+    process = begin(
+        UNIT.format(
+            service=f'Type=forking\nGuessMainPID=no\nUser=lab\nExecStart=/bin/sh -c "{COMMAND} &"\nRestart=always\n'
+            "ExecStop=/usr/bin/pkill -KILL -f lab.Main\n"
+        )
+    )
+    assert shown("old", "MainPID") == ["0"]
+    found = adopt()
+    assert found.get("changed") is True, found
+    assert_adopted(process)
+    assert shown("old", "ActiveState", "UnitFileState") == ["inactive", "disabled"]
+    assert shown("new", "UnitFileState") == ["enabled"]
+
+
+def test_what_an_ended_run_and_an_ended_process_have_left_is_finished():
+    process = begin(UNIT.format(service=SIMPLE))
+    put(
+        "/usr/local/sbin/systemctl",
+        '#!/bin/sh\ntest "$1" != disable || { kill -KILL $PPID; exit 1; }\nexec /usr/bin/systemctl "$@"\n',
+        "0755",
+    )
+    adopt()
+    shell("rm /usr/local/sbin/systemctl")
+    assert started() == process
+    # Both would start it at boot.
+    assert [shown(unit, "UnitFileState") for unit in ("new", "old")] == [["enabled"], ["enabled"]]
+    shell(f"kill {process.split()[0]}")
+    cluster.until("the unit starts it again", lambda: started() not in ("", process), 30)
+    found = adopt()
+    assert found.get("changed") is True, found
+    assert shown("old", "ActiveState", "UnitFileState", "KillMode") == ["inactive", "disabled", "control-group"]
+    assert shown("new", "ActiveState", "UnitFileState", "KillMode") == ["active", "enabled", "control-group"]
 
 
 def test_of_a_unit_that_started_two_both_come_back_at_boot():

@@ -83,12 +83,35 @@ def test_the_unit_of_a_process_starts_it_as_it_was():
 
 
 def test_the_unit_of_a_unit_says_the_name_that_it_had():
-    text = "[Service]\nExecStart=/opt/%p/run %i %n %N %h %%n\n"
-    expected = "[Service]\nExecStart=/opt/zk/run 2 zk@2.service zk@2 %h %%n\n\n[Install]\nWantedBy=multi-user.target\n"
+    text = "# %j\n[Service]\nExecStart=/opt/%p/run %i %n %N %h %%n\n[Install]\nAlias=a.service\n"
+    expected = "[Service]\nExecStart=/opt/zk/run 2 zk@2.service zk@2 %h %%n\n[Install]\n\n[Install]\nWantedBy=multi-user.target\n"
     assert unit_of_unit(text, "zk@2.service") == expected
     assert unit_of_unit("[Install]\nWantedBy=a.target\n", "zk.service") == "[Install]\nWantedBy=a.target\n"
-    with pytest.raises(AdoptionError, match="has %j"):
-        unit_of_unit("ExecStart=/run %j\n", "a-zk.service")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("ExecStart=/run %j", "%j"), ("ExecStart=/run %P", "%P"), ("Also=x.timer", "Also=")]
+)
+def test_what_would_mean_something_else_in_another_unit_is_refused(text, word):
+    with pytest.raises(AdoptionError, match=f"has {word}"):
+        unit_of_unit(f"{text}\n", "a-zk.service")
+
+
+@pytest.mark.parametrize(
+    ("found", "check_mode", "words"),
+    [
+        ({}, False, ["Process 7, until now of old.service, is that of zk.service."]),
+        ({}, True, ["Process 7, of old.service, would become that of zk.service."]),
+        ({"before": ""}, False, ["Process 7, until now of no service, is that of zk.service."]),
+        ({"pid": 0}, False, []),
+        ({"pid": 0, "left": [9, 8]}, False, ["old.service was not ended, since it holds other processes (8, 9)."]),
+        ({"pid": 0, "wanted_by": ["a.target"]}, False, ["old.service is still started by a.target."]),
+    ],
+)
+def test_what_was_done_is_told_in_sentences(found, check_mode, words):
+    answer = {"pid": 7, "before": "old.service", "left": [], "wanted_by": [], **found}
+    sentences = adoption.told(answer, "zk.service", check_mode)
+    assert [sentence.startswith(word) for sentence, word in zip(sentences, words, strict=True)] == [True] * len(words)
 
 
 def test_a_unit_tells_of_what_it_was_made():
@@ -158,19 +181,22 @@ def test_what_is_one_is_known_by_its_main_class(changed, found):
         # A line of its own in the unit, which root's systemd would read.
         ({"directory": "/tmp/x\nExecStartPre=+/tmp/y"}, "", {}, "which no unit can have"),
         ({"directory": "/srv/zk (deleted)"}, "", {}, "which no unit can have"),
+        # Its unit's text is taken, which has none of that.
+        ({"unit": "zk.service", "directory": "/srv/two words"}, "", ITS, ""),
     ],
 )
 def test_trap_78_what_would_come_back_or_take_others_along_is_refused(changed, installed, old, words):
-    reason = refusal(replace(SERVER, **changed), "zookeeper.service", installed, old, ())
+    process = replace(SERVER, **changed)
+    reason = refusal(process, "zookeeper.service", installed, process.service, old, ())
     assert words in reason
     assert bool(words) is bool(reason)
 
 
 def test_a_service_that_lives_by_the_process_and_holds_others_is_refused():
     of_service = replace(SERVER, unit="zk.service")
-    assert "(80, 81)" in refusal(of_service, "zookeeper.service", "", ITS, (81, 80))
+    assert "(80, 81)" in refusal(of_service, "zookeeper.service", "", "zk.service", ITS, (81, 80))
     # Of one that only started it, or holds it by chance, such as cron's.
-    assert refusal(of_service, "zookeeper.service", "", FREE | {"MainPID": "12"}, (12,)) == ""
+    assert refusal(of_service, "zookeeper.service", "", "zk.service", FREE | {"MainPID": "12"}, (12,)) == ""
 
 
 def test_a_process_is_read_as_the_kernel_has_it(tmp_path):
