@@ -359,7 +359,7 @@ def _availability(
         found.missing.append("flink_ha_storage_dir: the file has none that can be told, and there is no default.")
     if "flink_ha_keytab" in found.variables:
         found.missing.append(
-            "kerberos_realm and kerberos_kdcs, or kerberos_krb5_conf_managed: what /etc/krb5.conf has."
+            "kerberos_realm and kerberos_kdcs, or kerberos_write_config: false, which leaves /etc/krb5.conf as it is."
         )
 
 
@@ -410,6 +410,8 @@ def _besides(
         written = key and option["scopes"] and value not in (None, "", "none", []) and "{{" not in str(value)
         if (
             written
+            # Of an application on YARN, which no such file is for.
+            and not str(key).startswith("yarn.")
             and not names & given
             and variable not in variables
             and not _conditional(str(option["name"]), variables, defaults)
