@@ -20,8 +20,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables, name = task_vars or {}, str(self._task.args["name"])
         wanted = release_source.variables(name)
-        raw = getattr(variables["hostvars"], "raw_get", variables["hostvars"].get)
-        known = {host: raw(host) or {} for host in variables["ansible_play_hosts"]}
+        known = {host: role_inputs.written(variables["hostvars"], host) for host in variables["ansible_play_hosts"]}
         sums: dict[str, str] = {}
         told: list[str] = []
         reasons: dict[str, str] = {}

@@ -74,18 +74,22 @@ def _text(value: Any) -> str | None:
         return None
 
 
-def registered(hostvars: Mapping[str, Mapping[str, Any]], host: str, name: str) -> Any:
-    """What a task of this run registered for a host; None for nothing.
+def written(hostvars: Mapping[str, Mapping[str, Any]], host: str) -> Mapping[str, Any]:
+    """The variables of a host as they are written, templates as their text; also what tasks of this run registered for it.
 
-    Not by `hostvars[host]`: it has no templates, and would be copied item by item all the same.
+    Not by `hostvars[host]`, which would template and copy them item by item.
 
     Args:
         hostvars: Ansible's, or a mapping.
         host: one of the inventory.
-        name: of the variable.
     """
-    raw = getattr(hostvars, "raw_get", hostvars.get)
-    return (raw(host) or {}).get(name)
+    found: Mapping[str, Any] = getattr(hostvars, "raw_get", hostvars.get)(host) or {}
+    return found
+
+
+def registered(hostvars: Mapping[str, Mapping[str, Any]], host: str, name: str) -> Any:
+    """What a task of this run registered for a host; None for nothing."""
+    return written(hostvars, host).get(name)
 
 
 def plain(value: Any) -> Any:

@@ -156,6 +156,17 @@ def test_trap_78_what_the_user_chose_is_never_run_by_root():
     assert shell("ls /tmp/lab-0 2> /dev/null || true") == ""
 
 
+def test_one_on_another_port_is_left_alone():
+    listens = "import socket, time; taken = socket.create_server(('127.0.0.1', 4711)); time.sleep(3600)"
+    process = begin(UNIT.format(service=f'User=lab\nExecStart={JAVA} -c "{listens}" lab.Main\n'))
+    cluster.until("it listens", lambda: shell("ss -Htln 'sport = :4711'"), 10)
+    found = adopt(ports=[4712])
+    assert (found["changed"], found["pid"]) == (False, 0), found
+    assert shown("old", "ActiveState", "UnitFileState") == ["active", "enabled"]
+    assert adopt(ports=[4711])["changed"] is True
+    assert_adopted(process)
+
+
 def test_a_directory_whose_name_is_a_line_of_a_unit_is_refused():
     put(
         "/opt/lab/start",

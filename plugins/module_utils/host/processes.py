@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import parse_listening, unit_of_cgroup
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import unit_of_cgroup
 
 
 @dataclass(frozen=True)
@@ -100,25 +100,6 @@ def descendants(pid: int) -> list[int]:
     for each in found:
         found += [child for child, parent in parents.items() if parent == each]
     return found
-
-
-def listening(ports: Collection[int]) -> set[int]:
-    """The processes that listen on one of some TCP ports."""
-    inodes = {
-        inode
-        for table in ("/proc/net/tcp", "/proc/net/tcp6")
-        for _address, port, inode in parse_listening(_text(table))
-        if port in ports
-    }
-    return {pid for pid in pids() if _sockets(pid) & inodes}
-
-
-def _sockets(pid: int) -> set[str]:
-    try:
-        links = [_link(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")]
-    except OSError:  # it has ended
-        return set()
-    return {link[8:-1] for link in links if link.startswith("socket:[")}
 
 
 def _stat(pid: int) -> list[str]:

@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import processes
@@ -37,6 +37,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host.adoption impo
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.files import apply, find
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.processes import Process
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.service_step import UNIT_DIRECTORY
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import CommandRunner, HostReader
 
 #: Units that have precedence over those of UNIT_DIRECTORY, and are gone with the next boot (systemd.unit(5)).
 TAKING_UNITS = "/run/systemd/system.control"
@@ -76,7 +77,6 @@ BARE = {
     "take": {"KillMode": "none", "Restart": "no", "Type": "forking"},
     "give": {"KillMode": "none", "Restart": "no", "RuntimeDirectoryPreserve": "yes"},
 }
-Runner = Callable[[list[str]], tuple[int, str, str]]
 
 
 class Adoption:
@@ -87,7 +87,7 @@ class Adoption:
         wanted: what is adopted.
     """
 
-    def __init__(self, run: Runner, wanted: Wanted) -> None:
+    def __init__(self, run: CommandRunner, wanted: Wanted) -> None:
         self._run = run
         self._wanted = wanted
         self._unit = wanted.unit
@@ -160,7 +160,10 @@ class Adoption:
 
     def _find(self) -> Process | None:
         found = [each for each in map(processes.read, processes.pids()) if each]
-        ones = candidates(found, self._wanted, processes.listening(self._wanted.ports) if self._wanted.ports else ())
+        listening = HostReader(self._run).listening()
+        ones = candidates(
+            found, self._wanted, {each["pid"] for each in listening if each["port"] in self._wanted.ports}
+        )
         if len(ones) > 1:
             # What is in a container is nobody's here, where there is another one.
             ones = [each for each in ones if not each.contained]

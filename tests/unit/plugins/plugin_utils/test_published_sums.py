@@ -14,7 +14,7 @@ from ansible.template import Templar, trust_as_template
 from ansible_collections.streamquorum.ha.plugins.action.published_sum import ActionModule, alike
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import published
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import Release, ReleaseError, marker_text
-from ansible_collections.streamquorum.ha.plugins.plugin_utils import published_sums
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import published_sums, release_source
 
 SUM, OTHER = "a1" * 64, "b2" * 64
 ARCHIVE = "flink-2.3.0-bin-scala_2.12.tgz"
@@ -172,3 +172,10 @@ def test_each_release_of_an_inventory_is_asked_for_by_the_values_of_its_own_host
         "flink_ha_version": "1.20.5",
         "flink_ha_archive_sha512": "",
     }
+
+
+def test_why_a_sum_is_missing_is_told_of_the_release_that_lacks_it():
+    given = {"flink_ha_version": "2.3.0", "flink_releases": RELEASES, "flink_ha_releases": RELEASES}
+    for reasons, is_told in (({"2.3.0": "Nobody answers. "}, True), ({"1.20.5": "Nobody answers. "}, False)):
+        (problem,) = release_source.of_role("flink", given, {}, reasons)["problems"]
+        assert ("Nobody answers." in problem) is is_told
