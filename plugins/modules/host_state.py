@@ -133,7 +133,9 @@ javas:
   returned: always
 units:
   description: By unit (exists, active, state, sub_state, enabled, fragment, main_pid, started_at in µs since boot,
-    restarts, result, generation, java_replaced (on disk, since its process began), process that tells one process from the next).
+    restarts, result, generation, java_replaced (on disk, since its process began), process that tells one process from the next). Of one
+    that somebody else set up also foreign (releases by product, from the jars that it has open; directories, the lines of a server's zoo.cfg
+    that name where its data is).
   type: dict
   returned: always
 paths:

@@ -68,6 +68,11 @@ class HostState:
     def exists(self, path: str) -> bool:
         return bool(self.paths[path]["exists"])
 
+    def foreign(self, unit: str) -> Facts:
+        """What the process of a unit is, where somebody else set it up: releases and directories; empty where nobody did."""
+        found: Facts = self.units[unit].get("foreign", {})
+        return found
+
     def ports_of(self, unit: str) -> list[int]:
         """Ports that a unit's processes listen on, each once, in their order."""
         return sorted({int(each["port"]) for each in self.listening if each["unit"] == unit})

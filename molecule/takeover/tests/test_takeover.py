@@ -58,7 +58,7 @@ FLINK_COMMANDS = {
     "flink-taskmanager": "taskmanager.sh start-foreground",
 }
 ZOOKEEPER_CONFIG = (
-    "tickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPort=2181\ndataDir=/data/zk\nadmin.enableServer=false\n"
+    "tickTime=2000\ninitLimit=10\nsyncLimit=5\nclientPort=2181\ndataDir=/data/zk\ndataLogDir=/data/zk-log\nadmin.enableServer=false\n"
     + "4lw.commands.whitelist=*\n"
     + "".join(f"server.{cluster.variable(host, 'zookeeper_id', 0)}={host}:2888:3888\n" for host in MEMBERS)
 )
@@ -66,7 +66,8 @@ ZOOKEEPER_CONFIG = (
 ENSEMBLE_OWNER = ["-e", "zookeeper_user=zk", "-e", "zookeeper_group=zk"]
 FLINK_OWNER = ["-e", "flink_ha_user=stream", "-e", "flink_ha_group=stream"]
 FLINK_OWNER += ["-e", "flink_ha_uid=3001", "-e", "flink_ha_gid=3001"]
-OURS = [*ENSEMBLE_OWNER, "-e", "zookeeper_data_dir=/data/zk"]
+DATA = ["-e", "zookeeper_data_dir=/data/zk"]
+OURS = [*ENSEMBLE_OWNER, *DATA, "-e", "zookeeper_data_log_dir=/data/zk-log"]
 
 
 def put(host, path, text):
@@ -150,10 +151,10 @@ def foreign():
     for host in MEMBERS:
         unpack(host, archive, ZOOKEEPER_RELEASE)
         cluster.shell(host, f"ln -s {ZOOKEEPER_RELEASE} /opt/zookeeper")
-        cluster.shell(host, "id zk || useradd --system zk; mkdir -p /data/zk")
+        cluster.shell(host, "id zk || useradd --system zk; mkdir -p /data/zk /data/zk-log")
         put(host, "/data/zk/zoo.cfg", ZOOKEEPER_CONFIG)
         put(host, "/data/zk/myid", f"{cluster.variable(host, 'zookeeper_id', 0)}\n")
-        cluster.shell(host, "chown -R zk:zk /data/zk")
+        cluster.shell(host, "chown -R zk:zk /data/zk /data/zk-log")
         begin(host, "zk", ZOOKEEPER_UNIT)
     cluster.until("all serve", lambda: all(cluster.mode(host) for host in MEMBERS), 60)
     with cluster.session() as client:
@@ -212,11 +213,20 @@ def starts():
     }
 
 
-def test_other_voters_than_those_that_run_are_refused_before_a_step():
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([*OURS, "-e", "zookeeper_quorum_port=2889"], "server.1 has 2888, not 2889"),
+        ([*OURS, "-e", "zookeeper_version=3.9.4"], "runs ZooKeeper 3.9.5, and zookeeper_version is 3.9.4"),
+        ([*ENSEMBLE_OWNER, *DATA], "zookeeper_data_log_dir is /data/zk, but the transaction logs are in /data/zk-log"),
+    ],
+    ids=["voters", "release", "logs"],
+)
+def test_trap_79_another_ensemble_than_the_one_that_runs_is_refused_before_a_step(given, words):
     before = [unit(host) for host in MEMBERS]
-    code, output = cluster.playbook("playbooks/zookeeper.yml", *OURS, "-e", "zookeeper_quorum_port=2889")
+    code, output = cluster.playbook("playbooks/zookeeper.yml", *given)
     assert code != 0, output
-    assert "server.1 has 2888, not 2889" in " ".join(output.split()), output
+    assert words in " ".join(output.split()), output
     assert [unit(host) for host in MEMBERS] == before
     assert all(cluster.mode(host) for host in MEMBERS)
 
@@ -285,11 +295,18 @@ def test_trap_78_flink_is_adopted_and_its_job_does_not_notice(job):
     assert (state(job), job_restarts(job)) == ("RUNNING", restarts)
 
 
-def test_trap_72_another_cluster_id_than_the_one_that_runs_is_refused_before_a_step(imported):
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("flink_ha_cluster_id=/other", "runs under flink_ha_cluster_id /old, and the inventory says /other"),
+        ("flink_ha_version=1.20.4", "runs Flink 1.20.5, and flink_ha_version is 1.20.4"),
+    ],
+)
+def test_trap_72_79_another_flink_than_the_one_that_runs_is_refused_before_a_step(imported, given, words):
     before = starts()
-    code, output = site(imported, "-e", "flink_ha_cluster_id=/other")
+    code, output = site(imported, "-e", given)
     assert code != 0, output
-    assert "runs under flink_ha_cluster_id /old, and the inventory says /other" in " ".join(output.split()), output
+    assert words in " ".join(output.split()), output
     assert starts() == before
 
 

@@ -1,10 +1,40 @@
-"""What a process that somebody else set up was started with, by its command line and by its configuration file. Pure."""
+"""What a process that somebody else set up is, by its command line, its configuration file and the jars that it has open. Pure."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+#: Product -> jar with its release, which a process that runs it has open.
+JARS = {"flink": r"flink-dist(?:_[\d.]+)?-(\d.*)\.jar", "zookeeper": r"zookeeper-(\d.*)\.jar"}
+#: Main class of a server of ZooKeeper; its configuration file is the next word (QuorumPeerMain.main).
+SERVER = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+
+
+def releases(paths: Iterable[str]) -> dict[str, str]:
+    """The release of each product that a process runs; none of a product that it has not open, or in two releases.
+
+    Args:
+        paths: of the files that it has open, as the kernel names them.
+    """
+    names = [os.path.basename(path.removesuffix(" (deleted)")) for path in paths]
+    found = {
+        product: {match[1] for name in names if (match := re.fullmatch(pattern, name))}
+        for product, pattern in JARS.items()
+    }
+    return {product: each.pop() for product, each in found.items() if len(each) == 1}
+
+
+def server_config(words: Sequence[str], directory: str) -> str:
+    """Path of the zoo.cfg that a server was started with; empty for another process.
+
+    Args:
+        words: of its command line.
+        directory: the one that it works in.
+    """
+    given = words[words.index(SERVER) + 1] if SERVER in words[:-1] else ""
+    return os.path.normpath(os.path.join(directory, given)) if given else ""
 
 
 def config_dir(words: Sequence[str]) -> str:

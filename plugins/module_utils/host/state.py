@@ -205,6 +205,40 @@ class HostReader:
         """Lines that contain one of some texts, by path; none for a file that is missing."""
         return {path: _with(texts, self._file(path).splitlines()) for path, texts in wanted.items()}
 
+    def foreign(
+        self, units: Mapping[str, Mapping[str, Any]], listening: Iterable[Mapping[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
+        """By unit, what a process that somebody else set up is; nothing of others.
+
+        Args:
+            units: as `units` gave them.
+            listening: as `listening` gave it: of a unit that forgot its process, what listens is looked at.
+
+        Returns:
+            releases: by product.
+            directories: lines of a server's zoo.cfg that name where its data is.
+        """
+        found = {}
+        for name, unit in units.items():
+            pids = [
+                pid for pid in (unit["main_pid"], *(each["pid"] for each in listening if each["unit"] == name)) if pid
+            ]
+            if pids and not unit["generation"]:
+                configs = [foreign.server_config(self._words(pid), self._link(f"/proc/{pid}/cwd")) for pid in pids]
+                texts = [self._file(path) for path in dict.fromkeys(configs) if path]
+                found[name] = {
+                    "releases": foreign.releases(path for pid in pids for path in self._open_files(pid)),
+                    "directories": _with(("dataDir", "dataLogDir"), "\n".join(texts).splitlines()),
+                }
+        return found
+
+    def _open_files(self, pid: int) -> list[str]:
+        return [self._link(entry.path) for entry in self._directory(f"/proc/{pid}/fd")]
+
+    def _words(self, pid: int) -> list[str]:
+        # A class path alone may be longer than any other text here.
+        return self._text(f"/proc/{pid}/cmdline", READ_LIMIT * 16).split("\0")
+
     def foreign_lines(
         self,
         wanted: Mapping[str, list[str]],
@@ -233,8 +267,7 @@ class HostReader:
     def _foreign_config(self, pids: Iterable[int], files: Mapping[str, str]) -> list[str]:
         """Lines of the configuration that the first of some processes with one was given; none where there is none."""
         for pid in dict.fromkeys(pid for pid in pids if pid):
-            # A class path alone may be longer than any other text here.
-            words = self._text(f"/proc/{pid}/cmdline", READ_LIMIT * 16).split("\0")
+            words = self._words(pid)
             given = foreign.config_dir(words)
             if given:
                 texts = (self._file(f"{given}/{name}") for name in foreign.read_files(words, files))
@@ -500,6 +533,8 @@ def without_secrets(text: str, keys: Iterable[str]) -> str:
 def read_host(reader: HostReader, params: Mapping[str, Any]) -> dict[str, Any]:
     """All that `host_state` returns, for its validated `params`."""
     units, listening = reader.units(params["units"]), reader.listening()
+    for name, found_there in reader.foreign(units, listening).items():
+        units[name]["foreign"] = found_there
     found = {
         "os": reader.operating_system(),
         "javas": reader.javas(params["java_home"]),

@@ -257,14 +257,21 @@ def data_dir_problems(
     if not before.get("dataDir"):
         return []
     problems = []
-    for variable, what, old, new in (
-        ("zookeeper_data_dir", "snapshots and epochs", before["dataDir"], data_dir),
-        ("zookeeper_data_log_dir", "transaction logs", before.get("dataLogDir", before["dataDir"]), data_log_dir),
+    for variable, what, old, new, name in (
+        ("zookeeper_data_dir", "snapshots and epochs", before["dataDir"], data_dir, ""),
+        (
+            "zookeeper_data_log_dir",
+            "transaction logs",
+            before.get("dataLogDir", before["dataDir"]),
+            data_log_dir,
+            "log.",
+        ),
     ):
-        if old != new and not found[f"{new}/version-2"]["entries"]:
+        # The directory of the snapshots is not empty, and may be without a log.
+        if old != new and not any(each.startswith(name) for each in found[f"{new}/version-2"]["entries"]):
             problems.append(
-                f"{host}: {variable} is {new}, but the {what} are in {old}. An empty directory would start without the data: put "
-                f"{variable} back, run playbooks/stop.yml -e stop_cluster=true, move {what} of {old}/version-2 to {new}/version-2 on each "
+                f"{host}: {variable} is {new}, but the {what} are in {old}. A directory without them would start without the data: set "
+                f"{variable}: {old}. To move them, run playbooks/stop.yml -e stop_cluster=true, move {what} of {old}/version-2 to {new}/version-2 on each "
                 "member, with their owner, change it, and run playbooks/site.yml."
             )
     return problems

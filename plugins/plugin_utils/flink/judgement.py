@@ -308,10 +308,12 @@ def has_run(inputs: Inputs, host: HostState) -> bool:
 
 
 def releases_before(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
-    """The releases behind `current` of this host's services; none on a fresh host."""
+    """The releases behind `current` of this host's services, and those that somebody else set up; none on a fresh host."""
     services = flink_services.of_host(inputs, peers.cluster_of(inputs.host))
     targets = (host.paths[f"{flink_services.root(inputs, service)}/current/release"]["target"] for service in services)
-    return unique(found for target in targets if (found := preflight.release_in(target, "flink")))
+    configured = (preflight.release_in(target, "flink") for target in targets)
+    running = (host.foreign(service["unit"]).get("releases", {}).get("flink", "") for service in services)
+    return unique(found for found in (*running, *configured) if found)
 
 
 def is_installed(inputs: Inputs, host: HostState, source: Mapping[str, Any]) -> bool:

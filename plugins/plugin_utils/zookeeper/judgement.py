@@ -120,7 +120,9 @@ def host_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mappi
         *rules.identity_problems(
             name, inputs.given["zookeeper_id"], inputs.data_dir, host.contents[f"{inputs.data_dir}/myid"]
         ),
-        *rules.data_dir_problems(name, host.contents[inputs.zoo_cfg], inputs.data_dir, inputs.data_log_dir, databases),
+        *rules.data_dir_problems(
+            name, _running_config(inputs, tables, host), inputs.data_dir, inputs.data_log_dir, databases
+        ),
         *rules.owner_problems(name, databases, inputs.user),
         *(rules.package_problems(name, host.platform, inputs.version, tables.packages) if inputs.by_package else []),
         *(
@@ -151,9 +153,15 @@ def _ports(inputs: Inputs) -> list[dict[str, Any]]:
     return [{"what": f"zookeeper_{name}", "port": inputs.given[f"zookeeper_{name}"]} for name in names]
 
 
+def _running_config(inputs: Inputs, tables: Tables, host: HostState) -> str:
+    """Text of the zoo.cfg that says where the data is: of the process that somebody else set up, or of the last generation."""
+    return "\n".join(host.foreign(tables.unit).get("directories", ())) or host.contents[inputs.zoo_cfg]
+
+
 def _upgrade_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[str, Any]) -> list[str]:
     # Empty on a fresh host, and for a distribution's package.
-    before = bundled.release_behind(release_before(inputs, host), tables.flink_releases)
+    configured = bundled.release_behind(release_before(inputs, host), tables.flink_releases)
+    before = host.foreign(tables.unit).get("releases", {}).get("zookeeper") or configured
     problems = preflight.upgrade_problems(
         inputs.host,
         "ZooKeeper",

@@ -17,3 +17,33 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.host import foreig
 )
 def test_settings_have_whole_keys_however_they_are_written(text, lines):
     assert foreign.dotted(text) == lines
+
+
+@pytest.mark.parametrize(
+    ("paths", "releases"),
+    [
+        (
+            ["/opt/flink/lib/flink-dist-1.20.5.jar", "/opt/flink/lib/flink-shaded-zookeeper-3-3.6.3.jar"],
+            {"flink": "1.20.5"},
+        ),
+        (["/opt/flink/lib/flink-dist_2.11-1.13.6.jar (deleted)", "socket:[1]"], {"flink": "1.13.6"}),
+        (["/usr/share/java/zookeeper-3.8.0.jar", "/usr/share/java/zookeeper-jute-3.8.0.jar"], {"zookeeper": "3.8.0"}),
+        (["/a/zookeeper-3.8.0.jar", "/b/zookeeper-3.9.5.jar", "/a/flink-dist-2.3.0.jar"], {"flink": "2.3.0"}),
+        (["/usr/share/java/zookeeper.jar"], {}),
+    ],
+)
+def test_trap_79_the_release_that_runs_is_the_one_whose_jar_is_open(paths, releases):
+    assert foreign.releases(paths) == releases
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        (["java", foreign.SERVER, "/etc/zk/zoo.cfg"], "/etc/zk/zoo.cfg"),
+        (["java", foreign.SERVER, "../conf/zoo.cfg"], "/opt/zk/conf/zoo.cfg"),
+        (["java", foreign.SERVER], ""),
+        (["java", "org.example.Other", "/etc/zk/zoo.cfg"], ""),
+    ],
+)
+def test_trap_79_a_server_names_its_configuration_on_its_command_line(words, path):
+    assert foreign.server_config(words, "/opt/zk/bin") == path

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import state as host_state
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.foreign import SERVER
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import LIST_LIMIT, MATCH_LIMIT, HostReader
 
 
@@ -212,6 +215,23 @@ def foreign(tmp_path, monkeypatch, cmdline, generation="", pid=7, listening=()):
     configs = {"x.service": {"directory": "/etc/flink/x/current", "files": names}}
     units = {"x.service": {"main_pid": pid, "generation": generation}}
     return reader.foreign_lines(wanted, configs, units, listening).get("/etc/flink/x/current/flink-conf.yaml", [])
+
+
+def test_trap_79_of_a_process_that_somebody_else_set_up_the_release_and_the_directories_are_told(tmp_path):
+    jar, config = tmp_path / "zookeeper-3.8.4.jar", tmp_path / "zoo.cfg"
+    jar.touch()
+    config.write_text("dataDir=/data/zk\nssl.keyStore.password=canary\ndataLogDir=/data/log\n")
+    reader = HostReader(lambda _command: (0, "", ""))
+    command = [sys.executable, "-c", f"f = open({str(jar)!r}); print(flush=True); input()"]
+    with subprocess.Popen([*command, SERVER, "zoo.cfg"], cwd=tmp_path, stdin=-1, stdout=-1, text=True) as process:
+        process.stdout.readline()
+        named = {"main_pid": process.pid, "generation": ""}
+        forgot, ours = {"main_pid": 0, "generation": ""}, {"main_pid": process.pid, "generation": "ab"}
+        units = {"named": named, "forgot": forgot, "ours": ours, "down": forgot}
+        found = reader.foreign(units, [{"unit": "forgot", "pid": process.pid}])
+        process.communicate("\n")
+    told = {"releases": {"zookeeper": "3.8.4"}, "directories": ["dataDir=/data/zk", "dataLogDir=/data/log"]}
+    assert found == {"named": told, "forgot": told}
 
 
 def test_trap_72_what_somebody_elses_process_was_given_is_read_where_it_is(tmp_path, monkeypatch):

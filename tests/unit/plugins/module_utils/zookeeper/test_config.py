@@ -152,10 +152,19 @@ def test_trap_07_an_id_never_changes_over_data(on_disk, refused):
     ],
 )
 def test_trap_05_an_empty_data_directory_does_not_replace_a_full_one(running, full, refused):
-    found = {f"{path}/version-2": {"entries": ["x"] if path in full else []} for path in ("/new", "/log")}
+    found = {
+        f"{path}/version-2": {"entries": ["log.1", "snapshot.0"] if path in full else []} for path in ("/new", "/log")
+    }
     problems = config.data_dir_problems("zk1", running, "/new", "/log", found)
     assert len(problems) == len(refused)
     assert all(f"zookeeper_{name} is" in problem for name, problem in zip(refused, problems, strict=True))
+
+
+def test_trap_79_the_snapshots_alone_are_not_the_directory_of_the_logs():
+    found = {"/data/version-2": {"entries": ["acceptedEpoch", "snapshot.0"]}}
+    (told,) = config.data_dir_problems("zk1", "dataDir=/data\ndataLogDir=/log\n", "/data", "/data", found)
+    assert "zookeeper_data_log_dir is /data, but the transaction logs are in /log" in told
+    assert config.data_dir_problems("zk1", "dataDir=/data\n", "/data", "/data", found) == []
 
 
 PACKAGES = {"debian 12": {"version": "3.8.0"}}

@@ -617,6 +617,15 @@ def test_trap_72_what_somebody_else_set_up_is_looked_for_and_judged(cluster, hos
     assert "flink-jobmanager.service was set up by somebody else, and its configuration was not found" in told
 
 
+def test_trap_79_a_process_that_somebody_else_set_up_keeps_its_release(cluster, host):
+    state = host("live")
+    for unit in state["units"].values():
+        unit["generation"] = ""
+    state["units"]["flink-taskmanager.service"]["foreign"] = {"releases": {"flink": "1.20.5"}, "directories": []}
+    told = "\n".join(cluster().together(jm1=state)["jm1"].problems)
+    assert "jm1: runs Flink 1.20.5, and flink_ha_version is 2.3.0" in told
+
+
 @pytest.mark.parametrize(
     ("name", "logs", "owns", "taken_back"),
     [("fresh", [], False, True), ("fresh", ["flink-x.log"], True, True), ("live", [], True, False)],

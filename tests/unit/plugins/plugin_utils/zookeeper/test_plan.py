@@ -333,6 +333,21 @@ def test_the_way_out_is_an_upgrade_like_any_other(ensemble, host):
     assert ensemble(**given, zookeeper_upgrade_across_minor=True).plan(state).problems == ()
 
 
+def test_trap_79_a_server_that_somebody_else_set_up_keeps_its_release_and_its_directories(ensemble, host):
+    state = host("live")
+    state["paths"]["/etc/zookeeper/current/release"]["target"] = ""
+    state["contents"]["/etc/zookeeper/current/zoo.cfg"] = ""
+    runs = {"releases": {"zookeeper": "3.9.5"}, "directories": ["dataDir=/var/lib/zookeeper"]}
+    state["units"]["zookeeper.service"] |= {"generation": "", "foreign": runs}
+    assert ensemble().plan(state).problems == ()
+    runs |= {"releases": {"zookeeper": "3.8.4"}, "directories": ["dataDir=/srv/zk", "dataLogDir=/srv/log"]}
+    state["paths"]["/var/lib/zookeeper/version-2"]["entries"] = []
+    told = "\n".join(ensemble().plan(state).problems)
+    assert "runs ZooKeeper 3.8.4, and zookeeper_version is 3.9.5" in told
+    assert "zookeeper_data_dir is /var/lib/zookeeper, but the snapshots and epochs are in /srv/zk" in told
+    assert "zookeeper_data_log_dir is /var/lib/zookeeper, but the transaction logs are in /srv/log" in told
+
+
 def test_peers_come_back_from_a_result_as_they_were(ensemble, host):
     some = ensemble()
     some.together(**live(host))
