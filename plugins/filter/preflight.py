@@ -22,7 +22,9 @@ def unreached_problems(
     hostvars: HostVars, groups: Mapping[str, Sequence[str]], accepted: Sequence[str], unreached: Sequence[str]
 ) -> list[str]:
     """`preflight.unreached_problems`, with the members of the inventory."""
-    return preflight.unreached_problems(groups, accepted, unreached, zookeeper_members(hostvars, groups["zookeeper"]))
+    return preflight.unreached_problems(
+        groups, accepted, unreached, zookeeper_members(hostvars, groups.get("zookeeper", ()))
+    )
 
 
 class FilterModule:

@@ -82,7 +82,7 @@ def rolls(
     if unread:
         raise NotReadError(f"These hosts were not read in this run, so nothing is rolled: {', '.join(unread)}.")
     if kind == ZOOKEEPER:
-        return [run.ensemble()]
+        return [run.ensemble()] if inventory.get(HOSTS[ZOOKEEPER]) else []
     return [run.flink(cluster, several=len(run.clusters) > 1) for cluster in run.clusters]
 
 

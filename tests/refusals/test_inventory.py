@@ -26,6 +26,20 @@ def test_trap_38_a_missing_inventory_is_refused(run, tmp_path):
     refused(run(tmp_path / "nowhere"), "no host in the group zookeeper", "inventory/production")
 
 
+@pytest.mark.parametrize(
+    ("playbook", "given", "words"),
+    [
+        ("zookeeper", (), ["no host in the group zookeeper."]),
+        ("rolling_restart", ("-e", "rolling_restart_target=zookeeper"), ["from the inventory that has it"]),
+    ],
+)
+def test_what_is_of_the_ensemble_alone_is_refused_without_one(run, inventory, playbook, given, words):
+    """Flink alone may be on an ensemble of another inventory."""
+    flink = {"flink_jobmanager": {"hosts": {"jm1": {"flink_ha_zookeeper_quorum": "zk1.invalid:2181"}}}}
+    inventory["all"]["children"] = flink
+    refused(run(inventory, *given, playbook=f"playbooks/{playbook}.yml"), *words)
+
+
 def test_an_id_that_is_missing_twice_given_or_out_of_range_is_refused_at_once(run, inventory):
     del hosts(inventory)["zk1"]["zookeeper_id"]
     hosts(inventory)["zk2"]["zookeeper_id"] = 3

@@ -123,6 +123,34 @@ def test_a_cluster_of_another_inventory_starts_on_the_same_ensemble(tmp_path):
     assert not re.findall(r"changed=(?!0 )", output), output
 
 
+def test_a_cluster_of_another_inventory_has_the_verbs_of_the_whole(tmp_path):
+    host = "late1.clusters.test"
+    inventory = another(tmp_path / "late", host, "/late")
+    elsewhere = "ZooKeeper: of another inventory"
+
+    def runs(playbook, *switches):
+        code, output = cluster.playbook(f"playbooks/{playbook}.yml", *switches, inventory=inventory)
+        assert code == 0, output
+        return output
+
+    before = running()
+    output = runs("site")
+    assert elsewhere in output
+    assert not re.findall(r"changed=(?!0 )", output), output
+    assert elsewhere in runs("status")
+    first = pids(host)
+    runs("rolling_restart", "-e", "rolling_restart_target=all", "-e", "rolling_restart_force=true")
+    assert not set(first.split()) & set(pids(host).split()) - {"0"}, "each process was restarted"
+    runs("stop", "-e", "stop_cluster=true")
+    assert not started(host)
+    code, output = cluster.playbook("playbooks/status.yml", inventory=inventory)
+    assert code != 0, "nobody leads"
+    runs("start")
+    assert elsewhere in runs("status")
+    runs("upgrade")
+    assert running() == before, "the ensemble, and the clusters of its inventory"
+
+
 def test_trap_74_the_inventory_with_the_ensemble_gets_no_cluster_id_of_another_one_either(tmp_path):
     members = {host: cluster.variables(host) for host in cluster.group("zookeeper")}
     late = "late2.clusters.test"

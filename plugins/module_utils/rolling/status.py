@@ -37,6 +37,7 @@ CLIENTS = "zookeeper_client_leaders"
 #: What Ansible adds to an answer.
 INTERNAL = ("invocation", "changed", "failed", "item", "ansible_loop_var", "attempts")
 NOT_ASKED = ["Flink: not asked"]
+ELSEWHERE = "ZooKeeper: of another inventory, which asks it"
 
 #: What `answers` gives.
 Found = Mapping[str, Any]
@@ -51,18 +52,33 @@ def place(client: Mapping[str, Any]) -> str:
     return f"{SYSTEMS[client['kind']]} at {client['path']}"
 
 
-def answers(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> dict[str, Any]:
+def answers(
+    hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], *, elsewhere: bool = False
+) -> dict[str, Any]:
     """What was answered in this run, by whichever host asked.
+
+    Args:
+        hostvars: of all hosts.
+        hosts: those that may have asked.
+        elsewhere: the ensemble is not in this inventory.
 
     Returns:
         zookeeper: the answer of `zookeeper_quorum`; empty where it was not asked.
+        elsewhere: as it was given.
         clusters: of each Flink cluster that was asked, flink (answer of `leader_znode`), jobs (answer of `flink_job_info`; empty where
             it was not asked) and workers (addresses of its TaskManagers in the inventory).
         clients: answers of `leader_znode` for zookeeper_clients; one that could not be asked has `msg`, and no verdict.
         unasked: why others could not be asked, each in a sentence.
         left: what clusters have left in ZooKeeper, as `flink_leftovers` tells it.
     """
-    found: dict[str, Any] = {"zookeeper": {}, "clusters": [], "clients": [], "unasked": [], "left": []}
+    found: dict[str, Any] = {
+        "zookeeper": {},
+        "elsewhere": elsewhere,
+        "clusters": [],
+        "clients": [],
+        "unasked": [],
+        "left": [],
+    }
     for host in hosts:
         given = hostvars[host]
         if "verdict" in (given.get(QUORUM) or {}):
@@ -93,16 +109,25 @@ def _clusters(leaders: Sequence[Mapping[str, Any]], jobs: Sequence[Mapping[str, 
     ]
 
 
-def leaders(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> str:
-    """Who leads, and how it is known: the text at the end of a run."""
-    found = answers(hostvars, hosts)
+def leaders(
+    hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], groups: Mapping[str, Sequence[str]]
+) -> str:
+    """Who leads, and how it is known: the text at the end of a run.
+
+    Args:
+        hostvars: of all hosts.
+        hosts: of the run.
+        groups: of the inventory.
+    """
+    found = answers(hostvars, hosts, elsewhere=not groups.get("zookeeper"))
     flink = [line for each in found["clusters"] for line in _flink_lines(each["flink"], found)] or NOT_ASKED
-    return "\n".join([*_ensemble_lines(found["zookeeper"]), *flink])
+    return "\n".join([*_ensemble_lines(found), *flink])
 
 
-def _ensemble_lines(answer: Mapping[str, Any]) -> list[str]:
+def _ensemble_lines(found: Found) -> list[str]:
+    answer = found["zookeeper"]
     if not answer:
-        return ["ZooKeeper: not asked"]
+        return [ELSEWHERE if found.get("elsewhere") else "ZooKeeper: not asked"]
     leader = answer["leader"]
     who = f"leader {leader['address']} (id {leader['id']}, epoch {answer['epoch']})" if leader else "no leader"
     proof = ", a write was accepted" if answer["write_proof"] == "accepted" else ""
@@ -145,9 +170,9 @@ def _application(answer: Mapping[str, Any]) -> str:
 
 def healthy(found: Found) -> bool:
     """Whether the ensemble is healthy, each system that is named as its client is led, and each Flink cluster that was asked is led as
-    expected, with every JobManager in its place and every job read."""
+    expected, with every JobManager in its place and every job read. Of an ensemble of another inventory, whether Flink is led."""
     return (
-        found["zookeeper"].get("verdict") == "healthy"
+        (bool(found["clusters"]) if found.get("elsewhere") else found["zookeeper"].get("verdict") == "healthy")
         and not found["unasked"]
         and not _leaderless(found["clients"])
         and all(
@@ -235,7 +260,7 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
         wrong += [reason if len(clusters) == 1 else f"{_cluster(each['flink'], found)}: {reason}" for reason in told]
     parts = [
         [line for reason in wrong for line in _wrapped("! ", reason)],
-        _ensemble_lines(quorum),
+        _ensemble_lines(found),
         _servers(quorum),
         _others(found["clients"]),
         *([part for each in clusters for part in _cluster_parts(each, found)] or [NOT_ASKED]),

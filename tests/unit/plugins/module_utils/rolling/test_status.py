@@ -201,6 +201,19 @@ def test_an_application_on_yarn_that_does_not_run_is_told_once_and_is_not_well()
     assert wrong(status.status_text(found | {"zookeeper": {}})) == [f"Flink: {absent}"]
 
 
+def test_an_ensemble_of_another_inventory_is_not_asked_and_flink_has_to_be_led():
+    asked = {
+        "flink_ha_leader": {"results": [flink(rest("jm1"))]},
+        "flink_ha_jobs": {"results": [ANSWER | {"complete": True, "item": {"workers": []}}]},
+    }
+    found = status.answers({"jm1": asked}, ["jm1"], elsewhere=True)
+    assert status.healthy(found)
+    assert status.status_text(found).startswith("ZooKeeper: of another inventory")
+    assert status.leaders({"jm1": asked}, ["jm1"], {"zookeeper": []}).startswith("ZooKeeper: of another inventory")
+    assert not status.healthy(status.answers({"jm1": {}}, ["jm1"], elsewhere=True))
+    assert not status.healthy(found | {"elsewhere": False})
+
+
 def test_clusters_of_one_inventory_are_told_apart():
     well = {
         "flink": flink(rest("jm1")) | {"cluster_path": "/flink/orders"},
