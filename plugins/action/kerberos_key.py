@@ -28,9 +28,10 @@ class ActionModule(ActionBase):
         if not self._task.check_mode:
             kadmin = Kadmin(args["realm"], args["kdcs"], args["admin_server"], args["admin"], args["password"])
             try:
-                kadmin.make(args["principal"], path)
+                made = kadmin.make(args["principal"], path)
             except (KadminError, OSError) as error:
                 return result | {"failed": True, "msg": f"No key for {args['principal']}: {error}"}
+            return result | {"changed": made, "path": str(path)}
         return result | {"changed": True, "path": str(path)}
 
     def _is_there(self, name: str) -> bool:

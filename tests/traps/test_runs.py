@@ -143,6 +143,24 @@ def test_trap_37_a_limit_to_the_group_leaves_what_runs_alone_and_says_what_is_le
         assert not [path for path in paths if path.endswith(("/current", ".service"))], "what runs was switched"
 
 
+def test_each_cluster_of_an_inventory_gets_a_key_of_its_own(world):
+    for group in ("flink_jobmanager", "flink_taskmanager"):
+        hosts = {}
+        for cluster in ("orders", "bills"):
+            name = f"{group}_{cluster}".replace("_", "-")
+            world.add(name, 0)
+            hosts[name] = world.inventory["all"]["children"]["zookeeper"]["hosts"].pop(name) | {
+                "flink_ha_cluster_id": f"/{cluster}", "flink_ha_zookeeper_auth": "kerberos", "flink_ha_principal": f"{cluster}@A.TEST",
+                "flink_ha_keytab_file": f"/keys/{cluster}", "kerberos_admin_principal": "admin", "kerberos_admin_password": "secret",
+                "flink_ha_storage_dir": "file:///srv",
+            }  # fmt: skip
+        world.inventory["all"]["children"][group] = {"hosts": hosts}
+    code, output = world.run("keytabs.yml")
+    assert code == 0, output
+    asked = [(call["args"]["principal"], call["args"]["path"]) for call in world.calls("kerberos_key")]
+    assert sorted(asked) == [("bills@A.TEST", "/keys/bills"), ("orders@A.TEST", "/keys/orders")]
+
+
 @pytest.mark.parametrize("playbook", WITHOUT_HOSTS)
 def test_trap_38_an_inventory_without_hosts_is_refused(world, playbook):
     """Ansible itself says "no hosts matched", and exits 0."""

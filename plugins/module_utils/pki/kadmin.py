@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -48,10 +49,11 @@ class Kadmin:
     password: str = field(repr=False)
     limit: float = 30.0
 
-    def make(self, principal: str, path: Path) -> None:
-        """A new principal, with a key that nobody knows, in a keytab that this user alone reads.
+    def make(self, principal: str, path: Path) -> bool:
+        """A new principal, with a key that nobody knows, in a keytab that this user alone reads; False where the file is there by now.
 
-        A run that ends in the middle is finished by the next one: a mark beside the file says that the principal is its own.
+        A run that ends in the middle is finished by the next one: a mark beside the file says that the principal is its own. Of several hosts
+        that ask for one file, one makes it.
 
         Raises:
             KadminError: the principal is there already, or kadmin did not succeed.
@@ -59,14 +61,22 @@ class Kadmin:
         """
         mark, made = path.with_name(f"{path.name}.asked"), path.with_name(f"{path.name}.new")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (mark.exists() and mark.read_text() == principal):
-            self._ask("addprinc", "-randkey", principal)
-            mark.write_text(principal)
-        made.unlink(missing_ok=True)
-        self._ask("ktadd", "-k", str(made), principal)
-        made.chmod(0o600)
-        made.rename(path)
-        mark.unlink()
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if path.exists():
+                return False
+            if not (mark.exists() and mark.read_text() == principal):
+                self._ask("addprinc", "-randkey", principal)
+                mark.write_text(principal)
+            made.unlink(missing_ok=True)
+            self._ask("ktadd", "-k", str(made), principal)
+            made.chmod(0o600)
+            made.rename(path)
+            mark.unlink()
+            return True
+        finally:
+            os.close(folder)
 
     def config(self) -> str:
         """A krb5.conf for kadmin alone, so that the controller's own need not know the realm."""

@@ -32,3 +32,9 @@ def test_the_first_kdc_administers_unless_another_is_named():
 
 def test_the_password_is_in_no_text_of_it():
     assert "secret" not in repr(Kadmin("A.TEST", [], "", "admin/admin", "secret"))
+
+
+def test_a_key_that_another_host_has_made_meanwhile_is_not_made_again(tmp_path):
+    """Nobody is asked: the server is none."""
+    (tmp_path / "flink.keytab").touch()
+    assert Kadmin("A.TEST", [], "", "admin/admin", "secret").make("flink@A.TEST", tmp_path / "flink.keytab") is False
