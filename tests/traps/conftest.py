@@ -15,7 +15,7 @@ from traps.world import World
 def collections(tmp_path_factory):
     """A collections path with this tree, its modules replaced."""
     folder = tmp_path_factory.mktemp("collections")
-    copy_tree(folder)
+    copy_tree(folder, processes=False)
     return folder
 
 

@@ -316,23 +316,36 @@ def happen(when, name):
     return reply
 
 
-def main():
-    given = json.loads(Path(sys.argv[1]).read_text())
-    name = Path(given["_ansible_remote_tmp"]).name
-    check = given["_ansible_check_mode"]
+def answer(name, arguments, check):
+    """The result of this module on a host; one call after another."""
     began = time.time()
     guard = os.open(WORLD, os.O_RDONLY)
     fcntl.flock(guard, fcntl.LOCK_EX)
+    try:
+        reply = happen("before", name)
+        if reply is None:
+            me = json.loads(host_file(name).read_text())
+            reply = globals().get(MODULE, other)(me, {"java_home": "", "generation": "", **arguments}, check)
+        happen("after", name)
+        entry = {
+            "host": name,
+            "module": MODULE,
+            "args": arguments,
+            "check": check,
+            "began": began,
+            "ended": time.time(),
+        }
+        with (WORLD / "log.jsonl").open("a") as log:
+            log.write(json.dumps(entry) + "\n")
+    finally:
+        os.close(guard)
+    return {"changed": False, **reply}
+
+
+def main():
+    given = json.loads(Path(sys.argv[1]).read_text())
     arguments = {key: value for key, value in given.items() if not key.startswith("_ansible")}
-    reply = happen("before", name)
-    if reply is None:
-        me = json.loads(host_file(name).read_text())
-        reply = globals().get(MODULE, other)(me, {"java_home": "", "generation": "", **arguments}, check)
-    happen("after", name)
-    entry = {"host": name, "module": MODULE, "args": arguments, "check": check, "began": began, "ended": time.time()}
-    with (WORLD / "log.jsonl").open("a") as log:
-        log.write(json.dumps(entry) + "\n")
-    print(json.dumps({"changed": False, **reply}))
+    print(json.dumps(answer(Path(given["_ansible_remote_tmp"]).name, arguments, given["_ansible_check_mode"])))
 
 
 if __name__ == "__main__":

@@ -34,13 +34,16 @@ CONTROLLERS_OWN = {"bundle.yml", "import.yml"}
 MAY_WRITE = {"diagnostics.yml", "probe_save.yml", "prove.yml", "status.yml"}
 
 
-def copy_tree(folder: Path, playbooks: Iterable[Path] = (), also: Iterable[str] = ()) -> None:
+def copy_tree(
+    folder: Path, playbooks: Iterable[Path] = (), also: Iterable[str] = (), *, processes: bool = True
+) -> None:
     """Makes a collections path of a folder: this tree, its modules replaced by `fake_module.py`.
 
     Args:
         folder: where it goes.
         playbooks: further ones, which are put beside ours.
         also: modules of Ansible that are replaced besides those that change a host.
+        processes: each call of a module is a process of its own, as on a host; otherwise `fake_action.py` makes it.
     """
     replaced = [*REPLACED, *also]
     tree = folder / "ansible_collections/streamquorum/ha"
@@ -56,6 +59,9 @@ def copy_tree(folder: Path, playbooks: Iterable[Path] = (), also: Iterable[str] 
     for path in (tree / "plugins/action").glob("*.py"):
         if path.stem not in STAY:
             path.unlink()  # they send files
+    for path in () if processes else modules.glob("[a-z]*.py"):
+        if path.stem not in STAY:
+            shutil.copy(Path(__file__).with_name("fake_action.py"), tree / "plugins/action" / path.name)
     for path in [
         *tree.glob("roles/*/tasks/**/*.yml"),
         *tree.glob("playbooks/*.yml"),
