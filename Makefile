@@ -95,6 +95,10 @@ contract: setup ## Data agrees with data; real playbook runs refuse wrong invent
 traps: setup ## All of tests/traps, those too that CI leaves out (20 minutes)
 	@pytest tests/traps
 
+.PHONY: refusals
+refusals: setup ## All of tests/refusals, those too that CI leaves out (8 minutes)
+	@pytest tests/refusals
+
 # Beside the release that requirements.txt pins. They need Python 3.12: uv takes one of this machine, or fetches one; a path serves too.
 CORES := 2.20 2.21
 CORES_PYTHON ?= 3.12

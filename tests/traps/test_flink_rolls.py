@@ -88,7 +88,11 @@ UNREAD = {"complete": False, "reasons": ["jm2 answers 503"], "jobs": []}
 
 @pytest.mark.parametrize(
     ("kind", "done"),
-    [("jobmanager", ["jm1"]), pytest.param("taskmanager", [], marks=pytest.mark.long), ("zookeeper", [])],
+    [
+        ("jobmanager", ["jm1"]),
+        pytest.param("taskmanager", [], marks=pytest.mark.long),
+        pytest.param("zookeeper", [], marks=pytest.mark.long),
+    ],
     ids=str,
 )
 def test_trap_55_nothing_is_decided_by_jobs_that_were_not_read(cluster, kind, done):
@@ -110,6 +114,7 @@ def test_trap_55_jobs_that_were_not_read_after_a_member_of_the_ensemble_are_not_
     assert "is gone" not in output
 
 
+@pytest.mark.long
 def test_trap_56_a_checkpoint_is_asked_for_and_waited_for_as_long_as_the_job_takes(cluster):
     code, output = rolled(cluster, "taskmanager")
     assert code == 0, output
@@ -149,6 +154,7 @@ def test_trap_57_what_did_not_run_before_a_step_is_not_asked_to_run_after_it(clu
     assert all(each == [COUNT] for each in waits)
 
 
+@pytest.mark.long
 def test_trap_57_what_is_left_to_fail_is_accepted_aloud_and_asked_for_no_more(cluster):
     cluster.event(
         "after", "service_step", "tm1", write={"flink.json": flink(jobs=[job(running=False, state="FAILING")])}
@@ -181,6 +187,7 @@ def test_trap_58_what_others_do_stops_the_roll_and_switches_nothing_back(cluster
     assert "tm3.invalid:6122 is not registered" in output
 
 
+@pytest.mark.long
 def test_trap_58_of_a_batch_only_those_that_do_not_register_are_switched_back(cluster):
     cluster.event("after", "service_step", "tm2", set={"tm2": {"serves": False}})
     code, output = rolled(
@@ -190,6 +197,7 @@ def test_trap_58_of_a_batch_only_those_that_do_not_register_are_switched_back(cl
     assert steps(cluster) == [("tm1", False), ("tm2", False), ("tm2", True)]
 
 
+@pytest.mark.long
 def test_trap_58_a_task_manager_of_which_nothing_is_known_is_not_switched_back(cluster):
     cluster.event("after", "service_step", "tm1", write={"flink.json": flink(**UNREAD, reachable=False)})
     code, output = rolled(cluster, "taskmanager")
@@ -255,6 +263,7 @@ def test_clusters_of_one_inventory_are_rolled_and_asked_each_by_itself(two_clust
     assert asked == {("jm1", "/test"), ("jm2", "/other")}, "both must not notice it"
 
 
+@pytest.mark.long
 def test_trap_03_where_one_cluster_stops_no_other_is_touched(two_clusters):
     """Nobody knows yet whether what is rolled out is to blame."""
     two_clusters.event("after", "service_step", "tm1", set={"tm1": {"serves": False}})

@@ -147,6 +147,7 @@ def failed(tmp_path_factory, collections):
     return world, code, output
 
 
+@pytest.mark.long
 def test_trap_03_diagnostics_do_not_hide_the_failure(failed):
     """A rescue that ends well makes the play go on, green, with the next member."""
     world, code, output = failed
@@ -235,6 +236,7 @@ def test_trap_60_a_renewal_asks_no_more_hosts_than_it_needs(thinned):
     assert [call["host"] for call in renewed] == ["zk3", "zk2"]
 
 
+@pytest.mark.long
 def test_trap_28_a_ready_member_is_not_touched_while_another_cannot_be_mended(world):
     world.set("zk2", live=False, mode="")
     world.event("before", "service_step", "zk2", reply={"failed": True, "msg": "its disk is full"})
@@ -286,7 +288,7 @@ def test_trap_73_a_roll_stops_where_another_system_got_another_leader(world, acc
     ("searched", "asked", "switch", "goes_on"),
     [
         pytest.param(False, False, "", True, id="no session", marks=pytest.mark.long),
-        pytest.param(True, False, "", False, id="one cannot be read"),
+        pytest.param(True, False, "", False, id="one cannot be read", marks=pytest.mark.long),
         pytest.param(
             True,
             False,

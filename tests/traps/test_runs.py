@@ -32,7 +32,7 @@ def touched(world) -> list[str]:
     return [f"{call['module']} on {call['host']}" for call in world.calls() if call["module"] not in reading]
 
 
-@pytest.mark.parametrize("playbook", ["site.yml", "stop.yml"])
+@pytest.mark.parametrize("playbook", ["site.yml", pytest.param("stop.yml", marks=pytest.mark.long)])
 def test_trap_04_a_host_that_cannot_be_reached_stops_the_run_before_a_change(world, playbook):
     """Ansible drops it from the plays that follow, which would change the others."""
     world.unreachable("zk2")
@@ -41,6 +41,7 @@ def test_trap_04_a_host_that_cannot_be_reached_stops_the_run_before_a_change(wor
     assert touched(world) == []
 
 
+@pytest.mark.long
 def test_trap_69_a_run_goes_on_without_a_host_that_is_named_and_leaves_it_alone(world):
     """One dead host must not keep all others from a change; what was left undone is said."""
     for number in (4, 5):
@@ -228,6 +229,7 @@ def test_trap_53_a_limit_to_the_group_does_not_lead_past_it(world):
     assert touched(world) == []
 
 
+@pytest.mark.long
 def test_trap_53_one_server_alone_that_lost_its_data_is_not_started(world):
     world.names = ["zk1"]
     world.inventory["all"]["children"]["zookeeper"]["hosts"] = {
@@ -271,6 +273,7 @@ def test_trap_53_start_makes_no_new_ensemble(world):
     assert touched(world) == []
 
 
+@pytest.mark.long
 def test_trap_53_what_is_gone_may_be_stopped(world):
     world.set(*world.names, data=False, mode="")
     code, output = world.run("stop.yml", "-e", "stop_cluster=true")
@@ -293,6 +296,7 @@ def test_trap_53_a_first_run_killed_before_the_first_write_is_finished_by_the_ne
     assert [world.host(name)["served"] for name in world.names] == [True] * 3
 
 
+@pytest.mark.long
 def test_trap_53_a_live_member_without_a_record_gets_it_after_a_write_and_once(world):
     """An ensemble of a release before, that was rolled in this run; and what is written again by the next."""
     world.set("zk1", "zk3", served=False)
@@ -373,7 +377,7 @@ KEPT = {"foreign": False, "cluster_path": "/flink/test", "jobs": ["a" * 32, "b" 
     [
         (True, "", "", True),
         pytest.param(True, "/srv/flink/test/blob/x", "", False, marks=pytest.mark.long),
-        (False, "", "", False),
+        pytest.param(False, "", "", False, marks=pytest.mark.long),
         pytest.param(True, "", "flink_ha_accept_empty_storage=true", False, marks=pytest.mark.long),
     ],
 )
@@ -435,7 +439,7 @@ def test_trap_54_a_storage_behind_another_file_system_is_looked_into_too(world, 
         (False, False, "", "no host of this inventory has run Flink"),
         pytest.param(False, False, "flink_ha_accept_kept_jobs=true", "", marks=pytest.mark.long),
         pytest.param(True, False, "", "", marks=pytest.mark.long),
-        (False, True, "", "which is no JobManager of this inventory"),
+        pytest.param(False, True, "", "which is no JobManager of this inventory", marks=pytest.mark.long),
     ],
     ids=["jobs", "jobs, accepted", "own jobs", "leader"],
 )
@@ -529,7 +533,7 @@ def texts(world, name):
     }
 
 
-@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize("new", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_trap_64_a_cluster_that_is_there_is_warned_of_its_open_rest_and_goes_on(world, new):
     with_flink(world)
     if new:
@@ -573,11 +577,12 @@ def test_trap_66_only_the_member_itself_goes_to_the_quorums_ports(world):
         ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("playbook", "name", "switch"),
     [
         ("zookeeper.yml", "firewall", "zookeeper_firewall"),
-        pytest.param("flink.yml", "flink-firewall", "flink_ha_firewall", marks=pytest.mark.long),
+        ("flink.yml", "flink-firewall", "flink_ha_firewall"),
     ],
 )
 def test_trap_70_rules_that_a_killed_run_did_not_load_are_loaded_by_the_next(world, playbook, name, switch):
