@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.streamquorum.ha.plugins.module_utils.pki import keytab
 from ansible_collections.streamquorum.ha.plugins.module_utils.pki.kadmin import Kadmin, KadminError
 
 
@@ -18,8 +19,11 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         args = self._task.args
         path = Path(args["path"]).expanduser()
-        if self._is_there(args["path"]):
-            return result | {"changed": False, "path": args["path"]}
+        data = self._read(args["path"])
+        if data is not None:
+            found = {"changed": False, "path": args["path"]}
+            problems = keytab.problems(data, args["principal"], args["path"])
+            return result | found | ({"failed": True, "msg": problems[0]} if problems else {})
         if not path.is_absolute():
             return result | {
                 "failed": True,
@@ -34,8 +38,9 @@ class ActionModule(ActionBase):
             return result | {"changed": made, "path": str(path)}
         return result | {"changed": True, "path": str(path)}
 
-    def _is_there(self, name: str) -> bool:
+    def _read(self, name: str) -> bytes | None:
         try:
-            return bool(self._find_needle("files", name))
+            path = self._find_needle("files", name)
         except AnsibleError:
-            return False
+            return None
+        return Path(self._loader.get_real_file(path)).read_bytes()

@@ -23,7 +23,7 @@ attributes:
     description: The file is secret.
 options:
   path:
-    description: The keytab on the controller; nothing is done where it is there.
+    description: The keytab on the controller. Where it is there, nothing is done; it is refused where it has no key of the principal.
     type: path
     required: true
   principal:

@@ -29,15 +29,20 @@ def test_trap_38_a_missing_inventory_is_refused(run, tmp_path):
 @pytest.mark.parametrize(
     ("playbook", "given", "words"),
     [
-        ("zookeeper", (), ["no host in the group zookeeper."]),
+        ("zookeeper", (), ["no host in the group zookeeper"]),
         ("rolling_restart", ("-e", "rolling_restart_target=zookeeper"), ["from the inventory that has it"]),
     ],
 )
 def test_what_is_of_the_ensemble_alone_is_refused_without_one(run, inventory, playbook, given, words):
-    """Flink alone may be on an ensemble of another inventory."""
+    """Flink alone may be on an ensemble of another inventory, where it says so."""
     flink = {"flink_jobmanager": {"hosts": {"jm1": {"flink_ha_zookeeper_quorum": "zk1.invalid:2181"}}}}
     inventory["all"]["children"] = flink
     refused(run(inventory, *given, playbook=f"playbooks/{playbook}.yml"), *words)
+    del flink["flink_jobmanager"]["hosts"]["jm1"]["flink_ha_zookeeper_quorum"]
+    inventory["all"]["children"]["zookeepers"] = {"hosts": {"zk1": {}}}
+    refused(
+        run(inventory, playbook="playbooks/status.yml"), "no host in the group zookeeper", "flink_ha_zookeeper_quorum"
+    )
 
 
 def test_an_id_that_is_missing_twice_given_or_out_of_range_is_refused_at_once(run, inventory):

@@ -59,9 +59,8 @@ def copy_tree(
     for path in (tree / "plugins/action").glob("*.py"):
         if path.stem not in STAY:
             path.unlink()  # they send files
-    for path in () if processes else modules.glob("[a-z]*.py"):
-        if path.stem not in STAY:
-            shutil.copy(Path(__file__).with_name("fake_action.py"), tree / "plugins/action" / path.name)
+    if not processes:
+        _in_the_worker(tree)
     for path in [
         *tree.glob("roles/*/tasks/**/*.yml"),
         *tree.glob("playbooks/*.yml"),
@@ -76,3 +75,17 @@ def copy_tree(
         )
         assert path.name in MAY_WRITE or not used & {"copy", "file"}, f"{path.name} would write to this machine"
         path.write_text(re.sub(rf"ansible\.builtin\.({'|'.join(replaced)}):", r"streamquorum.ha.fake_\1:", text))
+
+
+def _in_the_worker(tree: Path) -> None:
+    shutil.copy(Path(__file__).with_name("fake_action.py"), tree / "plugins/plugin_utils")
+    place = "ansible_collections.streamquorum.ha.plugins.plugin_utils.fake_action"
+    for path in (tree / "plugins/modules").glob("[a-z]*.py"):
+        action = tree / "plugins/action" / path.name
+        if action.exists():
+            text = action.read_text()
+            action.write_text(
+                text.replace("from ansible.plugins.action import ActionBase", f"from {place} import ActionBase")
+            )
+        else:
+            action.write_text(f"from {place} import ActionModule  \n")

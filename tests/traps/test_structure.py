@@ -275,7 +275,7 @@ SAME_EVERYWHERE = {
     # Inputs of a whole ensemble or cluster, and what is derived from the facts of all its hosts.
     "zookeeper_acls", "length", "__zookeeper_settled", "__zookeeper_loses_identities", "zookeeper_noted", "is", "defined",
     # Registered by itself, for all hosts of the play.
-    "__variables_judged",
+    "__variables_judged", "__inventory_judged",
     # An input of the run, and the group that its preflight made of it.
     "__preflight_accepted", "__streamquorum_unreached",
     "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__zookeeper_locked_problems",

@@ -148,6 +148,7 @@ def test_a_cluster_of_another_inventory_has_the_verbs_of_the_whole(tmp_path):
     runs("start")
     assert elsewhere in runs("status")
     runs("upgrade")
+    runs("acls")
     assert running() == before, "the ensemble, and the clusters of its inventory"
 
 

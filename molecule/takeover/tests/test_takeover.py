@@ -217,8 +217,14 @@ def starts():
     ("given", "words"),
     [
         ([*OURS, "-e", "zookeeper_quorum_port=2889"], "server.1 has 2888, not 2889"),
-        ([*OURS, "-e", "zookeeper_version=3.9.4"], "runs ZooKeeper 3.9.5, and zookeeper_version is 3.9.4"),
-        ([*ENSEMBLE_OWNER, *DATA], "zookeeper_data_log_dir is /data/zk, but the transaction logs are in /data/zk-log"),
+        (
+            [*OURS, "-e", "zookeeper_version=3.9.4"],
+            "runs ZooKeeper 3.9.5, which somebody else set up, and zookeeper_version is 3.9.4",
+        ),
+        (
+            [*ENSEMBLE_OWNER, *DATA],
+            "zookeeper_data_log_dir is /data/zk, and the server that runs writes to /data/zk-log",
+        ),
     ],
     ids=["voters", "release", "logs"],
 )
@@ -299,7 +305,7 @@ def test_trap_78_flink_is_adopted_and_its_job_does_not_notice(job):
     ("given", "words"),
     [
         ("flink_ha_cluster_id=/other", "runs under flink_ha_cluster_id /old, and the inventory says /other"),
-        ("flink_ha_version=1.20.4", "runs Flink 1.20.5, and flink_ha_version is 1.20.4"),
+        ("flink_ha_version=1.20.4", "runs Flink 1.20.5, which somebody else set up, and flink_ha_version is 1.20.4"),
     ],
 )
 def test_trap_72_79_another_flink_than_the_one_that_runs_is_refused_before_a_step(imported, given, words):

@@ -7,9 +7,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 #: Product -> jar with its release, which a process that runs it has open.
-JARS = {"flink": r"flink-dist(?:_[\d.]+)?-(\d.*)\.jar", "zookeeper": r"zookeeper-(\d.*)\.jar"}
-#: Main class of a server of ZooKeeper; its configuration file is the next word (QuorumPeerMain.main).
-SERVER = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+JARS = {"flink": r"flink-dist(?:_[\d.]+)?-(\d[\w.+-]*)\.jar", "zookeeper": r"zookeeper-(\d[\w.+-]*)\.jar"}
+#: Main class of a server of ZooKeeper, of its own release and of Flink's -> the word before the path of its configuration file
+#: (QuorumPeerMain.main; bin/zookeeper.sh of Flink).
+SERVERS = {
+    "org.apache.zookeeper.server.quorum.QuorumPeerMain": "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+    "org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer": "--zkConfigFile",
+}
 
 
 def releases(paths: Iterable[str]) -> dict[str, str]:
@@ -27,14 +31,16 @@ def releases(paths: Iterable[str]) -> dict[str, str]:
 
 
 def server_config(words: Sequence[str], directory: str) -> str:
-    """Path of the zoo.cfg that a server was started with; empty for another process.
+    """Path of the zoo.cfg that a server was started with; empty for another process, and for one that nobody else could find.
 
     Args:
         words: of its command line.
         directory: the one that it works in.
     """
-    given = words[words.index(SERVER) + 1] if SERVER in words[:-1] else ""
-    return os.path.normpath(os.path.join(directory, given)) if given else ""
+    before = next((word for name, word in SERVERS.items() if name in words), "")
+    given = words[words.index(before) + 1] if before in words[:-1] else ""
+    path = os.path.normpath(os.path.join(directory, given)) if given else ""
+    return path if os.path.isabs(path) else ""
 
 
 def config_dir(words: Sequence[str]) -> str:

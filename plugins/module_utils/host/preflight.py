@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -214,6 +215,21 @@ def upgrade_problems(
             f"confirm it with {variable.removesuffix('_version')}_upgrade_across_minor=true."
         ]
     return []
+
+
+def takeover_problems(host: str, what: str, variable: str, running: str, wanted: str) -> list[str]:
+    """Refuses to change the release along with the unit, but for a later patch release.
+
+    Args:
+        running: release of a process that somebody else set up, perhaps a vendor's; empty where it is not known.
+    """
+    before, after = (tuple(map(int, re.findall(r"\d+", each)[:3])) for each in (running, wanted))
+    if not running or (series(running) == series(wanted) and before <= after):
+        return []
+    return [
+        f"{host}: runs {what} {running}, which somebody else set up, and {variable} is {wanted}. A takeover keeps the minor release, and goes "
+        f"back to no older patch: set {variable} to that one or a later {series(running)}.x. playbooks/upgrade.yml changes it afterwards."
+    ]
 
 
 def space_problems(host: str, path: str, free_mb: int, needed_mb: int, what: str) -> list[str]:

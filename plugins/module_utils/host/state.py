@@ -225,7 +225,8 @@ class HostReader:
             ]
             if pids and not unit["generation"]:
                 configs = [foreign.server_config(self._words(pid), self._link(f"/proc/{pid}/cwd")) for pid in pids]
-                texts = [self._file(path) for path in dict.fromkeys(configs) if path]
+                # Whoever owns the process may have made links on the way. Only these lines leave the host, whatever file it is.
+                texts = [self._file(os.path.realpath(path)) for path in dict.fromkeys(configs) if path]
                 found[name] = {
                     "releases": foreign.releases(path for pid in pids for path in self._open_files(pid)),
                     "directories": _with(("dataDir", "dataLogDir"), "\n".join(texts).splitlines()),

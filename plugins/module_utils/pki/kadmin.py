@@ -61,22 +61,22 @@ class Kadmin:
         """
         mark, made = path.with_name(f"{path.name}.asked"), path.with_name(f"{path.name}.new")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            if path.exists():
-                return False
-            if not (mark.exists() and mark.read_text() == principal):
-                self._ask("addprinc", "-randkey", principal)
-                mark.write_text(principal)
-            made.unlink(missing_ok=True)
-            self._ask("ktadd", "-k", str(made), principal)
-            made.chmod(0o600)
-            made.rename(path)
-            mark.unlink()
-            return True
-        finally:
-            os.close(folder)
+        with mark.open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if missing := not path.exists():
+                lock.seek(0)
+                if lock.read() != principal:
+                    self._ask("addprinc", "-randkey", principal)
+                    lock.truncate(0)
+                    lock.write(principal)
+                    lock.flush()
+                made.unlink(missing_ok=True)
+                self._ask("ktadd", "-k", str(made), principal)
+                made.chmod(0o600)
+                made.rename(path)
+            # Who waits for it finds the file, as does who opens another one by now.
+            mark.unlink(missing_ok=True)
+            return missing
 
     def config(self) -> str:
         """A krb5.conf for kadmin alone, so that the controller's own need not know the realm."""

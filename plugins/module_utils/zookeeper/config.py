@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -275,6 +276,32 @@ def data_dir_problems(
                 "member, with their owner, change it, and run playbooks/site.yml."
             )
     return problems
+
+
+def running_dir_problems(host: str, running_config: str, data_dir: str, data_log_dir: str) -> list[str]:
+    """Refuses other directories than those that a process which somebody else set up writes to, whatever others hold.
+
+    Args:
+        running_config: the lines of its zoo.cfg that name them; empty where there is no such process.
+    """
+    before = parse_properties(running_config)
+    if not before.get("dataDir"):
+        return []
+    wanted = {
+        "zookeeper_data_dir": (before["dataDir"], data_dir),
+        "zookeeper_data_log_dir": (before.get("dataLogDir", before["dataDir"]), data_log_dir),
+    }
+    return [
+        f"{host}: {variable} is {new}, and the server that runs writes to "
+        # The service's user chose it: what is no plain path is not repeated.
+        + (
+            f"{old}. Set {variable}: {old}."
+            if re.fullmatch(r"/[\w./-]+", old)
+            else "another directory, which its zoo.cfg names."
+        )
+        for variable, (old, new) in wanted.items()
+        if os.path.normpath(old) != os.path.normpath(new)
+    ]
 
 
 def owner_problems(host: str, directories: Mapping[str, Mapping[str, Any]], user: str) -> list[str]:

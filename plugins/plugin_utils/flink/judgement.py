@@ -241,6 +241,7 @@ def host_problems(
         *refusals.host_problems(given, host.answer),
         *preflight.unread_problems(inputs.host, host.unread),
         *_upgrade_problems(inputs, tables, peers, host, source),
+        *_takeover_problems(inputs, peers, host),
         *([] if inputs.on_yarn else _place_problems(inputs, host)),
         *_acl_problems(inputs, peers),
         *_firewall_limit_problems(inputs, peers, host),
@@ -308,12 +309,21 @@ def has_run(inputs: Inputs, host: HostState) -> bool:
 
 
 def releases_before(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
-    """The releases behind `current` of this host's services, and those that somebody else set up; none on a fresh host."""
+    """The releases behind `current` of this host's services; none on a fresh host."""
     services = flink_services.of_host(inputs, peers.cluster_of(inputs.host))
     targets = (host.paths[f"{flink_services.root(inputs, service)}/current/release"]["target"] for service in services)
-    configured = (preflight.release_in(target, "flink") for target in targets)
-    running = (host.foreign(service["unit"]).get("releases", {}).get("flink", "") for service in services)
-    return unique(found for found in (*running, *configured) if found)
+    return unique(found for target in targets if (found := preflight.release_in(target, "flink")))
+
+
+def _takeover_problems(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
+    """Why processes that somebody else set up are not taken over as the inventory has them."""
+    services = flink_services.of_host(inputs, peers.cluster_of(inputs.host))
+    releases = unique(host.foreign(service["unit"]).get("releases", {}).get("flink", "") for service in services)
+    return [
+        problem
+        for running in releases
+        for problem in preflight.takeover_problems(inputs.host, "Flink", "flink_ha_version", running, inputs.version)
+    ]
 
 
 def is_installed(inputs: Inputs, host: HostState, source: Mapping[str, Any]) -> bool:

@@ -120,9 +120,8 @@ def host_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mappi
         *rules.identity_problems(
             name, inputs.given["zookeeper_id"], inputs.data_dir, host.contents[f"{inputs.data_dir}/myid"]
         ),
-        *rules.data_dir_problems(
-            name, _running_config(inputs, tables, host), inputs.data_dir, inputs.data_log_dir, databases
-        ),
+        *rules.data_dir_problems(name, host.contents[inputs.zoo_cfg], inputs.data_dir, inputs.data_log_dir, databases),
+        *_takeover_problems(inputs, tables, host),
         *rules.owner_problems(name, databases, inputs.user),
         *(rules.package_problems(name, host.platform, inputs.version, tables.packages) if inputs.by_package else []),
         *(
@@ -153,15 +152,23 @@ def _ports(inputs: Inputs) -> list[dict[str, Any]]:
     return [{"what": f"zookeeper_{name}", "port": inputs.given[f"zookeeper_{name}"]} for name in names]
 
 
-def _running_config(inputs: Inputs, tables: Tables, host: HostState) -> str:
-    """Text of the zoo.cfg that says where the data is: of the process that somebody else set up, or of the last generation."""
-    return "\n".join(host.foreign(tables.unit).get("directories", ())) or host.contents[inputs.zoo_cfg]
+def _takeover_problems(inputs: Inputs, tables: Tables, host: HostState) -> list[str]:
+    """Why a server that somebody else set up is not taken over as the inventory has it."""
+    found = host.foreign(tables.unit)
+    if not found:
+        return []
+    releases = found["releases"]
+    running = releases.get("zookeeper") or bundled.server(tables.flink_releases, releases.get("flink", ""))
+    directories = "\n".join(found["directories"])
+    return [
+        *preflight.takeover_problems(inputs.host, "ZooKeeper", "zookeeper_version", running, inputs.version),
+        *rules.running_dir_problems(inputs.host, directories, inputs.data_dir, inputs.data_log_dir),
+    ]
 
 
 def _upgrade_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mapping[str, Any]) -> list[str]:
     # Empty on a fresh host, and for a distribution's package.
-    configured = bundled.release_behind(release_before(inputs, host), tables.flink_releases)
-    before = host.foreign(tables.unit).get("releases", {}).get("zookeeper") or configured
+    before = bundled.release_behind(release_before(inputs, host), tables.flink_releases)
     problems = preflight.upgrade_problems(
         inputs.host,
         "ZooKeeper",

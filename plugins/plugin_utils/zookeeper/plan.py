@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.generation import generation_links, link_paths
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import describe, restart_file
+from ansible_collections.streamquorum.ha.plugins.module_utils.host import foreign
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.hints import java_hints
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.standing import changes, differing
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import client_endpoint
@@ -32,12 +33,6 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries 
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.generation import generation, java
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import Note, Peers
-
-#: By which a server is known, whoever started it: by ZooKeeper's own script, and by Flink's.
-MAIN_CLASSES = (
-    "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-    "org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer",
-)
 
 
 @dataclass(frozen=True)
@@ -259,7 +254,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, key: str) -> dict[str, 
         "processes": [
             {
                 "unit": tables.unit,
-                "main_classes": list(MAIN_CLASSES),
+                "main_classes": list(foreign.SERVERS),
                 "ports": zookeeper_tls.client_ports(config.tls(inputs), inputs.client_port),
                 "other_units": [],
             }

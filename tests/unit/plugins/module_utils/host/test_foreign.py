@@ -3,6 +3,8 @@
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import foreign
 
+OWN, FLINKS = foreign.SERVERS
+
 
 @pytest.mark.parametrize(
     ("text", "lines"),
@@ -39,11 +41,16 @@ def test_trap_79_the_release_that_runs_is_the_one_whose_jar_is_open(paths, relea
 @pytest.mark.parametrize(
     ("words", "path"),
     [
-        (["java", foreign.SERVER, "/etc/zk/zoo.cfg"], "/etc/zk/zoo.cfg"),
-        (["java", foreign.SERVER, "../conf/zoo.cfg"], "/opt/zk/conf/zoo.cfg"),
-        (["java", foreign.SERVER], ""),
+        (["java", OWN, "/etc/zk/zoo.cfg"], "/etc/zk/zoo.cfg"),
+        (["java", OWN, "../conf/zoo.cfg"], "/opt/zk/conf/zoo.cfg"),
+        (["java", FLINKS, "--zkConfigFile", "/opt/flink/conf/zoo.cfg", "--peerId", "1"], "/opt/flink/conf/zoo.cfg"),
+        (["java", OWN], ""),
         (["java", "org.example.Other", "/etc/zk/zoo.cfg"], ""),
     ],
 )
 def test_trap_79_a_server_names_its_configuration_on_its_command_line(words, path):
     assert foreign.server_config(words, "/opt/zk/bin") == path
+
+
+def test_of_a_process_that_has_ended_meanwhile_there_is_no_directory():
+    assert foreign.server_config(["java", OWN, "zoo.cfg"], "") == ""

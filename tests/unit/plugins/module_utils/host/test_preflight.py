@@ -170,3 +170,21 @@ def test_a_unit_gets_no_more_open_files_than_systemd_can_give(wanted, possible, 
 def test_an_input_of_before_is_refused_with_its_new_name():
     (problem,) = preflight.unknown_variables({"zk1": {"zookeeper_command": "/x"}}, ["zookeeper_shell_path"])
     assert problem.endswith("Its name is zookeeper_shell_path now.")
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted", "refused"),
+    [
+        ("3.8.4", "3.8.4", False),
+        ("3.8.4", "3.8.6", False),
+        ("3.8.4", "3.8.0", True),
+        ("3.8.10", "3.8.6", True),
+        ("3.8.4", "3.9.5", True),
+        ("1.20.0-amzn-1", "1.20.5", False),
+        ("", "3.9.5", False),
+    ],
+)
+def test_trap_79_a_takeover_brings_no_other_release_than_a_later_patch(running, wanted, refused):
+    told = preflight.takeover_problems("zk1", "ZooKeeper", "zookeeper_version", running, wanted)
+    assert bool(told) == refused
+    assert all(f"a later {preflight.series(running)}.x" in text for text in told)

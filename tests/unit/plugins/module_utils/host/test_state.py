@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import state as host_state
-from ansible_collections.streamquorum.ha.plugins.module_utils.host.foreign import SERVER
+from ansible_collections.streamquorum.ha.plugins.module_utils.host.foreign import SERVERS
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import LIST_LIMIT, MATCH_LIMIT, HostReader
 
 
@@ -218,12 +218,15 @@ def foreign(tmp_path, monkeypatch, cmdline, generation="", pid=7, listening=()):
 
 
 def test_trap_79_of_a_process_that_somebody_else_set_up_the_release_and_the_directories_are_told(tmp_path):
-    jar, config = tmp_path / "zookeeper-3.8.4.jar", tmp_path / "zoo.cfg"
+    jar, config = tmp_path / "zookeeper-3.8.4.jar", tmp_path / "real.cfg"
     jar.touch()
+    (tmp_path / "zoo.cfg").symlink_to(config)
     config.write_text("dataDir=/data/zk\nssl.keyStore.password=canary\ndataLogDir=/data/log\n")
     reader = HostReader(lambda _command: (0, "", ""))
     command = [sys.executable, "-c", f"f = open({str(jar)!r}); print(flush=True); input()"]
-    with subprocess.Popen([*command, SERVER, "zoo.cfg"], cwd=tmp_path, stdin=-1, stdout=-1, text=True) as process:
+    with subprocess.Popen(
+        [*command, next(iter(SERVERS)), "zoo.cfg"], cwd=tmp_path, stdin=-1, stdout=-1, text=True
+    ) as process:
         process.stdout.readline()
         named = {"main_pid": process.pid, "generation": ""}
         forgot, ours = {"main_pid": 0, "generation": ""}, {"main_pid": process.pid, "generation": "ab"}

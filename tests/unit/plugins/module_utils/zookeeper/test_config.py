@@ -167,6 +167,27 @@ def test_trap_79_the_snapshots_alone_are_not_the_directory_of_the_logs():
     assert config.data_dir_problems("zk1", "dataDir=/data\n", "/data", "/data", found) == []
 
 
+@pytest.mark.parametrize(
+    ("running", "told"),
+    [
+        ("dataDir=/data/\ndataLogDir=/log\n", []),
+        ("", []),
+        (
+            "dataDir=/data\n",
+            [
+                "zookeeper_data_log_dir is /log, and the server that runs writes to /data. Set zookeeper_data_log_dir: /data"
+            ],
+        ),
+        ("dataDir=/old\ndataLogDir=/log\n", ["zookeeper_data_dir is /data, and the server that runs writes to /old"]),
+        ("dataDir=/x; rm -r /\ndataLogDir=/log\n", ["writes to another directory, which its zoo.cfg names"]),
+    ],
+)
+def test_trap_79_a_server_that_runs_keeps_its_directories_whatever_others_hold(running, told):
+    found = config.running_dir_problems("zk1", running, "/data", "/log")
+    assert len(found) == len(told)
+    assert all(words in text for words, text in zip(told, found, strict=True)), found
+
+
 PACKAGES = {"debian 12": {"version": "3.8.0"}}
 
 

@@ -623,7 +623,7 @@ def test_trap_79_a_process_that_somebody_else_set_up_keeps_its_release(cluster, 
         unit["generation"] = ""
     state["units"]["flink-taskmanager.service"]["foreign"] = {"releases": {"flink": "1.20.5"}, "directories": []}
     told = "\n".join(cluster().together(jm1=state)["jm1"].problems)
-    assert "jm1: runs Flink 1.20.5, and flink_ha_version is 2.3.0" in told
+    assert "jm1: runs Flink 1.20.5, which somebody else set up, and flink_ha_version is 2.3.0" in told
 
 
 @pytest.mark.parametrize(

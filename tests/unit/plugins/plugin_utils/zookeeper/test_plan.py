@@ -340,12 +340,11 @@ def test_trap_79_a_server_that_somebody_else_set_up_keeps_its_release_and_its_di
     runs = {"releases": {"zookeeper": "3.9.5"}, "directories": ["dataDir=/var/lib/zookeeper"]}
     state["units"]["zookeeper.service"] |= {"generation": "", "foreign": runs}
     assert ensemble().plan(state).problems == ()
-    runs |= {"releases": {"zookeeper": "3.8.4"}, "directories": ["dataDir=/srv/zk", "dataLogDir=/srv/log"]}
-    state["paths"]["/var/lib/zookeeper/version-2"]["entries"] = []
+    runs |= {"releases": {"flink": "1.20.5"}, "directories": ["dataDir=/srv/zk", "dataLogDir=/srv/log"]}
     told = "\n".join(ensemble().plan(state).problems)
-    assert "runs ZooKeeper 3.8.4, and zookeeper_version is 3.9.5" in told
-    assert "zookeeper_data_dir is /var/lib/zookeeper, but the snapshots and epochs are in /srv/zk" in told
-    assert "zookeeper_data_log_dir is /var/lib/zookeeper, but the transaction logs are in /srv/log" in told
+    assert "runs ZooKeeper 3.7.1, which somebody else set up, and zookeeper_version is 3.9.5" in told
+    assert "zookeeper_data_dir is /var/lib/zookeeper, and the server that runs writes to /srv/zk" in told
+    assert "zookeeper_data_log_dir is /var/lib/zookeeper, and the server that runs writes to /srv/log" in told
 
 
 def test_peers_come_back_from_a_result_as_they_were(ensemble, host):
