@@ -23,7 +23,11 @@ PACKAGES = (
     *("python3", "python3-apt", "iproute2", "iptables", "procps", "less", "curl"),
 )
 
-#: Runs in the new root file system ($1), as the last step of a build.
+#: Many short lives of Java on few cores: the first compiler alone and classes that nobody verifies take half of the CPU of a start. What a
+#: service is started with comes after it.
+JAVA_TOOL_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+
+#: Runs in the new root file system ($1), as the last step of a build; $JAVA_TOOL_OPTIONS is the one above.
 IMAGE_SETUP = r"""#!/bin/sh
 set -eu
 root=$1
@@ -53,9 +57,10 @@ chroot "$root" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dp
 install -d "$root/etc/systemd/journald.conf.d"
 printf '[Journal]\nSystemMaxUse=64M\n' > "$root/etc/systemd/journald.conf.d/lab.conf"
 
-# Many short lives of Java on few cores: the first compiler alone takes half of the time of a start. A service's own options come after it.
+# For services; for sessions by SSH and sudo.
 install -d "$root/etc/systemd/system.conf.d"
-printf '[Manager]\nDefaultEnvironment=JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1\n' > "$root/etc/systemd/system.conf.d/lab.conf"
+printf '[Manager]\nDefaultEnvironment="JAVA_TOOL_OPTIONS=%s"\n' "$JAVA_TOOL_OPTIONS" > "$root/etc/systemd/system.conf.d/lab.conf"
+printf 'JAVA_TOOL_OPTIONS="%s"\n' "$JAVA_TOOL_OPTIONS" > "$root/etc/environment"
 : > "$root/etc/machine-id"
 rm -f "$root/etc/resolv.conf" "$root/etc/hostname"
 """
@@ -116,7 +121,9 @@ def recipe(suite: str, sources: Sequence[str], settings: str) -> dict[str, Any]:
         "sources": list(sources),
         "settings": settings,
         "dpkg": DPKG_OPTIONS,
-        "setup": IMAGE_SETUP,
+        "setup": IMAGE_SETUP.replace("$JAVA_TOOL_OPTIONS", JAVA_TOOL_OPTIONS),
+        # For what is run past the network.
+        "change": f'ENV JAVA_TOOL_OPTIONS="{JAVA_TOOL_OPTIONS}"',
     }
 
 
@@ -170,7 +177,7 @@ def ensure_image(suite: str, rebuild: bool = False) -> str:
             command += [f"--dpkgopt={option}" for option in what["dpkg"]]
             command += [f"--aptopt={line}" for line in what["settings"].splitlines()]
             run([*command, suite, str(archive), *what["sources"]], limit=1200)
-            podman("import", "--quiet", str(archive), name, limit=600)
+            podman("import", "--quiet", "--change", what["change"], str(archive), name, limit=600)
         say(f"image {name} built in {time.monotonic() - started:.0f} s")
         remove_images(keep=name, suite=suite)
     return name
