@@ -66,10 +66,10 @@ lab-requirements: ## Install what the lab needs of this machine (apt, as root), 
 	@$(LAB) requirements --install
 
 .PHONY: lint
-lint: lint-yaml lint-python lint-types lint-changelog lint-ansible lint-syntax ## yamllint, ruff, mypy, antsibull-changelog, ansible-lint (profile production), syntax of every playbook
+lint: lint-yaml lint-python lint-types lint-changelog lint-ansible ## yamllint, ruff, mypy, antsibull-changelog, ansible-lint (profile production, and syntax of every playbook)
 
 # One by one, they are the hooks of .pre-commit-config.yaml.
-.PHONY: lint-yaml lint-python lint-types lint-changelog lint-ansible lint-syntax
+.PHONY: lint-yaml lint-python lint-types lint-changelog lint-ansible
 lint-yaml: setup
 	@yamllint --strict .
 lint-python: setup
@@ -80,8 +80,6 @@ lint-changelog: setup
 	@antsibull-changelog lint
 lint-ansible: setup
 	@ansible-lint --strict
-lint-syntax: setup
-	@ansible-playbook -i inventory/example --syntax-check playbooks/*.yml playbooks/phases/*.yml > /dev/null
 
 .PHONY: unit
 unit: setup ## Pure logic, on replies recorded from real servers
