@@ -154,19 +154,19 @@ def until(what: str, condition: Callable[[], Any], seconds: float = 60, every: f
         what: the condition in words.
         condition: gives its value once it is true; who cannot be asked yet is asked again.
         seconds: how long a quiet machine may need; a busy one is waited for longer, since a test asserts no times.
-        every: seconds between two looks.
+        every: seconds between two looks; more where a look takes long, so that looking does not hold up what is waited for.
     """
     seconds *= PATIENCE
     began = time.monotonic()
     value, error = None, None
-    while time.monotonic() - began < seconds:
+    while (looked := time.monotonic()) - began < seconds:
         try:
             value, error = condition(), None
         except NOT_YET as raised:
             value, error = None, raised
         if value:
             return value, time.monotonic() - began
-        time.sleep(every)
+        time.sleep(max(every, 2 * (time.monotonic() - looked)))
     raise AssertionError(f"not within {seconds} s: {what} (last: {value!r}, {error!r})")
 
 
