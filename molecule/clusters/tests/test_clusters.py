@@ -139,7 +139,8 @@ def test_a_cluster_of_another_inventory_has_the_verbs_of_the_whole(tmp_path):
     assert not re.findall(r"changed=(?!0 )", output), output
     assert elsewhere in runs("status")
     first = pids(host)
-    runs("rolling_restart", "-e", "rolling_restart_target=all", "-e", "rolling_restart_force=true")
+    switches = ("rolling_restart_target=all", "rolling_restart_force=true", "rolling_accept_outage=true")
+    runs("rolling_restart", *(word for switch in switches for word in ("-e", switch)))
     assert not set(first.split()) & set(pids(host).split()) - {"0"}, "each process was restarted"
     runs("stop", "-e", "stop_cluster=true")
     assert not started(host)
