@@ -166,6 +166,7 @@ def test_a_server_of_a_host_that_is_no_member_does_not_join(no_joiner_is_left):
     assert not joiner.joined(OUTSIDE)
 
 
+@pytest.mark.long
 def test_any_key_of_a_members_host_joins_unless_the_firewall_refuses_it(no_joiner_is_left):
     """Members compare the host part only: a known limit, and why the quorum's ports belong to the members alone."""
     join("other-service.keytab", "flink/n1.kerberos.test@KERBEROS.TEST")
@@ -185,6 +186,7 @@ def test_any_key_of_a_members_host_joins_unless_the_firewall_refuses_it(no_joine
     cluster.until("all serve", lambda: cluster.playbook("playbooks/status.yml")[0] == 0, 90, every=2)
 
 
+@pytest.mark.long
 def test_the_firewall_is_taken_away_again_and_nothing_else():
     cluster.shell(HOSTS[0], "nft add table inet operators_own")
     code, output = cluster.playbook("playbooks/zookeeper.yml")
