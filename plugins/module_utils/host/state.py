@@ -212,7 +212,7 @@ class HostReader:
 
         Args:
             units: as `units` gave them.
-            listening: as `listening` gave it: of a unit that forgot its process, what listens is looked at.
+            listening: as `listening` gave it.
 
         Returns:
             releases: by product.
@@ -220,9 +220,7 @@ class HostReader:
         """
         found = {}
         for name, unit in units.items():
-            pids = [
-                pid for pid in (unit["main_pid"], *(each["pid"] for each in listening if each["unit"] == name)) if pid
-            ]
+            pids = _pids_of(name, units, listening)
             if pids and not unit["generation"]:
                 configs = [foreign.server_config(self._words(pid), self._link(f"/proc/{pid}/cwd")) for pid in pids]
                 # Whoever owns the process may have made links on the way. Only these lines leave the host, whatever file it is.
@@ -258,7 +256,7 @@ class HostReader:
         """
         found = {}
         for unit, config in configs.items():
-            pids = [units[unit]["main_pid"], *(each["pid"] for each in listening if each["unit"] == unit)]
+            pids = _pids_of(unit, units, listening)
             lines = [] if units[unit]["generation"] else self._foreign_config(pids, config["files"])
             if lines:
                 path = f"{config['directory']}/{next(iter(config['files']))}"
@@ -267,7 +265,7 @@ class HostReader:
 
     def _foreign_config(self, pids: Iterable[int], files: Mapping[str, str]) -> list[str]:
         """Lines of the configuration that the first of some processes with one was given; none where there is none."""
-        for pid in dict.fromkeys(pid for pid in pids if pid):
+        for pid in pids:
             words = self._words(pid)
             given = foreign.config_dir(words)
             if given:
@@ -504,6 +502,12 @@ def _free(folder: int, name: str) -> int:
         return _megabytes(os.fstatvfs(handle))
     finally:
         os.close(handle)
+
+
+def _pids_of(unit: str, units: Mapping[str, Mapping[str, Any]], listening: Iterable[Mapping[str, Any]]) -> list[int]:
+    """A unit's process, and what listens for it: a unit may have forgotten its process."""
+    found = [units[unit]["main_pid"], *(each["pid"] for each in listening if each["unit"] == unit)]
+    return [pid for pid in dict.fromkeys(found) if pid]
 
 
 def _megabytes(usage: os.statvfs_result) -> int:
