@@ -109,6 +109,13 @@ def test_a_keytab_that_is_not_this_members_is_refused(run, inventory, tmp_path, 
     refused(run(inventory), *words)
 
 
+def test_a_keytab_without_the_principal_is_not_taken_for_made(run, inventory, tmp_path):
+    keytab(tmp_path / "some.keytab", "zookeeper/other.x.test@X.TEST")
+    inventory["all"]["vars"] |= KERBEROS | {"zookeeper_keytab_file": str(tmp_path / "some.keytab")}
+    inventory["all"]["vars"] |= {"kerberos_admin_principal": "admin", "kerberos_admin_password": "canary"}
+    refused(run(inventory, playbook="playbooks/keytabs.yml"), "has no key of zookeeper/zk1.invalid@X.TEST")
+
+
 def flink(inventory, **changes):
     inventory["all"]["children"] |= {
         "flink_jobmanager": {"hosts": {"jm1": {"flink_ha_address": "jm1.invalid"}}},

@@ -112,6 +112,11 @@ def test_an_ensemble_of_another_inventory_is_reached_by_its_servers(hosts):
     assert first.voters == ("a1", "b1", "a2")
 
 
+def test_an_ensemble_of_another_inventory_is_not_rolled(hosts):
+    groups = {name: names for name, names in GROUPS.items() if name != "zookeeper"}
+    assert rolls("zookeeper", hosts, groups, []) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "unread"), [("zookeeper", "zk2"), ("zookeeper", "a3"), ("jobmanager", "a3"), ("taskmanager", "b1")]
 )

@@ -221,6 +221,9 @@ def test_trap_79_of_a_process_that_somebody_else_set_up_the_release_and_the_dire
     jar, config = tmp_path / "zookeeper-3.8.4.jar", tmp_path / "real.cfg"
     jar.touch()
     (tmp_path / "zoo.cfg").symlink_to(config)
+    # As the service's user would have made it.
+    if os.geteuid() == 0:
+        os.lchown(tmp_path / "zoo.cfg", 65534, 65534)
     config.write_text("dataDir=/data/zk\nssl.keyStore.password=canary\ndataLogDir=/data/log\n")
     reader = HostReader(lambda _command: (0, "", ""))
     command = [sys.executable, "-c", f"f = open({str(jar)!r}); print(flush=True); input()"]
