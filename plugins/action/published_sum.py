@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -18,20 +18,22 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        variables, name = task_vars or {}, str(self._task.args["name"])
+        variables, args = task_vars or {}, self._task.args
+        name = str(args["name"])
         wanted = release_source.variables(name)
-        known = {host: role_inputs.written(variables["hostvars"], host) for host in variables["ansible_play_hosts"]}
+        tables = role_inputs.values(wanted, self._templar, variables)
+        read = role_inputs.read(variables["hostvars"], variables["ansible_play_hosts"], args["inputs"], args["state"])
+        given = {host: {**tables, **each[args["inputs"]]["values"]} for host, each in read.items()}
         sums: dict[str, str] = {}
         told: list[str] = []
         reasons: dict[str, str] = {}
-        for hosts in alike(known, wanted):
-            given = self._given(hosts, known, wanted, variables)
-            states = [known[host].get(self._task.args["state"]) for host in hosts]
+        for hosts in alike(given, wanted):
+            states = [read[host][args["state"]] for host in hosts]
             try:
-                found, text = self._sums(name, given, _markers(states), published_sums.record_path(variables))
+                found, text = self._sums(name, given[hosts[0]], _markers(states), published_sums.record_path(variables))
             except ReleaseError as error:
                 # A refusal by the plan, with everything else that is wrong.
-                _product, version = release_source.product(name, given)
+                _product, version = release_source.product(name, given[hosts[0]])
                 reasons[version] = str(error)
                 continue
             sums |= found
@@ -39,20 +41,6 @@ class ActionModule(ActionBase):
         for text in told:
             self._display.display(text)
         return result | {"changed": bool(told), "sums": sums, "reasons": reasons}
-
-    def _given(
-        self,
-        hosts: Sequence[str],
-        known: Mapping[str, Mapping[str, Any]],
-        wanted: Iterable[str],
-        variables: Mapping[str, Any],
-    ) -> dict[str, Any]:
-        """Values of the variables of some hosts, whose values are the same."""
-        if variables["inventory_hostname"] in hosts:
-            return role_inputs.values(wanted, self._templar, variables)
-        # Of its own hosts alone, a role knows the defaults.
-        others = {**variables, **role_inputs.of_defaults(str(variables["role_path"])), **known[hosts[0]]}
-        return role_inputs.values(wanted, self._templar.copy_with_new_env(available_variables=others), others)
 
     def _sums(
         self, name: str, given: Mapping[str, Any], markers: Iterable[str], path: str
@@ -71,10 +59,10 @@ class ActionModule(ActionBase):
 
 
 def alike(known: Mapping[str, Mapping[str, Any]], wanted: Iterable[str]) -> list[list[str]]:
-    """Hosts of which some variables have the same values, as they are written: each cluster may have a release of its own.
+    """Hosts of which some variables have the same values: each cluster may have a release of its own.
 
     Args:
-        known: variables by host.
+        known: values of variables by host.
         wanted: names.
     """
     groups: dict[str, list[str]] = {}

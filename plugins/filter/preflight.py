@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.host import preflight
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import zookeeper_members
-from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs, refusals
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
 
 HostVars = Mapping[str, Mapping[str, Any]]
 
@@ -33,5 +33,4 @@ class FilterModule:
             "host_names": preflight.host_names,
             "unreached_problems": unreached_problems,
             "unknown_variables": unknown_variables,
-            "refusals": refusals.refusals,
         }

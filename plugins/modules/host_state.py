@@ -15,6 +15,10 @@ description:
 author: [StreamQuorum (@streamquorum)]
 extends_documentation_fragment: [streamquorum.ha.attributes.reads]
 options:
+  reads:
+    description: Any of the other options, as a plan has them. The action plugin takes them out of it.
+    type: dict
+    default: {}
   java_home:
     description: A Java installation to look at besides those under C(/usr/lib/jvm).
     type: path
@@ -211,6 +215,7 @@ def main() -> None:
     paths = {"type": "list", "elements": "path", "default": []}
     module = AnsibleModule(
         argument_spec={
+            "reads": {"type": "dict", "default": {}},
             "java_home": {"type": "path", "default": ""},
             "units": names,
             "paths": paths,

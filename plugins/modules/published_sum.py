@@ -27,6 +27,10 @@ options:
     type: str
     choices: [zookeeper, flink]
     required: true
+  inputs:
+    description: Name of the variable that holds what M(streamquorum.ha.role_inputs) gave of each host.
+    type: str
+    required: true
   state:
     description: Name of the variable that holds what M(streamquorum.ha.host_state) gave. Where all hosts have the release, nobody is asked.
     type: str
@@ -37,6 +41,7 @@ EXAMPLES = r"""
 - name: Read the sum that Apache publishes
   streamquorum.ha.published_sum:
     name: zookeeper
+    inputs: __zookeeper_inputs
     state: __zookeeper_host
   run_once: true
   register: __zookeeper_published

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: role_inputs
-short_description: Refuse inputs of a role that are not of their types
+short_description: Refuse inputs of a role that are not of their types, and read them
 version_added: 0.1.0
 description:
   - Compares the variables of a host with the C(argument_specs) of a role, as Ansible does by itself with each role. Its own
     action prints the whole specification beside what is wrong; this one a line for each input.
+  - Of the roles C(zookeeper) and C(flink_ha), it gives the values that their hosts are planned from, each templated once.
   - Runs on the controller; the host is not asked.
   - Meant for the roles and playbooks of this collection; its options and results may change with any release.
 author: [StreamQuorum (@streamquorum)]
@@ -25,9 +26,14 @@ EXAMPLES = r"""
 - name: Refuse inputs of a wrong type
   streamquorum.ha.role_inputs:
     role_path: "{{ role_path }}"
+  register: __zookeeper_inputs
 """
 
 RETURN = r"""
+values:
+  description: Values by name of variable, of a role whose hosts are planned. Secret.
+  type: dict
+  returned: success
 msg:
   description: What is wrong, a line for each input.
   type: str

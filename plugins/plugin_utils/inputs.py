@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -87,9 +88,22 @@ def written(hostvars: Mapping[str, Mapping[str, Any]], host: str) -> Mapping[str
     return found
 
 
-def registered(hostvars: Mapping[str, Mapping[str, Any]], host: str, name: str) -> Any:
-    """What a task of this run registered for a host; None for nothing."""
-    return written(hostvars, host).get(name)
+def read(
+    hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], *names: str | None
+) -> dict[str, Mapping[str, Any]]:
+    """The variables, as they are written, of those hosts that have all of some; a name that is None is none of them."""
+    wanted = {name for name in names if name}
+    found = {host: written(hostvars, host) for host in hosts}
+    return {host: each for host, each in found.items() if wanted <= each.keys()}
+
+
+#: What the preflight of a role notes of each host for others (docs/architecture.md, "Facts for others").
+ZOOKEEPER_NOTED, FLINK_NOTED = "zookeeper_noted", "flink_ha_noted"
+
+
+def noted(hostvars: Mapping[str, Mapping[str, Any]], host: str, name: str) -> Any:
+    """One of these notes; None where the host was not judged. Each host that was has the notes of all of them."""
+    return (written(hostvars, host).get(name) or {}).get(host)
 
 
 def plain(value: Any) -> Any:
@@ -108,7 +122,8 @@ class Variable:
 NO_VARIABLE = Variable("")
 
 
-def variables(cls: type[Any], prefix: str = "") -> dict[str, str]:
+@functools.cache  # the types of a hundred fields take 10 ms, and each host asks
+def variables(cls: type[Any], prefix: str = "") -> Mapping[str, str]:
     """Fields of a dataclass of inputs -> the variable that each is the value of; without those that are no variables."""
     found = {
         name: next((each.name for each in get_args(hint) if isinstance(each, Variable)), prefix + name)
@@ -132,9 +147,15 @@ def typed(cls: type[Made], values: Mapping[str, Any], prefix: str = "", /, **oth
     Raises:
         TypeError: a value is not of its type. The action `role_inputs` has refused it before, in words.
     """
-    hints = get_type_hints(cls)
-    fields = {name: _convert(hints[name], values.get(source)) for name, source in variables(cls, prefix).items()}
+    kind: Any = cls  # mypy takes a type of a type variable for one that cannot be a key
+    hints, sources = _types(kind), variables(kind, prefix)
+    fields = {name: _convert(hints[name], values.get(source)) for name, source in sources.items()}
     return cls(**fields, **others)
+
+
+@functools.cache  # as above
+def _types(cls: type[Any]) -> Mapping[str, Any]:
+    return get_type_hints(cls)
 
 
 def _convert(wanted: Any, value: Any) -> Any:

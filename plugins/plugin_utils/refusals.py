@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import registered
+from collections.abc import Collection, Iterable, Mapping
 
 
-def refusals(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], name: str) -> list[str]:
+def refusals(problems: Mapping[str, Iterable[str]]) -> list[str]:
     """The problems of all plans of a run.
 
     Args:
-        hostvars: of all hosts.
-        hosts: those of the play.
-        name: of the variable that holds each host's plan; one that has none was not judged, and is left out.
+        problems: by host that was judged, in the order of the play.
 
     Returns:
         Each problem once, in the order of the hosts. One that not all hosts have begins with the names of those that do.
     """
-    plans = {host: registered(hostvars, host, name) for host in hosts}
-    judged = [host for host, plan in plans.items() if plan is not None]
     concerned: dict[str, list[str]] = {}
-    for host in judged:
-        for problem in plans[host]["problems"]:
+    for host, found in problems.items():
+        for problem in found:
             concerned.setdefault(str(problem), []).append(host)
-    return [_told(problem, found, judged) for problem, found in concerned.items()]
+    return [_told(problem, found, problems) for problem, found in concerned.items()]
 
 
-def _told(problem: str, found: list[str], judged: list[str]) -> str:
+def _told(problem: str, found: list[str], judged: Collection[str]) -> str:
     # Most name their host themselves.
     if len(found) == len(judged) or any(problem.startswith(f"{host}: ") for host in judged):
         return problem

@@ -13,12 +13,10 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.core.members impor
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling import groups as rolling
 from ansible_collections.streamquorum.ha.plugins.module_utils.rolling.groups import Described
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import zookeeper_members
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import registered
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import FLINK_NOTED, ZOOKEEPER_NOTED, noted, written
 
 HostVars = Mapping[str, Mapping[str, Any]]
 Groups = Mapping[str, Sequence[str]]
-#: The facts of each host, from the preflight of this run.
-ZOOKEEPER_NOTED, FLINK_NOTED = "zookeeper_noted", "flink_ha_noted"
 ZOOKEEPER, JOB_MANAGER, TASK_MANAGER = "zookeeper", "jobmanager", "taskmanager"
 #: Kind of members -> group of the inventory.
 HOSTS = {ZOOKEEPER: "zookeeper", JOB_MANAGER: "flink_jobmanager", TASK_MANAGER: "flink_taskmanager"}
@@ -87,8 +85,8 @@ def rolls(
 
 
 def _noted(hostvars: HostVars, host: str, name: str) -> Mapping[str, Any]:
-    """A fact that a role left for others; empty where it did not."""
-    found: Mapping[str, Any] = registered(hostvars, host, name) or {}
+    """What a role noted of a host; empty where it was not judged."""
+    found: Mapping[str, Any] = noted(hostvars, host, name) or {}
     return found
 
 
@@ -119,23 +117,23 @@ class _Run:
         """The clusters of the inventory, each with the hosts of it that were read."""
         found: dict[str, dict[str, Any]] = {}
         for host in self._flink_hosts():
-            noted = _noted(self.hostvars, host, FLINK_NOTED)
+            note = _noted(self.hostvars, host, FLINK_NOTED)
             # An application on YARN that does not run has none.
-            if noted and noted["cluster"]["cluster_id"]:
+            if note and note["cluster"]["cluster_id"]:
                 # /orders and orders are one path in ZooKeeper.
-                name = noted["cluster"]["cluster_id"].strip("/")
-                own = {"name": name, "path": f"{noted['cluster']['path_root']}/{name}", "lives": False, "tolerates": {}}
-                cluster = found.setdefault(name, {**noted["cluster"], **own})
-                cluster["tolerates"][host] = noted["tolerates"]
+                name = note["cluster"]["cluster_id"].strip("/")
+                own = {"name": name, "path": f"{note['cluster']['path_root']}/{name}", "lives": False, "tolerates": {}}
+                cluster = found.setdefault(name, {**note["cluster"], **own})
+                cluster["tolerates"][host] = note["tolerates"]
                 # What runs on YARN has no member of ours.
-                cluster["lives"] |= any(each["live"] for each in noted["members"] if each["kind"] == JOB_MANAGER) or (
-                    not noted["members"] and noted["cluster"]["serving"]
+                cluster["lives"] |= any(each["live"] for each in note["members"] if each["kind"] == JOB_MANAGER) or (
+                    not note["members"] and note["cluster"]["serving"]
                 )
         return list(found.values())
 
     def _ensemble(self) -> Mapping[str, Any]:
         known = [_noted(self.hostvars, host, ZOOKEEPER_NOTED) for host in self.members]
-        return next((noted["ensemble"] for noted in known if noted), {})
+        return next((note["ensemble"] for note in known if note), {})
 
     def ensemble(self) -> Roll:
         found = [_noted(self.hostvars, host, ZOOKEEPER_NOTED)["member"] for host in self.members]
@@ -234,7 +232,7 @@ def pending(
     for host in hosts:
         own = [member for member in _noted(hostvars, host, FLINK_NOTED).get("members", []) if member["live"]]
         member = _noted(hostvars, host, ZOOKEEPER_NOTED).get("member")
-        if member and ensemble_lives and not _noted(hostvars, host, "zookeeper_started").get("changed"):
+        if member and ensemble_lives and not written(hostvars, host).get("zookeeper_started", {}).get("changed"):
             own.insert(0, member)
         found += [
             f"{host}: {member['unit']}: {member['running'] or 'nothing of ours'} -> {member['desired']}"

@@ -18,14 +18,13 @@ AS_THEY_ARE = {
 }  # fmt: skip
 #: Action plugins of ours that stay: they only read on the controller, or call a module, which is replaced.
 STAY = {
-    "flink_peers",
     "flink_plan",
+    "host_state",
     "published_sum",
     "role_inputs",
     "roll_step",
     "rolls",
     "run_lease",
-    "zookeeper_peers",
     "zookeeper_plan",
 }
 #: They reach no host, and are not run here.

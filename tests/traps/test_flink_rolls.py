@@ -48,7 +48,7 @@ def cluster(world):
             world.set(name, kind=kind, serves=True)
             hosts[name] = world.inventory["all"]["children"]["zookeeper"]["hosts"].pop(name)
             hosts[name] |= {
-                "flink_ha_noted": {
+                "flink_ha_noted": {name: {
                     "tolerates": True,
                     "members": [
                         {
@@ -62,7 +62,7 @@ def cluster(world):
                         "kazoo_path": "/nowhere.zip", "query_host": "jm1",
                         "job_managers": [{"address": f"jm{each}.invalid", "rest_port": 8081} for each in (1, 2)],
                     },
-                },
+                }},
             }  # fmt: skip
         world.inventory["all"]["children"][group] = {"hosts": hosts}
     (world.folder / "flink.json").write_text(flink())
@@ -232,11 +232,11 @@ def test_a_failure_rate_is_given_its_time(cluster):
 def two_clusters(cluster):
     """The same hosts as two clusters: jm1 with tm1 and tm2, and jm2 with tm3."""
     for group, name in (("flink_jobmanager", "jm2"), ("flink_taskmanager", "tm3")):
-        noted = cluster.inventory["all"]["children"][group]["hosts"][name]["flink_ha_noted"]
+        noted = cluster.inventory["all"]["children"][group]["hosts"][name]["flink_ha_noted"][name]
         noted["cluster"] |= {"cluster_id": "/other", "query_host": "jm2"}
         noted["cluster"]["job_managers"] = [{"address": "jm2.invalid", "rest_port": 8081}]
     for group, name in (("flink_jobmanager", "jm1"), ("flink_taskmanager", "tm1"), ("flink_taskmanager", "tm2")):
-        noted = cluster.inventory["all"]["children"][group]["hosts"][name]["flink_ha_noted"]
+        noted = cluster.inventory["all"]["children"][group]["hosts"][name]["flink_ha_noted"][name]
         noted["cluster"]["job_managers"] = [{"address": "jm1.invalid", "rest_port": 8081}]
     (cluster.folder / "flink.json").write_text(flink(leads=["jm1", "jm2"]))
     return cluster

@@ -166,11 +166,11 @@ def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
 
 #: Where the hosts of the play are asked for: to refuse a part of a group, and to tell what was seen.
 MAY_ASK_FOR_PLAY_HOSTS = {
-    "playbooks/phases/preflight.yml", "playbooks/phases/report.yml", "plugins/action/flink_peers.py", "plugins/plugin_utils/flink/judgement.py",
+    "playbooks/phases/preflight.yml", "playbooks/phases/report.yml", "plugins/action/flink_plan.py", "plugins/plugin_utils/flink/judgement.py",
     "plugins/plugin_utils/flink/yarn/judgement.py",
-    "plugins/action/zookeeper_peers.py", "plugins/plugin_utils/zookeeper/judgement.py",
-    # What was refused is told, and whoever lacks the release needs its sum.
-    "roles/flink_ha/tasks/preflight.yml", "roles/zookeeper/tasks/preflight.yml", "plugins/action/published_sum.py",
+    "plugins/action/zookeeper_plan.py", "plugins/plugin_utils/zookeeper/judgement.py",
+    # Whoever lacks the release needs its sum.
+    "plugins/action/published_sum.py",
     # One after the other.
     "roles/common/tasks/adopt.yml",
 }  # fmt: skip
@@ -189,7 +189,7 @@ def test_trap_11_nothing_that_is_rendered_comes_from_the_hosts_of_the_play():
         if str(path.relative_to(ROOT)) in MAY_ASK_FOR_PLAY_HOSTS:
             assert all(
                 re.search(
-                    r'limit_problems|play_hosts: |"play_hosts": |__preflight_hosts: |leaders\(|refusals\(|loop: "{{ ansible_play_hosts }}"|variables\["ansible_play_hosts(_all)?"\]',
+                    r'limit_problems|play_hosts: |"play_hosts": |__preflight_hosts: |leaders\(|loop: "{{ ansible_play_hosts }}"|variables\["ansible_play_hosts(_all)?"\]',
                     line,
                 )
                 for line in lines
@@ -283,8 +283,12 @@ SAME_EVERYWHERE = {
     # Gathered once for all hosts.
     "__flink_ha_peers", "tls",
     # A cluster, of a loop over all of them.
-    "item", "serving", "__zookeeper_refusals", "__flink_ha_refusals", "__flink_ha_missing",
+    "item", "serving", "__flink_ha_missing",
+    # Registered by a task that runs once: the plans of all hosts.
+    "__zookeeper_asked_of", "__zookeeper_planned", "__flink_ha_asked_of", "__flink_ha_planned", "problems", "special",
 }  # fmt: skip
+#: They plan all hosts of the play, whichever of them comes to these files.
+PLANS = {"flink_ha/plan.yml", "flink_ha/refuse.yml", "flink_ha/seen.yml"}
 
 
 def run_once() -> Iterator[Any]:
@@ -298,7 +302,8 @@ def run_once() -> Iterator[Any]:
     for name, task, outer in tasks():
         if task.get("run_once"):
             file = name.split(":")[0]
-            yield pytest.param([*conditions(task), *outer, *includes.get(file, [])], id=name)
+            around = [] if file in PLANS else includes.get(file, [])
+            yield pytest.param([*conditions(task), *outer, *around], id=name)
 
 
 @pytest.mark.parametrize("asked", run_once())

@@ -121,7 +121,7 @@ class World:
         ]  # fmt: skip
         for each in members:
             self.inventory["all"]["children"]["zookeeper"]["hosts"][each["name"]] |= {
-                "zookeeper_noted": {
+                "zookeeper_noted": {each["name"]: {
                     "member": {
                         "name": each["name"], "host": each["name"], "kind": "zookeeper", "id": each["id"], "votes": True,
                         "unit": "zookeeper.service", "root": "/etc/zookeeper", "ports": [2181], "timeout": 5,
@@ -131,7 +131,7 @@ class World:
                     "ensemble": {
                         "members": ends, "standalone": False, "kazoo_path": "/nowhere.zip", "timeout": 5, "clients": [],
                     },
-                },
+                }},
             }  # fmt: skip
 
     def roll(self, *arguments: str) -> tuple[int, str]:

@@ -47,6 +47,11 @@ class Tables:
     known_options: Annotated[str, inputs.NO_VARIABLE]
 
     @staticmethod
+    def variables() -> list[str]:
+        """Names of the variables that hold them."""
+        return list(inputs.variables(Tables).values())
+
+    @staticmethod
     def of(given: Mapping[str, Any], role_path: str) -> Tables:
         """The tables, from the variables that hold them."""
         return inputs.typed(
@@ -156,8 +161,8 @@ class Inputs:
 
     @staticmethod
     def variables() -> list[str]:
-        """Names of the variables that a host is planned from, but those that are only written."""
-        return [*inputs.variables(Inputs, PREFIX).values(), *inputs.variables(Tables).values()]
+        """Names of the variables that something is decided by."""
+        return list(inputs.variables(Inputs, PREFIX).values())
 
     @staticmethod
     def of(host: str, given: Mapping[str, Any], seen: Mapping[str, Any]) -> Inputs:

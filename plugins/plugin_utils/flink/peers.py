@@ -21,7 +21,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config i
     zookeeper_connect_string,
     zookeeper_members,
 )
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain, registered, unique
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import ZOOKEEPER_NOTED, noted, plain, unique
 
 HostVars = Mapping[str, Mapping[str, Any]]
 Settings = Mapping[str, str]
@@ -162,37 +162,12 @@ class Peers:
     play_hosts: tuple[str, ...]
     #: What the inventory does not say of another host.
     defaults: Mapping[str, Any]
-    #: Whether a host needs certificates, and so is planned once more when they are made.
-    tls: bool = False
     #: All hosts of the group flink_client.
     client_hosts: tuple[str, ...] = ()
 
     def cluster_of(self, host: str) -> Cluster:
         """The cluster that a host belongs to."""
         return next(each for each in self.clusters.values() if host in each.hosts)
-
-    @staticmethod
-    def of(found: Mapping[str, Any]) -> Peers:
-        """Peers again, from what `asdict` made of them for a result of Ansible."""
-        return Peers(
-            clusters={
-                name: Cluster(**_tuples(each | {"group": _group(each)})) for name, each in found["clusters"].items()
-            },
-            ensemble=Ensemble(**_tuples(found["ensemble"])),
-            unreached=tuple(found["unreached"]),
-            play_hosts=tuple(found["play_hosts"]),
-            defaults=found["defaults"],
-            tls=found["tls"],
-            client_hosts=tuple(found["client_hosts"]),
-        )
-
-
-def _group(cluster: Mapping[str, Any]) -> Group | None:
-    return Group(**_tuples(cluster["group"])) if cluster["group"] else None
-
-
-def _tuples(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
 
 
 def gather(
@@ -202,9 +177,8 @@ def gather(
     play_hosts: Sequence[str],
     active_hosts: Sequence[str],
     defaults: Mapping[str, Any],
-    noted: str = "",
 ) -> Peers:
-    """Peers of a run, from the inventory only; and what the run noted of each host.
+    """Peers of a run, from the inventory only.
 
     Args:
         hostvars: of all hosts.
@@ -213,13 +187,12 @@ def gather(
         play_hosts: hosts that it is limited to.
         active_hosts: those of them that have not failed.
         defaults: of this role and of the role zookeeper, for what the inventory does not say.
-        noted: name of the variable that holds each host's plan; empty before the hosts were read.
     """
     managing, working, members = (list(groups.get(name, ())) for name in (JOB_MANAGERS, TASK_MANAGERS, ZOOKEEPER))
     # A host of two groups is refused, as one of the first.
     clients = [host for host in groups.get(CLIENTS, ()) if host not in {*managing, *working}]
     hosts = list(dict.fromkeys([*managing, *working, *clients]))
-    plans = {host: registered(hostvars, host, noted) or {} for host in hosts} if noted else {}
+    judged = {host: noted(hostvars, host, ZOOKEEPER_NOTED) for host in members}
     # Each look at a host gathers all of its variables anew.
     hostvars = {host: hostvars[host] for host in dict.fromkeys([*hosts, *members])}
     ids = {host: _id(hostvars[host], defaults, host in clients) for host in hosts}
@@ -228,15 +201,15 @@ def gather(
         leaders, workers, starters = (
             [host for host in group if ids[host] == name] for group in (managing, working, clients)
         )
-        cluster = _cluster(name, leaders, workers, starters, hostvars, defaults, unreached, active_hosts)
-        clusters[name] = _noted(cluster, plans) if noted else cluster
+        clusters[name] = _cluster(name, leaders, workers, starters, hostvars, defaults, unreached, active_hosts)
     return Peers(
         clusters=clusters,
-        ensemble=_ensemble(hostvars, members, defaults, unreached),
+        ensemble=_ensemble(
+            hostvars, members, defaults, unreached, {host: each for host, each in judged.items() if each}
+        ),
         unreached=tuple(unreached),
         play_hosts=tuple(play_hosts),
         defaults={name: defaults[name] for name in SEEN},
-        tls=any(plan.get("certificates") for plan in plans.values()),
         client_hosts=tuple(groups.get(CLIENTS, ())),
     )
 
@@ -273,9 +246,15 @@ def _cluster(
     )
 
 
-def _noted(cluster: Cluster, plans: Mapping[str, Mapping[str, Any]]) -> Cluster:
-    notes = {host: plain(plans[host]["note"]) for host in cluster.hosts if plans[host].get("note")}
-    return replace(cluster, group=summary([Note(**_tuples(note)) for note in notes.values()], len(cluster.hosts)))
+def with_notes(peers: Peers, notes: Mapping[str, Note]) -> Peers:
+    """The same peers once hosts were read; of each its note."""
+    return replace(
+        peers, clusters={name: replace(each, group=_group(each, notes)) for name, each in peers.clusters.items()}
+    )
+
+
+def _group(cluster: Cluster, notes: Mapping[str, Note]) -> Group:
+    return summary([notes[host] for host in cluster.hosts if host in notes], len(cluster.hosts))
 
 
 def summary(notes: Sequence[Note], hosts: int) -> Group:
@@ -301,7 +280,11 @@ def summary(notes: Sequence[Note], hosts: int) -> Group:
 
 
 def _ensemble(
-    hostvars: HostVars, hosts: Sequence[str], defaults: Mapping[str, Any], unreached: Collection[str]
+    hostvars: HostVars,
+    hosts: Sequence[str],
+    defaults: Mapping[str, Any],
+    unreached: Collection[str],
+    judged: Mapping[str, Mapping[str, Any]],
 ) -> Ensemble:
     # All members have the same; Flink's own hosts may have other groups.
     first = hostvars[hosts[0]] if hosts else {}
@@ -312,7 +295,6 @@ def _ensemble(
     def switch(name: str) -> bool:
         return bool(check_type_bool(plain(first.get(name)) or False))
 
-    configs = [(hostvars[host].get("zookeeper_noted") or {}).get("live_config") for host in hosts]
     return Ensemble(
         hosts=tuple(hosts),
         members=tuple(plain(zookeeper_members(hostvars, hosts))),
@@ -328,8 +310,8 @@ def _ensemble(
         # A word of ZooKeeper's: "yes", and nothing else.
         unguarded=(plain(first.get("zookeeper_config_extra")) or {}).get("skipACL", "") == "yes",
         acl_paths=tuple(plain(first.get("zookeeper_acls")) or ()),
-        running=tuple(parse_properties(str(config)) for config in configs if config),
-        judged=any("zookeeper_noted" in hostvars[host] for host in hosts),
+        running=tuple(parse_properties(str(each["live_config"])) for each in judged.values() if each["live_config"]),
+        judged=bool(judged),
         reached_host=next((host for host in hosts if host not in unreached), ""),
     )
 

@@ -38,6 +38,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import
     Note,
     Peers,
     rest_settings,
+    with_notes,
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone.generation import generations
@@ -159,6 +160,8 @@ class Steps:
     configure: Configure | None = None
     #: Each service of the host: name, unit, exists, enabled, active, needs_reload, start and restart_needed.
     services: tuple[Service, ...] = ()
+    #: Whether a unit of the host is to be started or enabled, what starts anywhere is to be proved, or what runs on YARN to be noted.
+    service: bool = False
     prove: Prove | None = None
     acls: Acls | None = None
     #: On YARN.
@@ -187,6 +190,8 @@ class Plan:
     #: Arguments of `host_state`.
     reads: Mapping[str, Any]
     looks: Looks
+    #: What `service_adoption` is given of each service.
+    processes: tuple[Mapping[str, Any], ...]
     #: By which the application is found on YARN, arguments of `yarn_info`; empty for a standalone cluster.
     asks: Mapping[str, str]
     #: The directory of the storage, and by what of this host Flink reaches it: directory, generation and kind.
@@ -204,6 +209,23 @@ class Plan:
     entries: Entries = field(default_factory=Entries, repr=False)
     steps: Steps = field(default_factory=Steps)
 
+    @property
+    def special(self) -> bool:
+        """Whether there is anything that most hosts have nothing of: on YARN, with Kerberos or certificates, or something to be told."""
+        return any((self.asks, self.kerberos, self.certificates, self.hints, self.untested, self.cautions))
+
+    @property
+    def changing(self) -> bool:
+        """Whether anything is to be done on the host but to prove it."""
+        steps = self.steps
+        return (
+            steps.service
+            or bool(steps.install and steps.install.needed)
+            or bool(steps.configure and steps.configure.needed)
+            or bool(steps.prove and steps.prove.uris_due)
+            or bool(steps.acls and steps.acls.kept)
+        )
+
 
 def plan(
     inputs: Inputs,
@@ -213,7 +235,7 @@ def plan(
     key: str,
     host: HostState | None = None,
     stores: Stores | None = None,
-    learnt: Seen = UNSEEN,
+    learnt: Seen | None = None,
 ) -> Plan:
     """The plan of a host.
 
@@ -225,8 +247,9 @@ def plan(
         key: of the digests by which the host tells what stands there; the same for one reading and what is planned by it.
         host: the host, once it was read.
         stores: the stores of keys that were made for it, once they were.
-        learnt: what the host learnt of its application on YARN.
+        learnt: what the host learnt of its application on YARN, once it has asked.
     """
+    asked_yarn, learnt = learnt is not None, learnt or UNSEEN
     cluster = peers.cluster_of(inputs.host)
     services = flink_services.of_host(inputs, cluster)
     asked = Plan(
@@ -235,6 +258,7 @@ def plan(
         cluster=_cluster(inputs, tables, peers, cluster, learnt),
         workers=cluster.workers,
         reads=_reads(inputs, tables, peers, services, key),
+        processes=tuple(flink_services.processes(services)),
         asks=yarn_application.asks(inputs) if inputs.on_yarn else {},
         storage=_storage(inputs, services),
         looks=Looks(
@@ -256,9 +280,9 @@ def plan(
         untested="" if host.platform in tables.platforms else host.os_name,
     )
     problems = judgement.host_problems(inputs, tables, peers, host, source)
-    if inputs.on_yarn:
+    if inputs.on_yarn and asked_yarn:
         problems += [*yarn.yarn_problems(inputs, peers, learnt, host), *yarn.name_problems(inputs, host)]
-    if problems:
+    if problems or (inputs.on_yarn and not asked_yarn):
         return replace(seen, problems=tuple(problems))
     try:
         desired = generations(inputs, tables, peers, host, stores or {})
@@ -287,6 +311,8 @@ def plan(
         told = yarn.application_problems(inputs, peers, cluster.group, learnt, application)
     else:
         told = judgement.group_problems(inputs, peers, cluster.group, host, planned)
+    services_due = any(not service["enabled"] for service in planned)
+    application_due = bool(application and (application.watches or application.note))
     return replace(
         judged,
         problems=tuple(told),
@@ -297,6 +323,7 @@ def plan(
             install=_install(inputs, tables, cluster, host, source),
             configure=configure,
             services=tuple(rules.steps(planned)),
+            service=cluster.group.starting or services_due or application_due,
             prove=(
                 _prove_for_yarn(inputs, cluster, cluster.group)
                 if application
@@ -306,6 +333,41 @@ def plan(
             application=application,
         ),
     )
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one host in a run: the arguments of `plan` that are its own."""
+
+    inputs: Inputs
+    source: Mapping[str, Any]
+    key: str
+    host: HostState | None = None
+    stores: Stores | None = None
+    learnt: Seen | None = None
+
+
+def plans(known: Mapping[str, Known], tables: Tables, peers: Peers) -> tuple[dict[str, Plan], Peers]:
+    """The plans of hosts, as far as they are known, and the peers with what was noted of each.
+
+    Args:
+        known: of each host.
+        tables: of the role.
+        peers: what is needed of other hosts, without notes.
+    """
+
+    def made() -> dict[str, Plan]:
+        return {
+            name: plan(each.inputs, tables, peers, each.source, each.key, each.host, each.stores, each.learnt)
+            for name, each in known.items()
+        }
+
+    found = made()
+    if any(each.note is None for each in found.values()):
+        return found, peers
+    # What the whole group is judged by, each of its hosts has noted.
+    peers = with_notes(peers, {name: each.note for name, each in found.items() if each.note})
+    return made(), peers
 
 
 def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster, learnt: Seen) -> dict[str, Any]:
@@ -367,8 +429,6 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             }
             for service in services
         },
-        # What service_adoption is given of each.
-        "processes": flink_services.processes(services),
         "paths": [
             *(path for root in roots for path in link_paths(root)),
             *(f"{root}/current/release" for root in roots),

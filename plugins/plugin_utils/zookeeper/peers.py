@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.members import FLINK_GROUPS
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import PARTICIPANT, zookeeper_members
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain, registered
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain
 
 HostVars = Mapping[str, Mapping[str, Any]]
 PRESENT = "present"
@@ -89,45 +89,29 @@ class Peers:
     def reached_notes(self) -> list[Note]:
         return [self.notes[host] for host in self.reached]
 
-    @staticmethod
-    def of(found: Mapping[str, Any]) -> Peers:
-        """Peers again, from what `asdict` made of them for a result of Ansible."""
-        return Peers(
-            members=tuple(Member(**each) for each in found["members"]),
-            hosts=tuple(found["hosts"]),
-            unreached=tuple(found["unreached"]),
-            play_hosts=tuple(found["play_hosts"]),
-            clients=tuple(Client(**{**each, "switching": tuple(each["switching"])}) for each in found["clients"]),
-            notes={host: Note(**note) for host, note in found["notes"].items()},
-        )
-
 
 def gather(
     hostvars: HostVars,
     groups: Mapping[str, Sequence[str]],
     unreached: Sequence[str],
     play_hosts: Sequence[str],
-    noted: str = "",
 ) -> Peers:
-    """Peers of a run, from the inventory only; and what the run noted of each member.
+    """Peers of a run, from the inventory only.
 
     Args:
         hostvars: of all hosts.
         groups: of the inventory.
         unreached: hosts that the run goes on without.
         play_hosts: hosts that it is limited to.
-        noted: name of the variable that holds each member's plan; empty before the hosts were read.
     """
     hosts = list(groups.get("zookeeper", ()))
     clients = dict.fromkeys(host for name in FLINK_GROUPS for host in groups.get(name, ()))
-    plans = {host: registered(hostvars, host, noted) or {} for host in hosts} if noted else {}
     return Peers(
         members=tuple(Member(**each) for each in plain(zookeeper_members(hostvars, hosts))),
         hosts=tuple(hosts),
         unreached=tuple(host for host in hosts if host in unreached),
         play_hosts=tuple(play_hosts),
         clients=tuple(_client(host, hostvars[host]) for host in clients),
-        notes={host: Note(**plain(plan["note"])) for host, plan in plans.items() if plan.get("note")},
     )
 
 

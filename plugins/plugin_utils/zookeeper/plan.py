@@ -72,6 +72,8 @@ class Service:
     enabled: bool
     needs_reload: bool
     live: bool
+    #: Whether it is to be started or enabled.
+    due: bool
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ class Plan:
     problems: tuple[str, ...]
     #: Arguments of `host_state`. They hold passwords, which are compared on the host.
     reads: Mapping[str, Any] = field(repr=False)
+    #: What `service_adoption` is given.
+    processes: tuple[Mapping[str, Any], ...]
     ensemble: Ensemble
     #: host:port of the members' client ports.
     servers: tuple[str, ...]
@@ -141,6 +145,21 @@ class Plan:
     entries: Entries = field(default_factory=Entries, repr=False)
     group: Group | None = None
     steps: Steps = field(default_factory=Steps)
+
+    @property
+    def special(self) -> bool:
+        """Whether there is anything that most members have nothing of: Kerberos, certificates, or something to be told."""
+        return any((self.kerberos, self.certificates, self.hints, self.untested))
+
+    @property
+    def changing(self) -> bool:
+        """Whether anything is to be done on the host but to prove the ensemble."""
+        steps = self.steps
+        return (
+            bool(steps.install and steps.install.needed)
+            or bool(steps.configure and steps.configure.needed)
+            or bool(steps.service and steps.service.due)
+        )
 
 
 def plan(
@@ -165,6 +184,14 @@ def plan(
     asked = Plan(
         problems=(),
         reads=_reads(inputs, tables, peers, key),
+        processes=(
+            {
+                "unit": tables.unit,
+                "main_classes": list(foreign.SERVERS),
+                "ports": zookeeper_tls.client_ports(config.tls(inputs), inputs.client_port),
+                "other_units": [],
+            },
+        ),
         ensemble=ensemble,
         servers=tuple(client_endpoint(member) for member in ensemble.members),
         kerberos=inputs.kerberos,
@@ -216,6 +243,38 @@ def plan(
     )
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of one member in a run: the arguments of `plan` that are its own."""
+
+    inputs: Inputs
+    source: Mapping[str, Any]
+    key: str
+    host: HostState | None = None
+
+
+def plans(known: Mapping[str, Known], tables: Tables, peers: Peers) -> tuple[dict[str, Plan], Peers]:
+    """The plans of members, as far as they are known, and the peers with what was noted of each.
+
+    Args:
+        known: of each member, by its host.
+        tables: of the role.
+        peers: what is needed of other hosts, without notes.
+    """
+
+    def made() -> dict[str, Plan]:
+        return {
+            name: plan(each.inputs, tables, peers, each.source, each.key, each.host) for name, each in known.items()
+        }
+
+    found = made()
+    if any(each.note is None for each in found.values()):
+        return found, peers
+    # What the ensemble is judged by, each member has noted.
+    peers = replace(peers, notes={name: each.note for name, each in found.items() if each.note})
+    return made(), peers
+
+
 def _reads(inputs: Inputs, tables: Tables, peers: Peers, key: str) -> dict[str, Any]:
     return {
         "java_home": inputs.java_home,
@@ -249,15 +308,6 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, key: str) -> dict[str, 
             firewall.NFT,
             inputs.initialize,
             inputs.record,
-        ],
-        # What service_adoption is given.
-        "processes": [
-            {
-                "unit": tables.unit,
-                "main_classes": list(foreign.SERVERS),
-                "ports": zookeeper_tls.client_ports(config.tls(inputs), inputs.client_port),
-                "other_units": [],
-            }
         ],
         "standing": {
             "key": key,
@@ -352,10 +402,11 @@ def _configure(inputs: Inputs, tables: Tables, host: HostState, written: Entries
 
 
 def _service(tables: Tables, host: HostState) -> Service:
-    unit = host.units[tables.unit]
+    unit, live = host.units[tables.unit], judgement.is_live(tables, host)
     return Service(
         **{name: bool(unit[name]) for name in ("exists", "active", "enabled", "needs_reload")},
-        live=judgement.is_live(tables, host),
+        live=live,
+        due=not live or not unit["enabled"],
     )
 
 

@@ -84,7 +84,15 @@ class HostVars(dict):
         raise AssertionError("looked up")
 
 
-def test_what_was_registered_is_read_as_it_is():
-    assert inputs.registered(HostVars(tm1={"plan": 1}), "tm1", "plan") == 1
-    assert inputs.registered({"tm1": {"plan": 1}}, "tm1", "other") is None
-    assert inputs.registered({}, "tm1", "plan") is None
+def test_what_was_noted_is_read_as_it_is_and_of_the_host_itself():
+    known = {"plan": {"tm1": 1}}
+    assert inputs.noted(HostVars(tm1=known), "tm1", "plan") == 1
+    assert inputs.noted({"tm1": known, "tm2": known}, "tm2", "plan") is None
+    assert inputs.noted({"tm1": known}, "tm1", "other") is None
+    assert inputs.noted({}, "tm1", "plan") is None
+
+
+def test_hosts_that_lack_one_of_the_variables_are_left_out():
+    hosts = HostVars(tm1={"given": 1, "host": 2}, tm2={"given": 1}, tm3={})
+    assert inputs.read(hosts, ["tm1", "tm2", "tm3"], "given", None).keys() == {"tm1", "tm2"}
+    assert inputs.read(hosts, ["tm1", "tm2", "tm3"], "given", "host") == {"tm1": {"given": 1, "host": 2}}

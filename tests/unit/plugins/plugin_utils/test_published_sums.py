@@ -9,8 +9,6 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
 from ansible_collections.streamquorum.ha.plugins.action.published_sum import ActionModule, alike
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import published
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import Release, ReleaseError, marker_text
@@ -152,26 +150,11 @@ def test_what_a_killed_run_leaves_of_the_record_is_no_inventory(tmp_path, monkey
     assert [path.suffix for path in tmp_path.iterdir()] == [".txt"]
 
 
-def test_each_release_of_an_inventory_is_asked_for_by_the_values_of_its_own_hosts(tmp_path):
-    """Two clusters, of which one has a release of its own, by a template."""
-    (tmp_path / "defaults").mkdir()
-    (tmp_path / "defaults/main.yml").write_text("flink_ha_version: 2.3.0\nflink_ha_archive_sha512: ''\n")
+def test_each_release_of_an_inventory_is_asked_for_by_the_values_of_its_own_hosts():
     wanted = ["flink_ha_version", "flink_ha_archive_sha512"]
-    other = {"flink_ha_version": trust_as_template("{{ own }}"), "own": "1.20.5"}
-    known = {"a": {"flink_ha_archive_sha512": OTHER}, "b": other, "c": other}
+    other = {"flink_ha_version": "1.20.5", "flink_ha_archive_sha512": ""}
+    known = {"a": {"flink_ha_version": "2.3.0", "flink_ha_archive_sha512": OTHER}, "b": other, "c": {**other, "own": 1}}
     assert alike(known, wanted) == [["a"], ["b", "c"]]
-    variables = {"inventory_hostname": "a", "role_path": str(tmp_path), "flink_ha_version": "2.3.0", **known["a"]}
-    action = object.__new__(ActionModule)
-    action._templar = Templar(DataLoader(), variables=variables)
-    assert action._given(["a"], known, wanted, variables) == {
-        "flink_ha_version": "2.3.0",
-        "flink_ha_archive_sha512": OTHER,
-    }
-    # What the first cluster says is not the other's.
-    assert action._given(["b", "c"], known, wanted, variables) == {
-        "flink_ha_version": "1.20.5",
-        "flink_ha_archive_sha512": "",
-    }
 
 
 def test_why_a_sum_is_missing_is_told_of_the_release_that_lacks_it():

@@ -6,7 +6,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.refusals import re
 
 
 def told(**problems: list[str]) -> list[str]:
-    return refusals({host: {"plan": {"problems": found}} for host, found in problems.items()}, problems, "plan")
+    return refusals(problems)
 
 
 def test_what_all_hosts_have_is_told_once():
@@ -19,11 +19,6 @@ def test_what_some_hosts_have_begins_with_their_names():
 
 def test_a_problem_that_names_its_host_stays_as_it_is():
     assert told(a=["a: no Java"], b=["b: no Java"], c=[]) == ["a: no Java", "b: no Java"]
-
-
-def test_a_host_that_was_not_judged_is_left_out():
-    hosts = {"a": {"plan": {"problems": ["no such release"]}}, "b": {}}
-    assert refusals(hosts, hosts, "plan") == ["no such release"]
 
 
 def test_each_host_may_have_several_in_their_order():

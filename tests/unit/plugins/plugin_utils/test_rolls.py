@@ -24,7 +24,7 @@ def zookeeper(name, number, **changed):
         "member": member(name, number=number, **changed),
         "ensemble": {"members": ends, "kazoo_path": "/kazoo.zip"},
     }
-    return {"zookeeper_id": number, "zookeeper_noted": noted}
+    return {"zookeeper_id": number, "zookeeper_noted": {name: noted}}
 
 
 def flink(name, cluster, kind, *, query_host, **changed):
@@ -33,7 +33,7 @@ def flink(name, cluster, kind, *, query_host, **changed):
         "cluster": {"cluster_id": cluster, "path_root": "/flink", "servers": ["zk1:2181"], "kazoo_path": "/k", "timeout": 5, "query_host": query_host,
                     "job_managers": [{"address": query_host, "rest_port": 8081}], "serving": True},
     }  # fmt: skip
-    return {"flink_ha_noted": noted}
+    return {"flink_ha_noted": {name: noted}}
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def hosts():
 
 def test_an_application_on_yarn_is_watched_while_the_ensemble_is_rolled_and_never_rolled_beside_unseen(hosts):
     groups = {"zookeeper": GROUPS["zookeeper"], "flink_client": ["c1"]}
-    noted = flink("c1", "application_1_0001", "jobmanager", query_host="c1")["flink_ha_noted"] | {"members": []}
-    hosts |= {"c1": {"flink_ha_noted": noted}}
+    noted = flink("c1", "application_1_0001", "jobmanager", query_host="c1")["flink_ha_noted"]["c1"] | {"members": []}
+    hosts |= {"c1": {"flink_ha_noted": {"c1": noted}}}
     for name in groups["zookeeper"]:
-        hosts[name]["zookeeper_noted"]["member"] |= {"running": "old"}
+        hosts[name]["zookeeper_noted"][name]["member"] |= {"running": "old"}
     (only,) = rolls("zookeeper", hosts, groups, [])
     assert [(each["name"], each["path"]) for each in only.watched] == [
         ("application_1_0001", "/flink/application_1_0001")
@@ -63,7 +63,7 @@ def test_an_application_on_yarn_is_watched_while_the_ensemble_is_rolled_and_neve
     with pytest.raises(NotReadError, match="Who leads application_1_0001 could not be read"):
         rolls("zookeeper", hosts, groups, [])
     for name in groups["zookeeper"]:
-        hosts[name]["zookeeper_noted"]["member"] |= {"running": "new"}
+        hosts[name]["zookeeper_noted"][name]["member"] |= {"running": "new"}
     assert not rolls("zookeeper", hosts, groups, [])[0].needed
     # One that does not run has no name, and nobody to look after.
     noted["cluster"] |= {"cluster_id": "", "serving": False}
@@ -98,7 +98,7 @@ def test_one_cluster_is_called_by_its_kind(hosts):
 def test_all_clusters_that_run_are_watched_while_the_ensemble_is_rolled(hosts):
     (only,) = rolls("zookeeper", hosts, GROUPS, [])
     assert [each["name"] for each in only.watched] == ["orders", "bills"]
-    hosts["b1"]["flink_ha_noted"]["members"][0]["live"] = False
+    hosts["b1"]["flink_ha_noted"]["b1"]["members"][0]["live"] = False
     (only,) = rolls("zookeeper", hosts, GROUPS, [])
     assert [(each["name"], each["tolerates"]) for each in only.watched] == [
         ("orders", {"a1": True, "a2": True, "a3": True})
@@ -145,7 +145,7 @@ def test_a_restart_that_is_asked_for_is_noted_once_on_its_host(hosts):
         ("zk2", "zk2@1\n"),
         ("zk3", "zk3@1\n"),
     ]
-    hosts["zk2"]["zookeeper_noted"]["member"]["restart_asked"] = "zk2@1"
+    hosts["zk2"]["zookeeper_noted"]["zk2"]["member"]["restart_asked"] = "zk2@1"
     (only,) = rolls("zookeeper", hosts, GROUPS, [], force=True)
     assert only.requests == (), "an earlier run is finished first"
 
@@ -156,7 +156,7 @@ def test_a_restart_that_is_asked_for_is_noted_once_on_its_host(hosts):
 )
 def test_nothing_is_rolled_where_nothing_differs_or_where_all_were_just_started(hosts, live, running, needed):
     for name, lives in zip(GROUPS["zookeeper"], live, strict=True):
-        hosts[name]["zookeeper_noted"]["member"] |= {
+        hosts[name]["zookeeper_noted"][name]["member"] |= {
             "live": bool(lives),
             "running": running,
             "process": "p" if lives else "",

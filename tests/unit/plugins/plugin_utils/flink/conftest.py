@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import archive as release_archive
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs, Tables
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import SEEN, gather
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import UNSEEN, plan
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import SEEN, gather, with_notes
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import UNSEEN, Known, plan, plans
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import of_defaults, plain
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import of_defaults
 from unit.plugins.plugin_utils import roles
 
 ROLE = roles.ROOT / "roles/flink_ha"
@@ -38,7 +36,7 @@ class Cluster:
         }
         self.hostvars = {name: {"flink_ha_address": f"{name}.invalid"} for name in ("jm1", "jm2", "tm1")}
         self.hostvars |= {f"zk{n}": {"zookeeper_id": n, "zookeeper_address": f"zk{n}.invalid"} for n in (3, 1, 2)}
-        self.unreached, self.play_hosts, self.plans = [], ["jm1", "jm2", "tm1", "zk1", "zk2", "zk3"], {}
+        self.unreached, self.play_hosts, self.notes = [], ["jm1", "jm2", "tm1", "zk1", "zk2", "zk3"], {}
         self.active_hosts = self.play_hosts
 
     def seen(self) -> dict[str, dict]:
@@ -46,20 +44,19 @@ class Cluster:
         return {name: self.variables | own for name, own in self.hostvars.items()}
 
     def peers(self):
-        plans = {name: own | {"made": self.plans.get(name, {})} for name, own in self.seen().items()}
-        return gather(
-            plans,
+        found = gather(
+            self.seen(),
             self.groups,
             self.unreached,
             self.play_hosts,
             self.active_hosts,
             DEFAULTS,
-            "made" if self.plans else "",
         )
+        return with_notes(found, self.notes) if self.notes else found
 
     def given(self, host="jm1") -> dict:
         known = {"groups": self.groups, "inventory_hostname": host, **self.seen()[host]}
-        return roles.values("flink_ha", Inputs.variables(), **known)
+        return roles.values("flink_ha", [*Inputs.variables(), *Tables.variables()], **known)
 
     def inputs(self, host="jm1") -> Inputs:
         seen = self.seen()[host]
@@ -68,22 +65,27 @@ class Cluster:
     def tables(self, host="jm1") -> Tables:
         return Tables.of(self.given(host), str(ROLE))
 
-    def plan(self, state=None, host="jm1", stores=None, learnt=UNSEEN):
+    def known(self, state=None, host="jm1", stores=None, learnt=UNSEEN) -> Known:
         inputs, tables = self.inputs(host), self.tables(host)
         source = release_archive.release_source(
             tables.releases, "flink", inputs.version, sha512=inputs.archive_sha512, mirrors=inputs.mirrors
         )
+        return Known(inputs, source, roles.KEY, HostState.of(state) if state else None, stores, learnt)
+
+    def plan(self, state=None, host="jm1", stores=None, learnt=UNSEEN):
+        each = self.known(state, host, stores, learnt)
         return plan(
-            inputs, tables, self.peers(), source, roles.KEY, HostState.of(state) if state else None, stores, learnt
+            each.inputs, self.tables(host), self.peers(), each.source, each.key, each.host, each.stores, each.learnt
         )
 
     def together(self, stores=None, learnt=UNSEEN, **states):
         """The plans of hosts with what was noted of all of them; of each host its state, and of all the same that they learnt, or of each its own."""
         seen = learnt if isinstance(learnt, dict) else dict.fromkeys(states, learnt)
-        self.plans = {}
-        noted = {host: self.plan(state, host, learnt=seen[host]) for host, state in states.items()}
-        self.plans = {host: plain(asdict(each)) for host, each in noted.items()}
-        return {host: self.plan(state, host, stores, seen[host]) for host, state in states.items()}
+        self.notes = {}
+        known = {host: self.known(state, host, stores, seen[host]) for host, state in states.items()}
+        made, _peers = plans(known, self.tables(next(iter(states))), self.peers())
+        self.notes = {host: each.note for host, each in made.items() if each.note}
+        return made
 
 
 @pytest.fixture

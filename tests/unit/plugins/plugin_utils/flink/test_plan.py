@@ -9,8 +9,6 @@ import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.archive import Release, marker_text
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink import values
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Peers
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import plain
 
 OLD = "0123456789abcdef"
 NAMES = ("jm1", "jm2", "tm1")
@@ -286,7 +284,6 @@ def test_stores_have_their_names_from_certificates_and_those_that_nobody_reads_g
     )
     assert "security.ssl.rest.keystore: /etc/flink/tls/flink.p12\n" in config(before)
     assert "security.ssl.rest.keystore: /etc/flink/tls/flink-11aa.p12\n" in config(after)
-    assert some.peers().tls
     assert [each["authority"] for each in after.certificates] == ["flink-orders"]
     assert after.entries.first[-1]["path"] == "/etc/flink/tls"
     gone = [each["path"] for each in after.entries.then if each.get("state") == "absent"]
@@ -401,12 +398,6 @@ def test_the_firewall_closes_flinks_ports_to_all_but_its_hosts(cluster, host):
     )
     assert plan.steps.install.firewall
     assert plan.steps.configure.firewall.load == "started"
-
-
-def test_peers_come_back_from_a_result_as_they_were(cluster, host):
-    some = cluster()
-    some.together(**everywhere(host, "live"))
-    assert Peers.of(plain(asdict(some.peers()))) == some.peers()
 
 
 def test_every_field_of_the_inputs_is_an_input(cluster):

@@ -508,15 +508,15 @@ def test_yarn_may_wait_for_the_ensemble_that_this_run_starts(yarn, client):
     """Its ResourceManagers elect there, so that none is active before."""
     silent, some = learnt(read=False, reason="rm1 is STANDBY"), yarn()
     some.hostvars |= {
-        name: {**some.hostvars[name], "zookeeper_noted": {"live_config": ""}} for name in ("zk1", "zk2", "zk3")
+        name: {**some.hostvars[name], "zookeeper_noted": {name: {"live_config": ""}}} for name in ("zk1", "zk2", "zk3")
     }
     plan = some.together(learnt=silent, c1=client(), c2=client())["c1"]
     assert (plan.problems, plan.steps.application.submits) == ((), True)
-    live = {"zookeeper_noted": {"live_config": "clientPort=2181\n"}}
+    live = {"live_config": "clientPort=2181\n"}
     # One of three has no quorum.
-    some.hostvars["zk1"] |= live
+    some.hostvars["zk1"] |= {"zookeeper_noted": {"zk1": live}}
     assert some.together(learnt=silent, c1=client())["c1"].problems == ()
-    some.hostvars["zk2"] |= live
+    some.hostvars["zk2"] |= {"zookeeper_noted": {"zk2": live}}
     assert "no ResourceManager that is active answers" in some.together(learnt=silent, c1=client())["c1"].problems[0]
 
 

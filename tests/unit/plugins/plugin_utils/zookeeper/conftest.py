@@ -9,7 +9,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils import release_sou
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import gather
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.plan import plan
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.plan import Known, plan, plans
 from unit.plugins.plugin_utils import roles
 
 
@@ -30,21 +30,29 @@ class Ensemble:
 
     def given(self, host="zk1") -> dict:
         known = {"groups": self.groups, "inventory_hostname": host, **self.variables, **self.hostvars[host]}
-        return roles.values("zookeeper", Inputs.variables(), **known)
+        return roles.values("zookeeper", [*Inputs.variables(), *Tables.variables()], **known)
 
     def inputs(self, host="zk1") -> Inputs:
         return Inputs.of(host, self.given(host))
 
+    def tables(self, host="zk1") -> Tables:
+        return Tables.of(self.given(host), str(roles.ROOT / "roles/zookeeper"))
+
+    def known(self, state=None, host="zk1") -> Known:
+        source = release_source.of_role("zookeeper", self.given(host), None)
+        return Known(self.inputs(host), source, roles.KEY, HostState.of(state) if state else None)
+
     def plan(self, state=None, host="zk1"):
-        given = self.given(host)
-        inputs, tables = Inputs.of(host, given), Tables.of(given, str(roles.ROOT / "roles/zookeeper"))
-        source = release_source.of_role("zookeeper", given, None)
-        return plan(inputs, tables, self.peers(), source, roles.KEY, HostState.of(state) if state else None)
+        each = self.known(state, host)
+        return plan(each.inputs, self.tables(host), self.peers(), each.source, each.key, each.host)
 
     def together(self, **states):
         """The plans of members with what was noted of all of them; of each host its state."""
-        self.notes = {host: self.plan(state, host).note for host, state in states.items()}
-        return {host: self.plan(state, host) for host, state in states.items()}
+        self.notes = {}
+        known = {host: self.known(state, host) for host, state in states.items()}
+        made, _peers = plans(known, self.tables(next(iter(states))), self.peers())
+        self.notes = {host: each.note for host, each in made.items() if each.note}
+        return made
 
 
 @pytest.fixture
