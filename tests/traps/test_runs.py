@@ -281,6 +281,18 @@ def test_trap_53_what_is_gone_may_be_stopped(world):
     assert sorted(world.units()) == [(name, "stopped") for name in world.names]
 
 
+def test_a_host_without_a_release_that_nobody_can_give_keeps_nothing_from_being_stopped(world, tmp_path):
+    (tmp_path / "manifest.json").write_text("no manifest")
+    world.inventory["all"]["vars"] |= {"zookeeper_bundle_dir": str(tmp_path)}
+    world.set("zk3", marker="", mode="")
+    code, output = world.run("site.yml")
+    assert code != 0, output
+    assert "manifest.json cannot be read" in output
+    code, output = world.run("stop.yml", "-e", "stop_cluster=true")
+    assert code == 0, output
+    assert sorted(world.units()) == [(name, "stopped") for name in world.names]
+
+
 def test_trap_53_a_first_run_killed_before_the_first_write_is_finished_by_the_next(world):
     """Everything is in place then but an ensemble: `current` stands, and the markers."""
     world.set(*world.names, **GONE, served=False)

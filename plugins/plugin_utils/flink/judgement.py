@@ -240,7 +240,7 @@ def host_problems(
     return [
         *refusals.host_problems(given, host.answer),
         *preflight.unread_problems(inputs.host, host.unread),
-        *_upgrade_problems(inputs, tables, peers, host, source),
+        *([] if inputs.only_stops else _upgrade_problems(inputs, tables, peers, host, source)),
         *_takeover_problems(inputs, peers, host),
         *([] if inputs.on_yarn else _place_problems(inputs, host)),
         *_acl_problems(inputs, peers),

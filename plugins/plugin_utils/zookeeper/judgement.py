@@ -133,7 +133,7 @@ def host_problems(inputs: Inputs, tables: Tables, host: HostState, source: Mappi
         ),
         *preflight.port_problems(name, ports),
         *preflight.occupied_problems(name, ports, host.listening, [tables.unit]),
-        *_upgrade_problems(inputs, tables, host, source),
+        *([] if inputs.only_stops else _upgrade_problems(inputs, tables, host, source)),
         *log_access.problems(name, inputs.log_group, "zookeeper_log_group", host.answer),
         *preflight.java_problems(
             name,
