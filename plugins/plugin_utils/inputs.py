@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
@@ -27,15 +26,6 @@ def names(specification: str) -> list[str]:
     return list(next(iter(yaml_load(specification)["argument_specs"].values()))["options"])
 
 
-def of_role(role_path: str) -> list[str]:
-    """Names of the inputs of a role that lies in a directory.
-
-    Raises:
-        OSError: its argument_specs cannot be read.
-    """
-    return names((Path(role_path) / "meta/argument_specs.yml").read_text(encoding="utf-8"))
-
-
 def of_defaults(role_path: str) -> dict[str, Any]:
     """Defaults of a role that lies in a directory, as they are written: what the inventory does not say of another host.
 
@@ -54,25 +44,8 @@ def values(wanted: Iterable[str], templar: Templar, known: Mapping[str, Any]) ->
         templar: of the action.
         known: all variables of the host, as the action got them.
     """
-    texts = {name: _text(known[name]) for name in wanted if name in known}
-    templates = {name: known[name] for name, text in texts.items() if text is None or TEMPLATE.search(text)}
-    found: dict[str, Any] = plain(templar.template(templates)) if templates else {}
-    return {name: found[name] if name in found else json.loads(str(text)) for name, text in texts.items()}
-
-
-#: What a text has that Ansible may take for a template.
-TEMPLATE = re.compile(r"{[{%#]|#jinja2:")
-
-
-def _text(value: Any) -> str | None:
-    """A value as JSON; None where it is none of JSON's types, such as a vaulted text.
-
-    Most of what a plan reads is tables, in which there is nothing to template. Templated all the same, they are copied item by item.
-    """
-    try:
-        return json.dumps(value)
-    except TypeError:
-        return None
+    found: dict[str, Any] = plain(templar.template({name: known[name] for name in wanted if name in known}))
+    return found
 
 
 def written(hostvars: Mapping[str, Mapping[str, Any]], host: str) -> Mapping[str, Any]:

@@ -30,7 +30,7 @@ def _variables(role: str) -> dict[str, Any]:
 
 @functools.cache
 def _names(role: str) -> list[str]:
-    return role_inputs.of_role(str(ROOT / "roles" / role))
+    return role_inputs.names((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())
 
 
 @functools.cache

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs
 
 
@@ -52,26 +54,10 @@ def test_names_come_from_the_specification():
     assert inputs.names(text) == ["a", "b"]
 
 
-class Templar:
-    """Answers to whatever it is asked, and notes it."""
-
-    def template(self, variable):
-        self.asked = variable
-        return dict.fromkeys(variable, "templated")
-
-
-def test_only_what_may_have_a_template_is_templated():
-    templar, vaulted = Templar(), object()
-    known = {
-        "table": [{"key": "a"}],
-        "path": ["{{ other }}/x"],
-        "block": "{% if a %}",
-        "jinja": "#jinja2: a",
-        "secret": vaulted,
-    }
-    found = inputs.values(["table", "path", "block", "jinja", "secret", "missing"], templar, known)
-    assert templar.asked == {name: known[name] for name in ("path", "block", "jinja", "secret")}
-    assert found == dict.fromkeys(("path", "block", "jinja", "secret"), "templated") | {"table": [{"key": "a"}]}
+def test_values_are_templated_together_and_what_is_not_defined_is_left_out():
+    known = {"path": trust_as_template("{{ other }}/x"), "other": "/a", "table": [{"key": "{{ no template }}"}]}
+    found = inputs.values(["path", "table", "missing"], Templar(DataLoader(), variables=known), known)
+    assert found == {"path": "/a/x", "table": [{"key": "{{ no template }}"}]}
 
 
 class HostVars(dict):
