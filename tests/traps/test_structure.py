@@ -287,7 +287,7 @@ SAME_EVERYWHERE = {
     # Registered by a task that runs once: the plans of all hosts.
     "__zookeeper_asked_of", "__zookeeper_planned", "__flink_ha_asked_of", "__flink_ha_planned", "problems", "special",
     # Of the playbook.
-    "common_only_stops", "bool",
+    "zookeeper_only_stops", "flink_ha_only_stops", "bool",
 }  # fmt: skip
 #: They plan all hosts of the play, whichever of them comes to these files.
 PLANS = {"flink_ha/plan.yml", "flink_ha/refuse.yml", "flink_ha/seen.yml"}

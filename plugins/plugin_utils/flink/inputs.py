@@ -86,7 +86,7 @@ class Inputs:
     version: str
     upgrade: bool
     upgrade_across_minor: bool
-    only_stops: Annotated[bool, inputs.Variable("common_only_stops")]
+    only_stops: bool
     install_root: str
     archive_file: str
     archive_url: str

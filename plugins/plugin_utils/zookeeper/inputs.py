@@ -67,7 +67,7 @@ class Inputs:
     version: str
     upgrade: bool
     upgrade_across_minor: bool
-    only_stops: Annotated[bool, inputs.Variable("common_only_stops")]
+    only_stops: bool
     install_method: str
     flink_version: str
     install_root: str
