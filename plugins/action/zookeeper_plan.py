@@ -10,7 +10,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import release_source
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, PlanError, planning
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.refusals import refusals
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import gather
@@ -34,8 +34,13 @@ class ActionModule(ActionBase):
         read = role_inputs.read(
             variables["hostvars"], variables["ansible_play_hosts"], args["inputs"], args.get("host")
         )
-        known = {host: self._known(host, each, tables, variables) for host, each in read.items()}
-        made, _peers = plans(known, Tables.of(tables, str(variables["role_path"])), peers)
+        try:
+            known = {host: self._known(host, each, tables, variables) for host, each in read.items()}
+            made = plans(known, Tables.of(tables, str(variables["role_path"])), peers)
+        except PlanError as error:
+            # The task is no_log, which would hide it.
+            self._display.error(str(error))
+            raise
         return result | {
             "changed": False,
             "plans": {host: _told(each) for host, each in made.items()},
@@ -52,12 +57,13 @@ class ActionModule(ActionBase):
         given = {**tables, **read[args["inputs"]]["values"]}
         published = variables[args["published"]] if "published" in args else {}
         asked = variables[args["asked"]]["plans"] if "asked" in args else {}
-        return Known(
-            inputs=Inputs.of(host, given),
-            source=release_source.of_role("zookeeper", given, published.get("sums"), published.get("reasons")),
-            key=asked[host]["reads"]["standing"]["key"] if host in asked else token_hex(16),
-            host=HostState.of(read[args["host"]]) if "host" in args else None,
-        )
+        with planning(host):
+            return Known(
+                inputs=Inputs.of(host, given),
+                source=release_source.of_role("zookeeper", given, published.get("sums"), published.get("reasons")),
+                key=asked[host]["reads"]["standing"]["key"] if host in asked else token_hex(16),
+                host=HostState.of(read[args["host"]]) if "host" in args else None,
+            )
 
 
 def _told(plan: Plan) -> dict[str, Any]:

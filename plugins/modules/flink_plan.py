@@ -63,7 +63,7 @@ peers:
   type: dict
   returned: always
 special:
-  description: Hosts with anything that most have nothing of - Kerberos, certificates, something to be told, an application on YARN.
+  description: Hosts with anything that most have nothing of - an application on YARN, Kerberos, certificates, or something to be told.
   type: list
   elements: str
   returned: always
@@ -143,7 +143,7 @@ plans:
       type: dict
       returned: with the hosts, where none is refused
     steps:
-      description: What the role's tasks ask for - install, configure, services, prove, acls and application.
+      description: What the role's tasks ask for - install, configure, services, service, prove, acls and application.
       type: dict
       returned: with the hosts, where none is refused
 """

@@ -20,6 +20,10 @@ options:
     description: Directory of the role, whose entry point C(main) has all inputs.
     type: path
     required: true
+  refuse:
+    description: Whether a wrong type is refused.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -31,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 values:
-  description: Values by name of variable, of a role whose hosts are planned. Secret.
+  description: Values by name of variable; of a role whose hosts are planned, those too that it has from elsewhere. Secret.
   type: dict
   returned: success
 msg:

@@ -47,7 +47,7 @@ problems:
   elements: str
   returned: always
 special:
-  description: Hosts with anything that most have nothing of - Kerberos, certificates, something to be told, an application on YARN.
+  description: Hosts with anything that most have nothing of - Kerberos, certificates, or something to be told.
   type: list
   elements: str
   returned: always

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import platform_name
 
 Facts = Mapping[str, Any]
+
+
+class PlanError(Exception):
+    """A host cannot be planned, which is an error of ours."""
+
+
+@contextmanager
+def planning(host: str) -> Iterator[None]:
+    """Plans a host of many.
+
+    Raises:
+        PlanError: with the host, and where which type of error was met; not with its text, in which a secret may be.
+    """
+    try:
+        yield
+    except Exception as error:
+        met = traceback.extract_tb(error.__traceback__)[-1]
+        raise PlanError(
+            f"{host} cannot be planned: {type(error).__name__} at {Path(met.filename).name}:{met.lineno}"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -280,8 +280,6 @@ SAME_EVERYWHERE = {
     "__preflight_accepted", "__streamquorum_unreached",
     "__flink_ha_acls_kept", "__flink_ha_all_read", "__flink_ha_ensemble_settled", "__zookeeper_locked_problems",
     "flink_ha_zookeeper_auth", "flink_ha_kerberos_contexts", "kerberos",
-    # Gathered once for all hosts.
-    "__flink_ha_peers", "tls",
     # A cluster, of a loop over all of them.
     "item", "serving", "__flink_ha_missing",
     # Registered by a task that runs once: the plans of all hosts.

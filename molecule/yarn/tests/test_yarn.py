@@ -194,6 +194,7 @@ def test_another_session_takes_its_place_with_savepoints_where_that_is_accepted(
     printed = ran(SITE, *OTHER, "-e", "flink_ha_yarn_accept_outage=true")
     (command,) = re.findall(r"sudo -u flink flink run --detached --fromSavepoint (\S+) JAR", printed)
     assert cluster.application() != application
+    assert {watched(host)[1] for host in CLIENTS} == {"active"}
     record = json.loads(cluster.shell(CLIENTS[0], f"cat /etc/flink/savepoints-{application}.json"))
     assert [(each["id"], each["savepoint"]) for each in record["jobs"]] == [(job, command)]
     with cluster.session() as client:

@@ -48,7 +48,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import 
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import judgement as yarn
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import YARN, Application, Seen
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, planning
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 
 #: What is read of the configuration of each service that was installed before: the rest of the file may hold secrets.
@@ -356,18 +356,21 @@ def plans(known: Mapping[str, Known], tables: Tables, peers: Peers) -> tuple[dic
         peers: what is needed of other hosts, without notes.
     """
 
-    def made() -> dict[str, Plan]:
-        return {
-            name: plan(each.inputs, tables, peers, each.source, each.key, each.host, each.stores, each.learnt)
-            for name, each in known.items()
-        }
+    def made(peers: Peers) -> dict[str, Plan]:
+        found = {}
+        for name, each in known.items():
+            with planning(name):
+                found[name] = plan(
+                    each.inputs, tables, peers, each.source, each.key, each.host, each.stores, each.learnt
+                )
+        return found
 
-    found = made()
+    found = made(peers)
     if any(each.note is None for each in found.values()):
         return found, peers
     # What the whole group is judged by, each of its hosts has noted.
     peers = with_notes(peers, {name: each.note for name, each in found.items() if each.note})
-    return made(), peers
+    return made(peers), peers
 
 
 def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster, learnt: Seen) -> dict[str, Any]:

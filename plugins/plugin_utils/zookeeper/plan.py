@@ -1,7 +1,7 @@
 """The plan of one member: what is refused, what it is to run, what is written, and what there is to do. Pure.
 
-It is made three times in a run, each time of more that is known: from the inventory, with the host that was read, and with what was noted
-of all members. What a plan says of what is not known yet is empty.
+It is made of more and more that is known in a run: from the inventory, with the host that was read, and with what was noted of all members.
+What a plan says of what is not known yet is empty.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config i
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_acl import entries as acl_entries
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, planning
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config, judgement
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries import (
     Entries,
@@ -253,8 +253,8 @@ class Known:
     host: HostState | None = None
 
 
-def plans(known: Mapping[str, Known], tables: Tables, peers: Peers) -> tuple[dict[str, Plan], Peers]:
-    """The plans of members, as far as they are known, and the peers with what was noted of each.
+def plans(known: Mapping[str, Known], tables: Tables, peers: Peers) -> dict[str, Plan]:
+    """The plans of members, as far as they are known.
 
     Args:
         known: of each member, by its host.
@@ -262,17 +262,18 @@ def plans(known: Mapping[str, Known], tables: Tables, peers: Peers) -> tuple[dic
         peers: what is needed of other hosts, without notes.
     """
 
-    def made() -> dict[str, Plan]:
-        return {
-            name: plan(each.inputs, tables, peers, each.source, each.key, each.host) for name, each in known.items()
-        }
+    def made(peers: Peers) -> dict[str, Plan]:
+        found = {}
+        for name, each in known.items():
+            with planning(name):
+                found[name] = plan(each.inputs, tables, peers, each.source, each.key, each.host)
+        return found
 
-    found = made()
+    found = made(peers)
     if any(each.note is None for each in found.values()):
-        return found, peers
+        return found
     # What the ensemble is judged by, each member has noted.
-    peers = replace(peers, notes={name: each.note for name, each in found.items() if each.note})
-    return made(), peers
+    return made(replace(peers, notes={name: each.note for name, each in found.items() if each.note}))
 
 
 def _reads(inputs: Inputs, tables: Tables, peers: Peers, key: str) -> dict[str, Any]:

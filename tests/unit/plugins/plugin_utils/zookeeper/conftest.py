@@ -50,7 +50,7 @@ class Ensemble:
         """The plans of members with what was noted of all of them; of each host its state."""
         self.notes = {}
         known = {host: self.known(state, host) for host, state in states.items()}
-        made, _peers = plans(known, self.tables(next(iter(states))), self.peers())
+        made = plans(known, self.tables(next(iter(states))), self.peers())
         self.notes = {host: each.note for host, each in made.items() if each.note}
         return made
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, fields
 
 import pytest
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import PlanError
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import PRESENT
 
@@ -404,3 +405,9 @@ def test_what_a_killed_run_wrote_and_nobody_loaded_is_finished_by_the_next(ensem
     assert needed(ensemble(), needs_reload=True) == {True}
     # The rules stand there, and are not loaded.
     assert needed(ensemble(zookeeper_firewall=True)) == {True}
+
+
+def test_a_host_that_cannot_be_planned_is_named_without_what_was_read(ensemble, host):
+    some = ensemble()
+    with pytest.raises(PlanError, match=r"^zk2 cannot be planned: KeyError at \w+\.py:\d+$"):
+        some.together(zk1=host("live"), zk2={**host("live"), "contents": {"canary": ""}}, zk3=host("live"))
