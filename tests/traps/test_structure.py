@@ -157,6 +157,25 @@ def test_trap_04_38_what_changes_a_cluster_begins_with_the_preflight_of_all_host
     assert "__preflight_missing" in str(preflight[-1]["tasks"]), "a host that was dropped is found out"
 
 
+def test_trap_04_no_host_counts_as_judged_before_what_only_some_hosts_have_is():
+    """The next play may lose a host; then the run has to end before the ensemble is changed."""
+
+    def imports(name):
+        return [
+            (task.get("ansible.builtin.import_tasks"), task.get("when"))
+            for task in load(ROOT / "roles/flink_ha/tasks" / name)
+        ]
+
+    first, second = imports("inspect.yml"), imports("special.yml")
+    alone = "__flink_ha_planned.special | length == 0"
+    assert [each for each in first if each[0] in ("refuse.yml", "note.yml")] == [
+        ("refuse.yml", alone),
+        ("note.yml", alone),
+    ]
+    assert [each for each in second if each[0]] == [("refuse.yml", None), ("note.yml", None)]
+    assert second[-1][0] == "note.yml"
+
+
 def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
     """`--limit` takes localhost away, with every check that stands in a play of its own there."""
     for name, play in plays():
