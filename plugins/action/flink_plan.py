@@ -14,7 +14,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs impor
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import SEEN, gather
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.plan import Known, Plan, plans
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import Seen
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, PlanError, planning
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, PlanError, for_each_host
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.refusals import refusals
 
 
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         )
         read = role_inputs.read(hostvars, variables["ansible_play_hosts"], args["inputs"], args.get("host"))
         try:
-            known = {host: self._known(host, each, hostvars[host], tables, variables) for host, each in read.items()}
+            known = for_each_host(read, lambda host, each: self._known(host, each, hostvars[host], tables, variables))
             made, peers = plans(known, Tables.of(tables, role), peers)
         except PlanError as error:
             # The task is no_log, which would hide it.
@@ -66,15 +66,14 @@ class ActionModule(ActionBase):
         given = {**tables, **read[args["inputs"]]["values"]}
         published = variables[args["published"]] if "published" in args else {}
         asked = variables[args["asked"]]["plans"] if "asked" in args else {}
-        with planning(host):
-            return Known(
-                inputs=Inputs.of(host, given, role_inputs.plain({name: seen[name] for name in SEEN if name in seen})),
-                source=release_source.of_role("flink", given, published.get("sums"), published.get("reasons")),
-                key=asked[host]["reads"]["standing"]["key"] if host in asked else token_hex(16),
-                host=HostState.of(read[args["host"]]) if "host" in args else None,
-                stores=read.get(args.get("stores", "")),
-                learnt=self._learnt(read),
-            )
+        return Known(
+            inputs=Inputs.of(host, given, role_inputs.plain({name: seen[name] for name in SEEN if name in seen})),
+            source=release_source.of_role("flink", given, published.get("sums"), published.get("reasons")),
+            key=asked[host]["reads"]["standing"]["key"] if host in asked else token_hex(16),
+            host=HostState.of(read[args["host"]]) if "host" in args else None,
+            stores=read.get(args.get("stores", "")),
+            learnt=self._learnt(read),
+        )
 
     def _learnt(self, read: Mapping[str, Any]) -> Seen | None:
         names: Mapping[str, str] = self._task.args.get("learnt", {})

@@ -10,7 +10,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import release_source
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, PlanError, planning
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, PlanError, for_each_host
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.refusals import refusals
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import Inputs, Tables
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers import gather
@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
             variables["hostvars"], variables["ansible_play_hosts"], args["inputs"], args.get("host")
         )
         try:
-            known = {host: self._known(host, each, tables, variables) for host, each in read.items()}
+            known = for_each_host(read, lambda host, each: self._known(host, each, tables, variables))
             made = plans(known, Tables.of(tables, str(variables["role_path"])), peers)
         except PlanError as error:
             # The task is no_log, which would hide it.
@@ -57,13 +57,12 @@ class ActionModule(ActionBase):
         given = {**tables, **read[args["inputs"]]["values"]}
         published = variables[args["published"]] if "published" in args else {}
         asked = variables[args["asked"]]["plans"] if "asked" in args else {}
-        with planning(host):
-            return Known(
-                inputs=Inputs.of(host, given),
-                source=release_source.of_role("zookeeper", given, published.get("sums"), published.get("reasons")),
-                key=asked[host]["reads"]["standing"]["key"] if host in asked else token_hex(16),
-                host=HostState.of(read[args["host"]]) if "host" in args else None,
-            )
+        return Known(
+            inputs=Inputs.of(host, given),
+            source=release_source.of_role("zookeeper", given, published.get("sums"), published.get("reasons")),
+            key=asked[host]["reads"]["standing"]["key"] if host in asked else token_hex(16),
+            host=HostState.of(read[args["host"]]) if "host" in args else None,
+        )
 
 
 def _told(plan: Plan) -> dict[str, Any]:

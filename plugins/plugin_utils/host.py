@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.preflight import platform_name
 
 Facts = Mapping[str, Any]
+Known = TypeVar("Known")
+Made = TypeVar("Made")
 
 
 class PlanError(Exception):
     """A host cannot be planned, which is an error of ours."""
 
 
-@contextmanager
-def planning(host: str) -> Iterator[None]:
-    """Plans a host of many.
+def for_each_host(known: Mapping[str, Known], make: Callable[[str, Known], Made]) -> dict[str, Made]:
+    """What is made of each host, by its name and what is known of it.
 
     Raises:
         PlanError: with the host, and where which type of error was met; not with its text, in which a secret may be.
     """
-    try:
-        yield
-    except Exception as error:
-        met = traceback.extract_tb(error.__traceback__)[-1]
-        raise PlanError(
-            f"{host} cannot be planned: {type(error).__name__} at {Path(met.filename).name}:{met.lineno}"
-        ) from error
+    found = {}
+    for host, each in known.items():
+        try:
+            found[host] = make(host, each)
+        except Exception as error:
+            met = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(met.filename).name}:{met.lineno}"
+            raise PlanError(f"{host} cannot be planned: {type(error).__name__} at {place}") from error
+    return found
 
 
 @dataclass(frozen=True)

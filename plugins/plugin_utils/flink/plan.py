@@ -48,7 +48,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import 
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import judgement as yarn
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import YARN, Application, Seen
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, planning
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, for_each_host
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
 
 #: What is read of the configuration of each service that was installed before: the rest of the file may hold secrets.
@@ -357,13 +357,12 @@ def plans(known: Mapping[str, Known], tables: Tables, peers: Peers) -> tuple[dic
     """
 
     def made(peers: Peers) -> dict[str, Plan]:
-        found = {}
-        for name, each in known.items():
-            with planning(name):
-                found[name] = plan(
-                    each.inputs, tables, peers, each.source, each.key, each.host, each.stores, each.learnt
-                )
-        return found
+        return for_each_host(
+            known,
+            lambda _host, each: plan(
+                each.inputs, tables, peers, each.source, each.key, each.host, each.stores, each.learnt
+            ),
+        )
 
     found = made(peers)
     if any(each.note is None for each in found.values()):

@@ -22,7 +22,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config i
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_acl import entries as acl_entries
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, planning
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, for_each_host
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config, judgement
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries import (
     Entries,
@@ -263,11 +263,10 @@ def plans(known: Mapping[str, Known], tables: Tables, peers: Peers) -> dict[str,
     """
 
     def made(peers: Peers) -> dict[str, Plan]:
-        found = {}
-        for name, each in known.items():
-            with planning(name):
-                found[name] = plan(each.inputs, tables, peers, each.source, each.key, each.host)
-        return found
+        return for_each_host(
+            known,
+            lambda _host, each: plan(each.inputs, tables, peers, each.source, each.key, each.host),
+        )
 
     found = made(peers)
     if any(each.note is None for each in found.values()):
