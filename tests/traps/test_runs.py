@@ -293,6 +293,16 @@ def test_a_host_without_a_release_that_nobody_can_give_keeps_nothing_from_being_
     assert sorted(world.units()) == [(name, "stopped") for name in world.names]
 
 
+def test_an_input_of_a_wrong_type_keeps_nobody_from_seeing_what_runs(world):
+    world.inventory["all"]["vars"] |= {"zookeeper_heap_mb": "2G"}
+    code, output = world.run("site.yml")
+    assert code != 0, output
+    assert "'zookeeper_heap_mb' is of type str" in output
+    _code, output = world.run("status.yml")
+    assert "zookeeper_heap_mb" not in output
+    assert "ensemble" in output.rpartition("TASK [Status]")[2], output
+
+
 def test_trap_53_a_first_run_killed_before_the_first_write_is_finished_by_the_next(world):
     """Everything is in place then but an ensemble: `current` stands, and the markers."""
     world.set(*world.names, **GONE, served=False)
