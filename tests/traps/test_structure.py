@@ -176,6 +176,15 @@ def test_trap_04_no_host_counts_as_judged_before_what_only_some_hosts_have_is():
     assert second[-1][0] == "note.yml"
 
 
+def test_a_run_that_only_stops_looks_at_no_key_and_makes_no_certificate():
+    """An expired certificate on the controller would keep the cluster from being stopped."""
+    files = ("credentials.yml", "certificates.yml")
+    includes = [(task, str(task.get("ansible.builtin.include_tasks"))) for _name, task, _outer in tasks()]
+    found = [task for task, included in includes if any(file in included for file in files)]
+    assert len(found) == 3
+    assert all("_only_stops | bool" in str(task["when"]) for task in found)
+
+
 def test_trap_37_what_refuses_a_run_is_not_left_out_by_a_limit():
     """`--limit` takes localhost away, with every check that stands in a play of its own there."""
     for name, play in plays():
