@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-#: Words in the names of secrets: those that Flink hides in its log (GlobalConfiguration.SENSITIVE_KEYS), ZooKeeper's hash of the
-#: super user's password, and what environment variables are called.
+#: Words in the names of secrets: those that Flink hides in its log (GlobalConfiguration.SENSITIVE_KEYS), the keys of object stores,
+#: ZooKeeper's hash of the super user's password, and what environment variables are called.
 SECRET_WORDS = (
     "password",
     "passwd",
@@ -13,6 +13,10 @@ SECRET_WORDS = (
     "secret",
     "credential",
     "account.key",
+    "azure.sas",
+    "access-key",
+    "access.key",
+    "accesskey",
     "apikey",
     "api-key",
     "api_key",

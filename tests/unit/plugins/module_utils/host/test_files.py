@@ -98,6 +98,8 @@ def test_trap_18_a_secret_is_not_in_the_diff(tmp_path):
     ("old", "new"),
     [
         pytest.param("s3.secret-key: canary\nrest.port: 8081\n", "rest.port: 8081\n", id="dropped-from-flink"),
+        pytest.param("fs.azure.sas.c.account: sv=1&sig=canary\n", "rest.port: 8081\n", id="dropped-from-azure"),
+        pytest.param("s3.access-key: canary\n", "rest.port: 8081\n", id="dropped-with-a-role-of-the-host"),
         pytest.param("DigestAuthenticationProvider.superDigest=super:canary=\n", "tickTime=2000\n", id="dropped-hash"),
         pytest.param('Server { x required\n  user_admin="canary";\n};\n', "Server { };\n", id="digest-to-kerberos"),
         pytest.param('Client { x required username="a" password="canary"; };\n', "Client { };\n", id="a-client's"),
