@@ -38,8 +38,10 @@ PLUGINS = {
     "wasbs": ("azure-fs-hadoop",),
     "oss": ("oss-fs-hadoop",),
 }
-#: Schemes that only Hadoop's client brings.
-HADOOP = ("hdfs", "viewfs", "o3fs", "ofs")
+#: Schemes that only Hadoop's client brings, by itself or with a jar beside it (core-default.xml of Hadoop 3.4, fs.*.impl).
+HADOOP = ("hdfs", "viewfs", "webhdfs", "swebhdfs", "o3fs", "ofs", "adl", "cosn", "obs")
+#: Schemes with a container before the @, as in abfss://container@account; in any other but Hadoop's own, keys stand there.
+CONTAINER_FIRST = ("abfs", "abfss", "wasb", "wasbs")
 #: Name of a directory of plugins/.
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
 #: Beginning of the name of the jar with ZooKeeper's client, in releases whose flink-dist does not have it (up to Flink 1.16).
@@ -52,9 +54,10 @@ ENVIRONMENT = {
     "HADOOP_CONF_DIR": "flink_ha_hadoop_conf_dir",
     "FLINK_PLUGINS_DIR": "flink_ha_plugins, flink_ha_libraries, flink_ha_zookeeper_client or flink_ha_yarn_job",
 }
-#: Hadoop's own classes, as the jars of a classpath name them: the part that is compared, and its release.
+#: Hadoop's own classes, as the jars of a classpath name them: the part, and its release, which is one for all of them.
 CLASSES = re.compile(
-    r"^(hadoop-(?:common|client-api|client)|flink-shaded-hadoop-[23](?:-uber)?)-(\d+\.\d+\.\d+).*\.jar$"
+    r"^(hadoop-(?:annotations|auth|common|client(?:-api|-runtime)?|hdfs(?:-client)?|yarn-(?:api|client|common)|mapreduce-client-core)"
+    r"|flink-shaded-hadoop-[23](?:-uber)?)-(\d+\.\d+\.\d+).*\.jar$"
 )
 
 
@@ -299,7 +302,7 @@ def storage_problems(
     environment: Collection[str],
     own_archive: bool,
 ) -> list[str]:
-    """Refuses storage of which Flink has no file system, and keys of one in its URI.
+    """Refuses storage of which Flink has no file system.
 
     Args:
         uris: by input, such as flink_ha_storage_dir.
@@ -314,25 +317,52 @@ def storage_problems(
     names = " ".join(f"{each.get('name', '')} {_file_name(str(each.get('jar') or ''))}" for each in plugins)
     told = []
     for variable, uri in uris.items():
-        parts = urlsplit(uri)
-        if "@" in parts.netloc and parts.scheme in ("s3", "s3a", "s3p", "oss"):
-            told.append(
-                f"{variable} has keys in it, which would stand in logs and in ZooKeeper. Take them out of the URI, and give them in "
-                "flink_ha_storage_credentials (s3.access-key, s3.secret-key), or by the host's own role."
-            )
-        elif parts.scheme in HADOOP and not has_hadoop and not own_archive:
+        if key_in(uri):
+            # Refused by `uri_problems`, which does not show it.
+            continue
+        scheme = urlsplit(uri).scheme
+        if scheme in HADOOP and not has_hadoop and not own_archive:
             told.append(
                 f"{variable} is {uri}, and nothing brings Hadoop's client: no process of Flink would start. Set flink_ha_hadoop_classpath "
                 "to its jars on the hosts (hadoop-client-api and hadoop-client-runtime are enough), and flink_ha_hadoop_conf_dir."
             )
-        elif parts.scheme in PLUGINS and not has_hadoop and not has_own:
-            wanted = PLUGINS[parts.scheme]
+        elif scheme in PLUGINS and not has_hadoop and not has_own:
+            wanted = PLUGINS[scheme]
             if not any(name in names for name in wanted):
                 told.append(
-                    f"{variable} is {uri}, and nothing brings the scheme {parts.scheme}: no process of Flink would start. Set "
+                    f"{variable} is {uri}, and nothing brings the scheme {scheme}: no process of Flink would start. Set "
                     f"flink_ha_plugins to [{{name: {wanted[0]}}}], which the release ships."
                 )
+        elif scheme not in ("", "file", *PLUGINS, *HADOOP) and not any(each.get("jar") for each in plugins):
+            told.append(
+                f"{variable} has the scheme {scheme!r}, which Flink has no file system for. Known: "
+                f"{', '.join(('file', *HADOOP, *PLUGINS))}. For another one, name the jar that brings it in flink_ha_plugins."
+            )
     return told
+
+
+def key_in(uri: str) -> bool:
+    """Whether a URI has somebody's keys in it: a password, a user that is one, or a signature. What is no URI may have them."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return True
+    is_key = parts.username is not None and parts.scheme not in (*CONTAINER_FIRST, *HADOOP)
+    return is_key or parts.password is not None or "sig=" in parts.query
+
+
+def uri_problems(uris: Mapping[str, str]) -> list[str]:
+    """Refuses keys in a URI; no text has them.
+
+    Args:
+        uris: by input, such as flink_ha_storage_dir.
+    """
+    return [
+        f"{variable} has keys in it, which would stand in logs and in ZooKeeper. Take them out of the URI, and give them in "
+        "flink_ha_storage_credentials (s3.access-key, s3.secret-key), or by the host's own role."
+        for variable, uri in uris.items()
+        if key_in(uri)
+    ]
 
 
 def key_problems(credentials: Mapping[str, Any], extra: Collection[str]) -> list[str]:
@@ -363,6 +393,7 @@ def host_problems(
     host: str,
     hadoop_classpath: str,
     hadoop_conf_dir: str,
+    libraries: Sequence[Mapping[str, Any]],
     paths: Mapping[str, Mapping[str, Any]],
     found: Mapping[str, Sequence[str]],
 ) -> list[str]:
@@ -372,6 +403,7 @@ def host_problems(
         host: its name.
         hadoop_classpath: flink_ha_hadoop_classpath.
         hadoop_conf_dir: flink_ha_hadoop_conf_dir.
+        libraries: flink_ha_libraries, which the processes have beside the classpath.
         paths: what `host_state` says of `directory` of each part, and of the directory of the configuration.
         found: names of the jars in each directory that match `CLASSES`.
     """
@@ -382,7 +414,11 @@ def host_problems(
         for path, variable in wanted.items()
         if not paths[path]["exists"]
     ]
-    names = {*(name for each in found.values() for name in each), *map(posixpath.basename, classpath(hadoop_classpath))}
+    names = {
+        *(name for each in found.values() for name in each),
+        *map(posixpath.basename, classpath(hadoop_classpath)),
+        *(_file_name(str(each.get("jar") or "")) for each in libraries),
+    }
     releases: dict[str, str] = {}
     for name in sorted(names):
         match = CLASSES.match(name)
@@ -392,6 +428,6 @@ def host_problems(
     if len(releases) > 1:
         told.append(
             f"{host}: flink_ha_hadoop_classpath has two releases of Hadoop, {' and '.join(releases.values())}. Which classes are taken is "
-            "chance: keep one of them."
+            "chance: keep one of them. (What flink_ha_libraries adds counts too.)"
         )
     return told

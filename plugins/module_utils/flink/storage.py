@@ -16,26 +16,6 @@ STORAGE_KEYS = (
 )
 CHECKPOINT_KEYS = ("execution.checkpointing.dir", "state.checkpoints.dir")
 
-
-#: File systems that Flink has a plugin or a Hadoop client for.
-STORAGE_SCHEMES = (
-    "file",
-    "hdfs",
-    "viewfs",
-    "s3",
-    "s3a",
-    "s3p",
-    "gs",
-    "abfs",
-    "abfss",
-    "wasb",
-    "wasbs",
-    "oss",
-    "o3fs",
-    "ofs",
-)
-
-
 #: The unit sees nothing of these (ProtectHome), or a directory of its own (PrivateTmp).
 PRIVATE_PATHS = ("/tmp", "/var/tmp", "/home", "/root", "/run/user")
 
@@ -66,11 +46,6 @@ def storage_problems(given: Mapping[str, Any]) -> list[str]:
         elif not scheme:
             problems.append(
                 f"{variable} is {uri!r}, without a scheme. Write it as a URI, such as file:///mnt/shared/flink."
-            )
-        elif scheme.group(1) not in STORAGE_SCHEMES:
-            problems.append(
-                f"{variable} has the scheme {scheme.group(1)!r}, which Flink has no file system for. "
-                f"Known: {', '.join(STORAGE_SCHEMES)}."
             )
         elif scheme.group(1) == "file":
             problems += _file_problems(variable, uri, given["flink_ha_storage_shared"])

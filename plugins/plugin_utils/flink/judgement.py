@@ -195,6 +195,7 @@ def _jar_problems(inputs: Inputs, tables: Tables) -> list[str]:
         *jars.client_problems(
             inputs.zookeeper_client, inputs.libraries, inputs.version, zookeeper_clients(inputs, tables)
         ),
+        *jars.uri_problems({**inputs.uris, "flink_ha_yarn_savepoint": inputs.yarn_savepoint}),
         *jars.storage_problems(inputs.uris, inputs.plugins, classes, names, own_archive),
         *jars.key_problems(inputs.storage_credentials, inputs.config_extra),
     ]
@@ -245,7 +246,14 @@ def host_problems(
         *([] if inputs.on_yarn else _place_problems(inputs, host)),
         *_acl_problems(inputs, peers),
         *_firewall_limit_problems(inputs, peers, host),
-        *jars.host_problems(inputs.host, inputs.hadoop_classpath, inputs.hadoop_conf_dir, host.paths, host.matches),
+        *jars.host_problems(
+            inputs.host,
+            inputs.hadoop_classpath,
+            inputs.hadoop_conf_dir,
+            inputs.libraries,
+            host.paths,
+            host.matches,
+        ),
         *hadoop.nameservice_problems(
             inputs.host,
             inputs.hadoop_conf_dir,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core import secret_text
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink import jars
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.files import Entry, File
 
@@ -103,8 +104,7 @@ def holds_secret(entry: Entry) -> bool:
     return entry.value.lower() not in ("true", "false") and (
         secret_text.names_secret(entry.key)
         or secret_text.holds_secret(entry.value)
-        or re.search(r"access[.-]?key", entry.key) is not None
-        or re.search(r"://[^/\s]*@", entry.value) is not None
+        or any(jars.key_in(word) for word in entry.value.split() if "://" in word)
     )
 
 
@@ -344,11 +344,13 @@ def _availability(
         found.variables["flink_ha_storage_dir"] = storage = f"file://{storage}"
     if storage.startswith("file:"):
         found.variables["flink_ha_storage_shared"] = True
-    elif storage.startswith(("hdfs:", "viewfs:")):
+    places = [found.variables.get(f"flink_ha_{name}_dir", "") for name in ("storage", "checkpoint", "savepoint")]
+    schemes = {str(place).partition(":")[0] for place in places if ":" in str(place)}
+    if schemes & {*jars.HADOOP}:
         found.missing.append(
             "flink_ha_hadoop_classpath and flink_ha_hadoop_conf_dir: what HADOOP_CLASSPATH and HADOOP_CONF_DIR were."
         )
-    elif storage:
+    if schemes - {"file", *jars.HADOOP}:
         found.missing.append(
             "flink_ha_plugins: what stood in plugins/, and flink_ha_libraries, what was added to lib/."
         )

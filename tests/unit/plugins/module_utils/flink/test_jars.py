@@ -107,6 +107,8 @@ def storage(uri, plugins=(), classpath="", environment=(), own_archive=False):
         {"uri": "s3a://bucket/flink", "classpath": "/opt/hadoop/*"},
         {"uri": "abfss://flink@account.dfs.core.windows.net/x", "plugins": [{"name": "azure-fs-hadoop"}]},
         {"uri": "gs://bucket/flink", "environment": ["FLINK_PLUGINS_DIR"]},
+        {"uri": "webhdfs://ns1/flink", "classpath": "/opt/hadoop/*"},
+        {"uri": "tos://bucket/flink", "plugins": [OWN]},
     ],
 )
 def test_a_storage_that_something_brings_is_not_refused(given):
@@ -121,24 +123,55 @@ def test_a_storage_that_something_brings_is_not_refused(given):
         ({"uri": "hdfs://ns1/flink", "environment": ["HADOOP_HOME"]}, "Set flink_ha_hadoop_classpath"),
         ({"uri": "s3://bucket/flink"}, "flink_ha_plugins to [{name: s3-fs-hadoop}]"),
         ({"uri": "s3p://bucket/flink", "plugins": [SHIPPED]}, "flink_ha_plugins to [{name: s3-fs-presto}]"),
-        ({"uri": "s3://KEY:canary@bucket/flink", "plugins": [SHIPPED]}, "has keys in it"),
+        ({"uri": "tos://bucket/flink", "plugins": [SHIPPED]}, "name the jar that brings it in flink_ha_plugins"),
+        ({"uri": "ftp://host/flink", "classpath": "/opt/hadoop/*"}, "the scheme 'ftp', which Flink has no file system for"),
     ],
 )
 def test_trap_71_a_storage_that_nothing_brings_is_refused_with_the_input_that_does(given, told):
     (found,) = storage(**given)
     assert told in found
-    assert "canary" not in found
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://KEY:canary@bucket/flink",
+        "s3a://canary@bucket/flink",
+        "gs://key:canary@bucket/x",
+        "abfss://container:canary@account.dfs.core.windows.net/x",
+        "wasbs://container@account.blob.core.windows.net/x?sv=1&sig=canary",
+        "hdfs://user:canary@ns1/x",
+        "hdfs://[canary",
+    ],
+)
+def test_keys_in_a_uri_are_refused_and_shown_to_nobody(uri):
+    (found,) = jars.uri_problems({"flink_ha_storage_dir": uri})
+    assert found.startswith("flink_ha_storage_dir has keys in it")
+    told = storage(uri, plugins=[SHIPPED], environment=["HADOOP_CLASSPATH"])
+    assert "canary" not in found + "".join(told)
+
+
+@pytest.mark.parametrize("uri", ["hdfs://flink@ns1/x", "abfss://flink@account.dfs.core.windows.net/x", "/savepoints/1"])
+def test_what_is_no_key_is_not_refused(uri):
+    assert jars.uri_problems({"flink_ha_yarn_savepoint": uri}) == []
 
 
 def test_trap_71_a_host_has_one_release_of_hadoops_classes():
     paths = {"/opt/hadoop": {"exists": True}, "/etc/hadoop": {"exists": True}}
 
-    def told(*names, classpath="/opt/hadoop/*"):
-        return jars.host_problems("jm1", classpath, "/etc/hadoop", paths, {"/opt/hadoop": names})
+    def told(*names, classpath="/opt/hadoop/*", libraries=()):
+        return jars.host_problems("jm1", classpath, "/etc/hadoop", libraries, paths, {"/opt/hadoop": names})
 
     assert told("hadoop-client-api-3.4.2.jar", "hadoop-common-3.4.2.jar", "guava-27.0-jre.jar") == []
     (found,) = told("hadoop-client-api-3.4.2.jar", "flink-shaded-hadoop-2-uber-2.8.3-10.0.jar")
     assert "two releases of Hadoop, flink-shaded-hadoop-2-uber-2.8.3-10.0.jar and hadoop-client-api-3.4.2.jar" in found
+    (found,) = told("hadoop-client-api-3.4.2.jar", "hadoop-client-runtime-3.3.6.jar")
+    assert "two releases of Hadoop, hadoop-client-api-3.4.2.jar and hadoop-client-runtime-3.3.6.jar" in found
+    assert told("hadoop-common-3.4.2.jar", "hadoop-lzo-0.4.20.jar", "hadoop-shaded-guava-1.3.0.jar") == []
+    (found,) = told(
+        "hadoop-common-3.4.2.jar", libraries=[{"jar": "https://x.example/flink-shaded-hadoop-3-uber-3.1.1-9.0.jar"}]
+    )
+    assert "flink-shaded-hadoop-3-uber-3.1.1-9.0.jar" in found
     paths["/etc/hadoop"] = {"exists": False}
     (found,) = told()
     assert found.startswith("jm1: /etc/hadoop of flink_ha_hadoop_conf_dir is not there.")

@@ -124,6 +124,12 @@ def test_what_no_file_can_hold_is_named_as_missing(what):
         "high-availability.storageDir: s3://key:canary@bucket/x",
         "s3.access-key: canary",
         "some.password: canary",
+        "fs.azure.sas.flink.account: sv=2022&sig=canary",
+        "fs.s3a.access.key: canary",
+        "fs.oss.accessKeyId: canary",
+        "state.savepoints.dir: hdfs://user:canary@ns1/x",
+        "metrics.reporter.x.url: https://canary@host/x",
+        "some.url: https://host/x?sig=canary",
     ],
 )
 def test_a_secret_is_told_to_nobody(line):
@@ -155,6 +161,14 @@ def test_a_secret_is_told_to_nobody(line):
             "high-availability.storageDir: /mnt/flink\n",
             {"flink_ha_storage_dir": "file:///mnt/flink", "flink_ha_storage_shared": True},
         ),
+        # What stands before the @ is a container, or a user.
+        (
+            "high-availability.storageDir: abfss://flink@account.dfs.core.windows.net/x\nstate.checkpoints.dir: hdfs://flink@ns1/x\n",
+            {
+                "flink_ha_storage_dir": "abfss://flink@account.dfs.core.windows.net/x",
+                "flink_ha_checkpoint_dir": "hdfs://flink@ns1/x",
+            },
+        ),
         ("restart-strategy: fixeddelay\n", {"flink_ha_restart_strategy": "fixed-delay"}),
         # A switch is no secret, whatever its name.
         (
@@ -183,6 +197,9 @@ def test_keys_that_stand_for_one_variable_are_taken_as_flink_takes_them(text, va
             "flink_ha_taskmanager_memory: taskmanager.memory.flink.size (line 1) is 4g",
         ),
         ("rest.bind-port: 8081-8090\n", "flink_ha_rest_port: rest.bind-port (line 1) is 8081-8090"),
+        # Whichever of the places it is that needs it.
+        ("high-availability.storageDir: file:///x\nstate.checkpoints.dir: hdfs://ns1/x\n", "flink_ha_hadoop_classpath"),
+        ("high-availability.storageDir: hdfs://ns1/x\nstate.savepoints.dir: gs://bucket/x\n", "flink_ha_plugins"),
     ],
 )
 def test_what_the_operator_has_to_decide_is_named(text, missing):
