@@ -85,7 +85,7 @@ def problems(flink: str, version: str, wanted: Mapping[str, Any], releases: Sequ
 def disk_problems(host: str, target: str, data_dirs: Sequence[str], has_data: bool, live: bool) -> list[str]:
     """Refuses to start it on what another kind of ensemble wrote: that one's release and identities are not this one's.
 
-    Data that lies on a host that nothing was installed on was brought there, as after the loss of a disk, and is taken.
+    Data on a host on which nothing was installed is judged by `unknown_data_problems`.
 
     Args:
         host: its name.
@@ -99,4 +99,25 @@ def disk_problems(host: str, target: str, data_dirs: Sequence[str], has_data: bo
     return [
         f"{host}: {' and '.join(data_dirs)} hold data of {target or 'an ensemble that this toolkit did not install'}, and {METHOD} "
         "is asked for. Keep the method, or give directories of its own."
+    ]
+
+
+def unknown_data_problems(host: str, target: str, data_dirs: Sequence[str], has_data: bool, served: bool) -> list[str]:
+    """Refuses to start it on data of which nobody knows who wrote it: a newer release than this one may have.
+
+    Where a member has served, data on a host on which nothing was installed was brought there, as after the loss of a disk.
+
+    Args:
+        host: its name.
+        target: directory of the release that was installed; empty where none was.
+        data_dirs: of the member.
+        has_data: whether they hold anything.
+        served: whether any member has the record that this ensemble accepted a write.
+    """
+    if not has_data or target or served:
+        return []
+    return [
+        f"{host}: {' and '.join(data_dirs)} hold data, and no member of this ensemble has ever served: which release wrote it is not known, "
+        f"and {METHOD} would start an older one on it. Where it is this ensemble's own, from a copy, bring it back after the first start "
+        '(docs/operations.md, "The ensemble that Flink brings"); otherwise give directories of its own.'
     ]

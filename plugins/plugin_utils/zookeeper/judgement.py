@@ -278,7 +278,7 @@ def group_problems(inputs: Inputs, tables: Tables, peers: Peers, host: HostState
     )
     if is_live(tables, host):
         return [*gone, *_live_problems(inputs, tables, peers, host, wanted_config)]
-    return [*gone, *_data_problems(inputs, peers)]
+    return [*gone, *_unknown_problems(inputs, peers, host), *_data_problems(inputs, peers)]
 
 
 def _live_problems(inputs: Inputs, tables: Tables, peers: Peers, host: HostState, wanted_config: str) -> list[str]:
@@ -295,6 +295,15 @@ def _live_problems(inputs: Inputs, tables: Tables, peers: Peers, host: HostState
             host.holds[inputs.jaas],
         ),
     ]
+
+
+def _unknown_problems(inputs: Inputs, peers: Peers, host: HostState) -> list[str]:
+    if not inputs.by_flink:
+        return []
+    served = any(note.served for note in peers.reached_notes)
+    return bundled.unknown_data_problems(
+        inputs.host, release_before(inputs, host), inputs.data_dirs, has_data(inputs, host), served
+    )
 
 
 def _data_problems(inputs: Inputs, peers: Peers) -> list[str]:

@@ -323,6 +323,21 @@ def test_an_ensemble_of_another_kind_on_disk_is_not_what_flinks_server_starts_on
     assert "zk1: /var/lib/zookeeper hold data of /opt/zookeeper-3.9.5" in told
 
 
+def test_trap_81_it_starts_on_no_data_of_which_nobody_knows_who_wrote_it(ensemble, host):
+    states = {name: on_flink(host("fresh")) for name in NAMES}
+    states["zk1"]["paths"]["/var/lib/zookeeper/version-2"] |= {
+        "exists": True,
+        "entries": ["snapshot.0"],
+        "owner": "zookeeper",
+    }
+    told = {name: "\n".join(plan.problems) for name, plan in ensemble(**BUNDLED).together(**states).items()}
+    assert "zk1: /var/lib/zookeeper hold data, and no member of this ensemble has ever served" in told["zk1"]
+    # It was brought there, where another one has served.
+    states["zk2"]["paths"]["/etc/zookeeper/served"] |= {"exists": True}
+    plans = ensemble(**BUNDLED).together(**states)
+    assert not [problem for plan in plans.values() for problem in plan.problems if "has ever served" in problem]
+
+
 def test_the_way_out_is_an_upgrade_like_any_other(ensemble, host):
     state = host("live")
     state["paths"]["/etc/zookeeper/current/release"]["target"] = "/opt/flink-2.3.0"
