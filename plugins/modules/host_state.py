@@ -91,6 +91,11 @@ options:
     type: list
     elements: str
     default: []
+  zookeeper_servers:
+    description: Servers of an ensemble, as host:port, to ask for the release that they run.
+    type: list
+    elements: str
+    default: []
   standing:
     description: What to look at so closely that the controller can compare it with the entries of M(streamquorum.ha.host_files).
     type: dict
@@ -200,6 +205,10 @@ properties:
   description: By path, values by name.
   type: dict
   returned: always
+zookeeper_releases:
+  description: By server of O(zookeeper_servers), the release that it runs; empty where it does not say so.
+  type: dict
+  returned: always
 standing:
   description: By path (kind, owner, group, mode, target, keyed digests of the content and of settings); nothing of one that could not be read.
   type: dict
@@ -208,6 +217,16 @@ standing:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.host.state import HostReader, read_host
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Connection, Server
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.fourletter import release_of
+
+#: Seconds that a server has to say its release. One that is silent is not waited for: nothing is concluded from it.
+RELEASE_TIMEOUT = 2.0
+
+
+def releases(servers: list[str]) -> dict[str, str]:
+    found = {text: Server.parse(text) for text in servers}
+    return {text: release_of(Connection((server,), RELEASE_TIMEOUT), server) for text, server in found.items()}
 
 
 def main() -> None:
@@ -231,6 +250,7 @@ def main() -> None:
             "accounts": names,
             "groups": names,
             "certificates": paths,
+            "zookeeper_servers": names,
             "standing": {
                 "type": "dict",
                 "options": {
@@ -243,7 +263,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, **read_host(HostReader(module.run_command), module.params))
+    found = read_host(HostReader(module.run_command), module.params)
+    module.exit_json(changed=False, **found, zookeeper_releases=releases(module.params["zookeeper_servers"]))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ class HostState:
     #: Of Hadoop's configuration files.
     properties: Mapping[str, Mapping[str, str]]
     resolved: Mapping[str, list[str]]
+    #: Of servers of another inventory's ensemble; empty for one that does not say.
+    zookeeper_releases: Mapping[str, str]
     accounts: Mapping[str, Facts]
     listening: tuple[Facts, ...]
     #: What stands at the paths that are written.
@@ -80,6 +82,8 @@ class HostState:
             # Of a host that is asked for none.
             properties=answer.get("properties", {}),
             resolved=answer["resolved"],
+            # Of a host that is asked for none.
+            zookeeper_releases=answer.get("zookeeper_releases", {}),
             accounts=answer["accounts"],
             listening=tuple(answer["listening"]),
             standing=answer["standing"],

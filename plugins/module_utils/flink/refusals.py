@@ -278,6 +278,28 @@ def _cluster_id_problems(cluster_id: str) -> list[str]:
     return []
 
 
+def release_problems(host: str, releases: Mapping[str, str], client: str, version: str) -> list[str]:
+    """Refuses an ensemble of a release that Flink's client of ZooKeeper cannot speak to (release notes of Flink 1.15, FLINK-25146).
+
+    Args:
+        host: the one that asked.
+        releases: by server of another inventory's ensemble, what it said; empty for one that said nothing, of which nothing is concluded.
+        client: release of Flink's client of ZooKeeper; empty where that is one of 3.7 or newer.
+        version: flink_ha_version.
+    """
+    if client.startswith("3.4."):
+        return []
+    old = [f"{server} ({release})" for server, release in releases.items() if release.startswith(("3.3.", "3.4."))]
+    return (
+        [
+            f"{host}: flink_ha_zookeeper_quorum has {', '.join(old)}, and the ZooKeeper client of Flink {version} needs servers of 3.5 or newer. "
+            "Upgrade the ensemble, or take Flink 1.14 or older."
+        ]
+        if old
+        else []
+    )
+
+
 def _ensemble_place_problems(given: Mapping[str, Any]) -> list[str]:
     problems = []
     root, quorum = (str(given[name]) for name in ("flink_ha_zookeeper_path_root", "quorum"))

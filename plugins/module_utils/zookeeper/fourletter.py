@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Server
-from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import CallTimedOut, ConnectionFailed
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import (
+    CallTimedOut,
+    ClientError,
+    ConnectionFailed,
+)
 
 #: Far above any real reply (mntr of 3.9 has about 20 KiB, conf some 100 bytes a member).
 REPLY_LIMIT = 1 << 20
@@ -149,6 +153,17 @@ def check(word: str, reply: str) -> str:
     if reply.startswith(f"{word} {REFUSED}"):
         raise WordRefused(f"{word} is not in its 4lw.commands.whitelist")
     return reply
+
+
+def release_of(connection: Opener, server: Server) -> str:
+    """Release that a server says it runs, such as 3.4.14; empty where it does not say so.
+
+    Since 3.4.10 servers answer srvr unless they are told not to (4lw.commands.whitelist), before that always.
+    """
+    try:
+        return parse_srvr(ask(connection, server, "srvr")).version
+    except (ClientError, ReplyError):
+        return ""
 
 
 def parse_srvr(reply: str) -> Srvr:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import acls
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import tls as flink_tls
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import JOB_MANAGER, Service
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import auth as zookeeper_auth
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper import tls as zookeeper_tls
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs import Inputs
@@ -32,6 +34,14 @@ def servers(inputs: Inputs, peers: Peers) -> list[str]:
     secure = inputs.zookeeper_tls and zookeeper_tls.speaks_tls(ensemble.client_tls or "none", ensemble.running)
     text = inputs.zookeeper_quorum or ensemble.servers(secure)
     return [server.strip() for server in text.split(",")]
+
+
+def foreign_servers(inputs: Inputs, services: Sequence[Service]) -> list[str]:
+    """Servers of an ensemble that this inventory does not have, of which the release is asked; those of TLS are of 3.5 at least."""
+    leads = inputs.on_yarn or any(service["kind"] == JOB_MANAGER for service in services)
+    if not leads or inputs.zookeeper_tls:
+        return []
+    return [server.strip() for server in inputs.zookeeper_quorum.split(",") if server.strip()]
 
 
 def endpoints_after(peers: Peers) -> str:

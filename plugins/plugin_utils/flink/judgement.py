@@ -168,7 +168,7 @@ def _tls_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str]:
         "password": inputs.tls_store_password,
         "algorithms": inputs.tls_algorithms,
         "version": inputs.version,
-        "client": jars.zookeeper_client(inputs.zookeeper_client, inputs.libraries, zookeeper_clients(inputs, tables)),
+        "client": _zookeeper_client(inputs, tables),
         "authority_dir": inputs.tls_authority_dir,
         "files": identity.certificates(inputs, None),
     }
@@ -177,6 +177,15 @@ def _tls_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str]:
         "closed": zookeeper_tls.speaks_tls("none", peers.ensemble.running),
     }
     return flink_tls.tls_problems(wanted, ensemble)
+
+
+def _zookeeper_client(inputs: Inputs, tables: Tables) -> str:
+    return jars.zookeeper_client(inputs.zookeeper_client, inputs.libraries, zookeeper_clients(inputs, tables))
+
+
+def _release_problems(inputs: Inputs, tables: Tables, host: HostState) -> list[str]:
+    client = _zookeeper_client(inputs, tables)
+    return refusals.release_problems(inputs.host, host.zookeeper_releases, client, inputs.version)
 
 
 def _jar_problems(inputs: Inputs, tables: Tables) -> list[str]:
@@ -242,6 +251,7 @@ def host_problems(
         *refusals.host_problems(given, host.answer),
         *preflight.unread_problems(inputs.host, host.unread),
         *([] if inputs.only_stops else _upgrade_problems(inputs, tables, peers, host, source)),
+        *([] if inputs.only_stops else _release_problems(inputs, tables, host)),
         *_takeover_problems(inputs, peers, host),
         *([] if inputs.on_yarn else _place_problems(inputs, host)),
         *_acl_problems(inputs, peers),

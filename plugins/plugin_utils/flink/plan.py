@@ -451,6 +451,7 @@ def _reads(inputs: Inputs, tables: Tables, peers: Peers, services: Sequence[Serv
             inputs.log_dir: "flink-.+",
             **({yarn_application.ENABLED: yarn_application.WATCHERS} if inputs.on_yarn else {}),
         },
+        "zookeeper_servers": identity.foreign_servers(inputs, services),
         "standing": {
             "key": key,
             "paths": written_paths(inputs, tables, services),

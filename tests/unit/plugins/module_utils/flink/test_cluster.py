@@ -539,7 +539,6 @@ def test_a_shared_local_storage_is_taken():
         ({"quorum": "zk1:2181/chroot"}, ["flink_ha_zookeeper_path_root"]),
         ({"flink_ha_storage_dir": ""}, ["flink_ha_storage_dir is missing"]),
         ({"flink_ha_storage_dir": "/mnt/flink"}, ["flink_ha_storage_dir is '/mnt/flink', without a scheme"]),
-        ({"flink_ha_storage_dir": "nfs://x/y"}, ["scheme 'nfs'", "hdfs"]),
         ({"flink_ha_storage_dir": "file:///mnt/flink"}, ["flink_ha_storage_shared: true"]),
         ({"flink_ha_checkpoint_dir": "file:///mnt/flink"}, ["flink_ha_checkpoint_dir is file", "flink_ha_storage_shared: true"]),
         ({"flink_ha_storage_dir": "file://mnt/flink", "flink_ha_storage_shared": True}, ["file:///absolute/path"]),
@@ -774,3 +773,18 @@ def test_a_task_manager_that_somebody_else_set_up_is_known_by_whatever_it_listen
     own = state_of(services, {"flink-taskmanager": "digest"}, listening)
     (one,) = flink_services.members(services, "host", [], ["h"], own, 60)
     assert one["known_as"] == [], "ours has the port and the name of the inventory"
+
+
+@pytest.mark.parametrize(
+    ("client", "release", "refused"),
+    [
+        # As in the archive of Flink 1.14, and the other one that it ships.
+        ("3.4.14", "3.4.14", False),
+        ("3.5.9", "3.4.14", True),
+        ("", "3.4.6", True),
+        ("", "3.5.10", False),
+        ("", "", False),
+    ],
+)
+def test_a_release_of_servers_is_refused_by_the_client_that_would_speak_to_them(client, release, refused):
+    assert bool(refusals.release_problems("jm1", {"zk1:2181": release}, client, "1.14.6")) == refused

@@ -124,7 +124,11 @@ def test_a_storage_that_something_brings_is_not_refused(given):
         ({"uri": "s3://bucket/flink"}, "flink_ha_plugins to [{name: s3-fs-hadoop}]"),
         ({"uri": "s3p://bucket/flink", "plugins": [SHIPPED]}, "flink_ha_plugins to [{name: s3-fs-presto}]"),
         ({"uri": "tos://bucket/flink", "plugins": [SHIPPED]}, "name the jar that brings it in flink_ha_plugins"),
-        ({"uri": "ftp://host/flink", "classpath": "/opt/hadoop/*"}, "the scheme 'ftp', which Flink has no file system for"),
+        ({"uri": "nfs://x/y"}, "the scheme 'nfs', which Flink has no file system for. Known: file, hdfs"),
+        (
+            {"uri": "ftp://host/flink", "classpath": "/opt/hadoop/*"},
+            "the scheme 'ftp', which Flink has no file system for",
+        ),
     ],
 )
 def test_trap_71_a_storage_that_nothing_brings_is_refused_with_the_input_that_does(given, told):

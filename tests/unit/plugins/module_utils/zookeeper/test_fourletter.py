@@ -22,6 +22,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.fourlett
     parse_config,
     parse_mntr,
     parse_srvr,
+    release_of,
 )
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "zookeeper"
@@ -259,3 +260,23 @@ def test_the_membership_in_the_znode() -> None:
     assert [line.peer_type for line in conf.members.values()] == ["participant"] * 3 + ["observer"]
     assert conf.members[3].address == "zk3.test"
     assert parse_config(2, 2181, "").members == {}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "release"),
+    [
+        ([b"3.4.14/standalone/1.srvr"], "3.4.14"),
+        ([b"3.9.5/elected/1.srvr"], "3.9.5"),
+        ([b"srvr is not executed because it is not in the whitelist.\n"], ""),
+        ([b"HTTP/1.1 400 Bad Request\r\n"], ""),
+        ([ConnectionResetError(104, "reset")], ""),
+        ([TimeoutError()], ""),
+    ],
+    ids=["3.4", "3.9", "closed", "another-service", "broken-off", "silent"],
+)
+def test_the_release_that_a_server_says_it_runs(chunks, release):
+    sent = [
+        recorded(each.decode()).encode() if isinstance(each, bytes) and each.endswith(b".srvr") else each
+        for each in chunks
+    ]
+    assert release_of(Wire(sent), SERVER) == release

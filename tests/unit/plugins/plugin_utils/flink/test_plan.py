@@ -264,6 +264,25 @@ def test_a_live_cluster_is_not_led_astray(cluster, host):
     assert told.startswith("jm1: runs under flink_ha_cluster_id /orders")
 
 
+def test_trap_80_an_ensemble_that_flinks_client_cannot_speak_to_is_refused(cluster, host):
+    some = cluster(flink_ha_zookeeper_quorum="old1:2181,old2:2181")
+    assert some.plan(host="jm1").reads["zookeeper_servers"] == ["old1:2181", "old2:2181"]
+    assert some.plan(host="tm1").reads["zookeeper_servers"] == []
+    # The second says nothing.
+    state = host("fresh") | {"zookeeper_releases": {"old1:2181": "3.4.14", "old2:2181": ""}}
+    state["resolved"] |= {"old1": ["192.0.2.98"], "old2": ["192.0.2.99"]}
+    (told,) = [text for text in some.plan(state, "jm1").problems if "flink_ha_zookeeper_quorum has" in text]
+    assert told.startswith(
+        "jm1: flink_ha_zookeeper_quorum has old1:2181 (3.4.14), and the ZooKeeper client of Flink 2.3.0 needs"
+    )
+    state["zookeeper_releases"]["old1:2181"] = "3.5.10"
+    assert some.plan(state, "jm1").problems == ()
+
+
+def test_only_an_ensemble_of_another_inventory_is_asked_for_its_release(cluster):
+    assert cluster().plan(host="jm1").reads["zookeeper_servers"] == []
+
+
 def test_a_rest_that_is_open_is_refused_before_the_cluster_is_there_and_told_of_after(cluster, host):
     some = cluster(flink_ha_rest_open=False)
     fresh, live = (some.together(**everywhere(host, name))["jm2"] for name in ("fresh", "live"))
