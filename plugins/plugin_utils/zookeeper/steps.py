@@ -1,0 +1,83 @@
+"""What there is to do for one member, as the task files of the role ask for it. Data only: plan.py makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
+
+
+@dataclass(frozen=True)
+class Install:
+    """What is missing on the host. Where nothing is, the tasks of the installation are not even looked at."""
+
+    needed: bool
+    java: bool
+    account: bool
+    kerberos: bool
+    firewall: bool
+    release: bool
+    client_library: bool
+    java_plan: Mapping[str, Any]
+    #: Arguments of the module `release`.
+    archive: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Configure:
+    """What has to be done before and after the files are written. Where nothing is, the tasks of it are not even looked at."""
+
+    needed: bool
+    prepare: bool
+    #: Whether anything on the host differs from what is to be written.
+    write: bool
+    tls: bool
+    firewall: firewall.FirewallPlan
+
+
+@dataclass(frozen=True)
+class Service:
+    """The unit of the member, as it was when its host was read."""
+
+    exists: bool
+    active: bool
+    enabled: bool
+    needs_reload: bool
+    live: bool
+    #: Whether it is to be started or enabled.
+    due: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is true of the ensemble, the same for all members."""
+
+    any_live: bool
+    all_live: bool
+    to_roll: bool
+    loses_identities: bool
+
+
+@dataclass(frozen=True)
+class Verify:
+    """What the ensemble has to come to. Without a member that cannot be reached it is degraded at best: all others have to serve."""
+
+    wait_for: str
+    wait_for_members: tuple[int, ...]
+    #: Whether the host has the record already.
+    recorded: bool
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the role's task files ask for; each is there once it is known."""
+
+    install: Install | None = None
+    configure: Configure | None = None
+    service: Service | None = None
+    verify: Verify | None = None
+    #: Nodes of `znode_acl`.
+    acls: tuple[Mapping[str, Any], ...] = ()
+    start_problems: tuple[str, ...] = ()
