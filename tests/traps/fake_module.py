@@ -45,7 +45,7 @@ def host_state(me, given, _check):
         "exists": me["installed"], "type": "", "owner": "", "group": "", "mode": "", "target": "", "entries": [],
         "free_mb": 10000,
     }  # fmt: skip
-    paths = {path: dict(nothing) for path in given["paths"]}
+    paths = {path: dict(nothing) for path in given.get("paths", [])}
     for path, entry in paths.items():
         if path.endswith("/version-2") and me["data"]:
             entry["owner"], entry["entries"] = "zookeeper", [f"log.{number}" for number in range(1, 101)]
@@ -57,7 +57,7 @@ def host_state(me, given, _check):
             entry["target"] = me["release"]
         elif path in me.get("directories", []):
             entry["exists"], entry["type"] = True, "directory"
-    contents = {path: me.get("files", {}).get(path, "") for path in given["contents"]}
+    contents = {path: me.get("files", {}).get(path, "") for path in given.get("contents", [])}
     for path in contents:
         if path.endswith("/myid") and me["data"]:
             contents[path] = f"{me['id']}\n"
@@ -69,8 +69,8 @@ def host_state(me, given, _check):
             contents[path] = me["restart"]
     return {
         "os": {"id": "debian", "version": "12", "codename": "", "name": "Debian 12", "machine": "x86_64", "memory_mb": 1},
-        "javas": {given["java_home"]: {"version": str(me.get("java", 17)), "major": me.get("java", 17)}},
-        "units": {name: ours if name in services else none for name in given["units"]},
+        "javas": {given.get("java_home", ""): {"version": str(me.get("java", 17)), "major": me.get("java", 17)}},
+        "units": {name: ours if name in services else none for name in given.get("units", [])},
         "paths": paths,
         "contents": contents,
         "lines": {path: [] for path in given.get("lines", {})},
@@ -80,9 +80,9 @@ def host_state(me, given, _check):
             for path in given.get("matches", {})
         },
         "properties": {path: {} for path in given.get("properties", {})},
-        "resolved": {name: me.get("resolved", {}).get(name, ["192.0.2.1"]) for name in given["resolve"]},
+        "resolved": {name: me.get("resolved", {}).get(name, ["192.0.2.1"]) for name in given.get("resolve", [])},
         "accounts": {
-            name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given["accounts"]
+            name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given.get("accounts", [])
         },
         "unread": {},
         "standing": standing(me, given),
