@@ -53,6 +53,13 @@ def test_every_port_stands_in_the_firewall_table():
     assert set(VARIABLES.ports()) == set(VARIABLES.REACHED_BY)
 
 
+@pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
+def test_a_playbook_is_in_the_table_of_commands_and_has_its_page(playbook):
+    table = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
+    assert any(f"playbooks/{playbook}" in line or f"`{playbook}`" in line for line in table)
+    assert re.search(rf"\b{re.escape(playbook)}\b", (ROOT / "docs/operations.md").read_text())
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_in_a_document_exists(document):
     text = document.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ def test_every_entry_point_is_a_task_file_and_is_included_without_its_extension(
         assert (ROOT / "roles" / role / "tasks" / f"{entry}.yml").exists()
     for path in [*(ROOT / "roles").glob("*/tasks/**/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]:
         assert ".yml" not in "".join(line for line in path.read_text().splitlines() if "tasks_from:" in line)
+
+
+def test_every_entry_point_that_is_used_is_specified():
+    used = {
+        (found[1], found[2])
+        for path in [*(ROOT / "roles").glob("*/tasks/**/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]
+        for found in re.finditer(r"name: streamquorum\.ha\.(\w+)\n\s+tasks_from: (\w+)", path.read_text())
+    }
+    assert {role for role, _entry in used} > PUBLIC
+    assert sorted((role, entry) for role, entry in used if entry not in specs(role)) == []
 
 
 @pytest.mark.parametrize("role", ROLES)
