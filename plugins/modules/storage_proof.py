@@ -25,8 +25,8 @@ options:
     description:
       - C(write) writes a file and reads it back, C(read) reads what another host wrote, C(remove) removes it.
       - C(find) looks for any other file of the cluster, at any depth of the storage that the generation itself names.
-      - C(keep) writes O(text) as a file that stays, and never over another one. C(kept) finds directories of applications on YARN with a
-        file whose name begins so, and C(purge) removes such directories, with all that is in them.
+      - C(keep) writes O(text) as a file that stays, and never over another one. C(kept) finds directories of applications on YARN and
+        when a file whose name begins so was written there, and C(purge) removes such directories, with all that is in them.
     type: str
     choices: [write, read, remove, find, keep, kept, purge]
     required: true
@@ -35,7 +35,8 @@ options:
     type: str
     required: true
   uris:
-    description: Directories, as Flink's configuration names them; none for C(find).
+    description: Directories, as Flink's configuration names them; none for C(find). For C(kept), C(staging) is the one into which Flink
+      uploads what an application on YARN starts from.
     type: list
     elements: str
     default: []
@@ -87,7 +88,8 @@ where:
   type: str
   returned: success
 kept:
-  description: Of C(kept), the C(application) of each directory, and when the last of its files was C(written), in ms since 1970.
+  description: Of C(kept), the C(application) and the C(path) of each directory, and when the last of its files was C(written), in ms
+    since 1970; 0 for none.
   type: list
   elements: dict
   returned: success

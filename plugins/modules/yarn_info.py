@@ -92,9 +92,10 @@ applications:
   type: list
   elements: dict
   returned: always
-last_attempt:
-  description: Where the last JobManager of the youngest application ran and how its log ends, in words; empty where it is live.
-  type: str
+failed_attempts:
+  description: Of the youngest application, where the last three JobManagers that have ended ran and how their logs end, in words.
+  type: list
+  elements: str
   returned: always
 noted:
   description: Ids of the applications of which this host has noted something.
@@ -118,7 +119,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.polling import poll
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record, site, ticket
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import application, last_attempt
+from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import (
+    application,
+    failed_attempts,
+)
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resource_manager import (
     NoAnswerError,
     ResourceManagers,
@@ -133,7 +137,7 @@ NOTHING: dict[str, Any] = {
     "applications": [],
     "last": {},
     "noted": [],
-    "last_attempt": "",
+    "failed_attempts": [],
 }
 
 
@@ -165,7 +169,7 @@ def read(managers: ResourceManagers, tag: str, user: str, records: str) -> dict[
             "applications": found,
             "last": record.last(records, tag, found),
             "noted": record.noted(records),
-            "last_attempt": last_attempt(managers, found[0]["id"]) if found and not found[0]["live"] else "",
+            "failed_attempts": failed_attempts(managers, found[0]) if found else [],
         }
     except NoAnswerError as error:
         return {**NOTHING, "read": False, "reason": str(error), "later": error.later}

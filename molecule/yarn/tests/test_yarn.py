@@ -123,6 +123,8 @@ def test_a_run_finds_the_one_that_runs_and_changes_nothing(job):
     assert unchanged(printed), printed
     assert f"Flink on YARN, {application}: led, leader http://" in printed
     assert (cluster.application(), state(job)) == (application, "RUNNING")
+    # The one that was killed, and how its log ends.
+    assert f"{application}: Attempt 1 ran on " in " ".join(ran(STATUS).split())
     printed = ran(STATUS)
     assert f"Flink on YARN, {application}: led" in printed
     assert job in printed
@@ -444,6 +446,11 @@ def recovery(application):
     return [path for path in listed("/flink/recovery") if path.startswith(f"/flink/recovery/{application}")]
 
 
+def uploaded(application):
+    """The same of the directory that Flink has uploaded it to."""
+    return [path for path in listed("/user/flink/.flink") if path.startswith(f"/user/flink/.flink/{application}")]
+
+
 @pytest.fixture(scope="module")
 def left():
     """Ids of applications that have ended and still have nodes."""
@@ -459,6 +466,9 @@ def test_what_failed_applications_have_left_is_listed_and_nothing_removed(left):
         assert re.search(
             rf"{each} has \d+ nodes in ZooKeeper and no process: its application is (FAILED|KILLED)", printed
         )
+        # Flink removes what it has uploaded only where its last JobManager ends well.
+        assert f"{each} has ended, and has files in hdfs://h1.yarn.test:8020/user/flink/.flink/{each}" in printed
+        assert uploaded(each)
     printed = ran(CLEAN)
     assert "Nothing was removed." in printed
     assert unchanged(printed), printed
@@ -476,8 +486,10 @@ def test_trap_76_what_they_have_left_is_removed_and_kept_and_what_runs_is_not_to
     printed = ran(CLEAN, *CLEANED)
     assert unchanged(printed), printed
     ran(CLEAN, *CLEANED, "-e", "flink_ha_clean_purge_age=0")
-    assert not [path for each in left for path in recovery(each)]
+    assert not [path for each in left for path in [*recovery(each), *uploaded(each)]]
     assert (recovery(running) != [], running in known_to_zookeeper(), state(job)) == (True, True, "RUNNING")
+    assert uploaded(running)
+    assert "has ended, and has files" not in " ".join(ran(STATUS).split())
 
 
 def test_trap_76_a_cluster_that_is_stopped_goes_only_by_its_id_and_its_age():

@@ -119,9 +119,12 @@ def marked(printed: str) -> list[str]:
 
 
 def kept(told: Sequence[str]) -> list[dict[str, Any]]:
-    """Applications with something that is kept, and when it was written, from lines of the proof."""
+    """Directories of applications, and when something that is kept was written in each, from lines of the proof."""
     found = [line.partition(" ") for line in told]
-    return [{"application": application, "written": int(written)} for written, _space, application in found]
+    return [
+        {"application": path.rpartition("/")[2], "path": path, "written": int(written)}
+        for written, _space, path in found
+    ]
 
 
 def told(params: Mapping[str, Any], reason: str) -> str:

@@ -29,8 +29,12 @@ SYSTEMS = {
 QUORUM, LEADER, JOBS = "zookeeper_verdict", "flink_ha_leader", "flink_ha_jobs"
 #: Why an application on YARN does not run.
 ABSENT = "flink_ha_absent"
+#: Of an application on YARN that runs, what became of its attempts before.
+FAILED_ATTEMPTS = "flink_ha_failed_attempts"
 #: Answer of `flink_leftovers`.
 LEFT = "flink_ha_left"
+#: Directories of applications on YARN that have ended.
+ABANDONED = "flink_ha_abandoned"
 #: The same of zookeeper_clients.
 CLIENTS = "zookeeper_client_leaders"
 
@@ -78,6 +82,8 @@ def answers(
         "clients": [],
         "unasked": [],
         "left": [],
+        "failed_attempts": [],
+        "abandoned": [],
     }
     for host in hosts:
         given = hostvars[host]
@@ -94,6 +100,10 @@ def answers(
         # Those of another cluster's application are told by its own host, too.
         known = [other["id"] for other in found["left"]]
         found["left"] += [each for each in (given.get(LEFT) or {}).get("found", []) if each["id"] not in known]
+        found["abandoned"] += given.get(ABANDONED) or []
+        # Each client host tells the same.
+        attempts = [*found["failed_attempts"], *(given.get(FAILED_ATTEMPTS) or [])]
+        found["failed_attempts"] = list(dict.fromkeys(attempts))
         absent = [f"Flink: {given[ABSENT]}"] if given.get(ABSENT) else []
         found["unasked"] = list(dict.fromkeys([*found["unasked"], *unasked, *absent]))
     return found
@@ -265,6 +275,8 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
         _others(found["clients"]),
         *([part for each in clusters for part in _cluster_parts(each, found)] or [NOT_ASKED]),
         [line for each in found.get("left", ()) for line in _wrapped("", _left(each))],
+        [line for each in found.get("abandoned", ()) for line in _wrapped("", _abandoned(each))],
+        [line for text in found.get("failed_attempts", ()) for line in _wrapped("", text)],
         [line for hint in hints for line in _wrapped("", hint)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
@@ -272,6 +284,10 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
 
 def _left(each: Mapping[str, Any]) -> str:
     return f"{each['id']} has {each['nodes']} nodes in ZooKeeper and no process: {each['told']} (playbooks/clean.yml)"
+
+
+def _abandoned(each: Mapping[str, Any]) -> str:
+    return f"{each['application']} has ended, and has files in {each['path']} (playbooks/clean.yml)"
 
 
 def _cluster_parts(cluster: Mapping[str, Any], found: Found) -> list[list[str]]:

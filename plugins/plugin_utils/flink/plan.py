@@ -306,6 +306,7 @@ def _cluster(inputs: Inputs, tables: Tables, peers: Peers, cluster: Cluster, lea
         ],
         "serving": bool(cluster.group and cluster.group.serving),
         "job": bool(inputs.yarn_job),
+        "failed_attempts": learnt.failed_attempts if inputs.on_yarn else [],
         "absent": learnt.absent(yarn_application.asks(inputs)["tag"]) if inputs.on_yarn else "",
     }
 

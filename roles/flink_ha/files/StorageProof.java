@@ -30,8 +30,8 @@ import org.apache.flink.runtime.security.SecurityUtils;
  * find NAME               whether there is a file of the cluster in its storage, whose name does not begin so; tells the directory that
  *                         Flink has for the cluster, and the file
  * keep NAME FILE URI      what the local file holds, as a file with this name in the directory, read back; one that is there is not written to
- * kept NAME URI           applications of YARN that have a directory here with a file whose name begins so; tells when the last of them was
- *                         written, in ms, and the application
+ * kept NAME URI...        the directories of applications of YARN in each; tells when the last of its files was written whose name begins so,
+ *                         in ms (0 for none), and its path. "staging" stands for the directory that Flink uploads applications to
  * purge NAME URI...       directories of applications of YARN, which have such a file or are not there, are gone with all that is in them
  * </pre>
  *
@@ -40,6 +40,8 @@ import org.apache.flink.runtime.security.SecurityUtils;
  */
 public class StorageProof {
     private static final String MARK = "streamquorum-proof: ";
+    /** For the directory of the uploads, where a URI stands otherwise. */
+    private static final String STAGING = "staging";
     /** Its id is no other cluster's ever again; what else there is may be anybody's. */
     private static final Pattern APPLICATION = Pattern.compile("application_[0-9]+_[0-9]+");
 
@@ -72,7 +74,7 @@ public class StorageProof {
             }
         }
         if (verb.equals("keep") || verb.equals("kept") || verb.equals("purge")) {
-            return left(verb, arguments);
+            return left(configuration, verb, arguments);
         }
         String text = verb.equals("read") ? arguments[2] : UUID.randomUUID().toString();
         for (int each = verb.equals("read") ? 3 : 2; each < arguments.length; each++) {
@@ -103,18 +105,19 @@ public class StorageProof {
     }
 
     /** What a cluster that is no more has left. */
-    private static int left(String verb, String[] arguments) {
+    private static int left(Configuration configuration, String verb, String[] arguments) {
         String name = arguments[1];
         for (int each = verb.equals("keep") ? 3 : 2; each < arguments.length; each++) {
-            Path folder = new Path(arguments[each]);
-            Path file = new Path(folder, name);
             try {
+                Path folder = arguments[each].equals(STAGING) ? staging(configuration) : new Path(arguments[each]);
+                Path file = new Path(folder, name);
                 FileSystem system = folder.getFileSystem();
                 if (verb.equals("kept")) {
                     for (FileStatus entry : entries(system, folder)) {
-                        long written = entry.isDir() && isApplication(entry.getPath()) ? written(system, entry.getPath(), name) : 0;
-                        if (written > 0) {
-                            System.out.println(MARK + written + " " + entry.getPath().getName());
+                        if (entry.isDir() && isApplication(entry.getPath())) {
+                            // Below the directory as it was named: a file system may tell another scheme.
+                            Path own = new Path(folder, entry.getPath().getName());
+                            System.out.println(MARK + written(system, own, name) + " " + own);
                         }
                     }
                 } else if (verb.equals("keep")) {
@@ -135,10 +138,22 @@ public class StorageProof {
                     return 1;
                 }
             } catch (Exception | LinkageError problem) {
-                return refuse(folder + ": ", problem);
+                return refuse(arguments[each] + ": ", problem);
             }
         }
         return 0;
+    }
+
+    /** As YarnClusterDescriptor.getStagingDir has it. Hadoop's classes are there where it is asked for, and not where this is compiled. */
+    private static Path staging(Configuration configuration) throws Exception {
+        String given = configuration.toMap().get("yarn.staging-directory");
+        if (given == null) {
+            Class<?> hadoop = Class.forName("org.apache.hadoop.conf.Configuration");
+            Class<?> files = Class.forName("org.apache.hadoop.fs.FileSystem");
+            Object system = files.getMethod("get", hadoop).invoke(null, hadoop.getConstructor().newInstance());
+            given = files.getMethod("getHomeDirectory").invoke(system).toString();
+        }
+        return new Path(given, ".flink");
     }
 
     private static boolean isApplication(Path folder) {

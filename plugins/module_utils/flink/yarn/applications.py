@@ -35,6 +35,8 @@ POLL_SECONDS = 1.0
 #: Lines of what a submission printed, where it failed, and of a log.
 TOLD = 15
 LOG_LINES = 5
+#: Attempts whose logs are read, the last ones of an application.
+LOGS = 3
 
 Run = Callable[[Sequence[str], float, Sequence[int]], tuple[int, str]]
 #: `ask(method, path, content)` of the application's REST, the content empty for none: status and body; raises OSError where there is no
@@ -76,18 +78,27 @@ def _tagged(tags: Sequence[str], beginning: str) -> str:
     return next((tag.removeprefix(beginning) for tag in tags if tag.startswith(beginning)), "")
 
 
-def last_attempt(managers: ResourceManagers, application_id: str) -> str:
-    """Where the last JobManager of an application ran and how its log ends, in words; empty where nobody tells."""
+def failed_attempts(managers: ResourceManagers, found: Mapping[str, Any]) -> list[str]:
+    """Where the last JobManagers of an application ran that have ended, and how their logs end, in words; none where nobody tells.
+
+    Args:
+        managers: to ask.
+        found: id of the application, and whether it is live: then its last attempt is.
+    """
     try:
-        attempt = managers.attempts(application_id)[-1]
-        told = f"Attempt {attempt['id']} ran on {attempt['nodeHttpAddress']} (log: {attempt['logsLink']})"
-        try:
-            lines = [line for line in managers.log(attempt).splitlines()[1:] if not line.startswith("\t")]
-            return printable("\n".join([f"{told}, which ends:", *lines[-LOG_LINES:]]))
-        except OSError as error:
-            return printable(f"{told}, which cannot be read: {error}")
+        attempts = managers.attempts(found["id"])
+        return [_attempt(managers, each) for each in (attempts[:-1] if found["live"] else attempts)[-LOGS:]]
     except (NoAnswerError, LookupError):
-        return ""
+        return []
+
+
+def _attempt(managers: ResourceManagers, attempt: Mapping[str, Any]) -> str:
+    told = f"Attempt {attempt['id']} ran on {attempt['nodeHttpAddress']} (log: {attempt['logsLink']})"
+    try:
+        lines = [line for line in managers.log(dict(attempt)).splitlines()[1:] if not line.startswith("\t")]
+        return printable("\n".join([f"{told}, which ends:", *lines[-LOG_LINES:]]))
+    except OSError as error:
+        return printable(f"{told}, which cannot be read: {error}")
 
 
 def only(found: Sequence[Mapping[str, Any]], tag: str) -> Mapping[str, Any]:
@@ -263,7 +274,7 @@ def start(
         ended = last[0] if last else {}
         raise ApplicationError(
             f"the application with the tag {yarn.tag} has ended: "
-            + (f"{_ended(ended)}\n{last_attempt(yarn.managers, ended['id'])}" if ended else _of_others(yarn))
+            + ("\n".join([_ended(ended), *failed_attempts(yarn.managers, ended)]) if ended else _of_others(yarn))
         )
     if found["state"] != RUNNING:
         raise ApplicationError(
@@ -276,8 +287,8 @@ def start(
 def _failed(yarn: Yarn, last: Sequence[Mapping[str, Any]], code: int, seconds: float, printed: str) -> str:
     why = f"did not end in {seconds:g} s" if code < 0 else f"ended with {code}"
     if last and not last[0]["live"]:
-        log = last_attempt(yarn.managers, last[0]["id"])
-        return "\n".join(each for each in (f"the submission {why}. {_ended(last[0])}", log, _last(printed)) if each)
+        logs = failed_attempts(yarn.managers, last[0])
+        return "\n".join(each for each in (f"the submission {why}. {_ended(last[0])}", *logs, _last(printed)) if each)
     return f"the submission {why}:\n{_last(printed)}"
 
 

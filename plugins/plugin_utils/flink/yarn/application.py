@@ -108,8 +108,12 @@ class Seen:
             if ended
             else ""
         )
-        log = self.yarn["last_attempt"]
-        return f"no application with the tag {tag} runs on YARN{last}" + (f"\n{log}" if log else "")
+        return "\n".join([f"no application with the tag {tag} runs on YARN{last}", *self.yarn["failed_attempts"]])
+
+    @property
+    def failed_attempts(self) -> list[str]:
+        """Of the application that runs, where attempts before this one ran and how their logs end."""
+        return [f"{self.running['id']}: {each}" for each in self.yarn["failed_attempts"]] if self.running else []
 
     @property
     def job_names(self) -> list[str]:

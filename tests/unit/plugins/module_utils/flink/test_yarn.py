@@ -85,18 +85,23 @@ def test_everything_is_asked_of_the_one_that_is_active():
     assert "failed 4 times" in next(each["diagnostics"] for each in found["applications"] if each["state"] == "FAILED")
     assert all(len(each["generation"]) == 16 for each in found["applications"])
     assert yarn_info.read(recorded(), "none", "flink", "/nowhere")["applications"] == []
-    assert found["last_attempt"] == ""
+    # One that runs at its first attempt.
+    assert found["failed_attempts"] == []
 
 
-def test_how_the_log_of_a_failed_attempt_ends_is_told():
+def test_how_the_logs_of_failed_attempts_end_is_told():
     name = "application_1795987892797_0001"
     assert [each["id"] for each in recorded().attempts(name)] == [1, 2, 3, 4]
-    assert applications.last_attempt(recorded(), name) == (
+    ended = applications.failed_attempts(recorded(), {"id": name, "live": False})
+    assert [text.partition(" ran on ")[0] for text in ended] == ["Attempt 2", "Attempt 3", "Attempt 4"]
+    assert ended[-1] == (
         "Attempt 4 ran on h2.yarn.test:8042 (log: "
         "http://h2.yarn.test:8042/node/containerlogs/container_e03_1795987892797_0001_04_000001/flink), which ends:\n"
         "2026-11-29 22:10:48,617 INFO  Marking checkpoint 4 as completed.\n2026-11-29 22:10:49,000 ERROR ? Fatal."
     )
-    assert applications.last_attempt(recorded(), "application_0_0000") == ""
+    live = applications.failed_attempts(recorded(), {"id": name, "live": True})
+    assert [text.partition(" ran on ")[0] for text in live] == ["Attempt 1", "Attempt 2", "Attempt 3"]
+    assert applications.failed_attempts(recorded(), {"id": "application_0_0000", "live": False}) == []
 
 
 def test_what_was_not_told_is_no_answer():

@@ -29,7 +29,7 @@ TOLD = {
     "applications": [],
     "last": {},
     "noted": [],
-    "last_attempt": "",
+    "failed_attempts": [],
 }
 
 
@@ -604,3 +604,28 @@ def test_why_there_is_none_is_told_with_the_last_one(yarn):
     )
     assert "answers (gone)" in some.plan(host="c1", learnt=learnt(read=False, reason="gone")).cluster["absent"]
     assert some.plan(host="c1", learnt=learnt(running("0123"))).cluster["absent"] == ""
+
+
+def test_what_this_yarn_does_is_told(yarn, client):
+    """By its release and by what it runs with; nothing is refused."""
+    some = yarn()
+
+    def told(**more):
+        plan = some.together(learnt=learnt(**more), c1=client())["c1"]
+        assert plan.problems == ()
+        return "\n".join(plan.hints)
+
+    unsafe = {"yarn.resourcemanager.recovery.enabled": "false", "yarn.resourcemanager.ha.enabled": "false"}
+    assert "YARN 2.3.0: " in told(version="2.3.0")
+    assert told(version="2.3.0") != told(version="2.4.1").replace("2.4.1", "2.3.0") != told(version="3.4.2")
+    assert len(told(properties=unsafe).splitlines()) == len(told().splitlines()) + 2
+
+
+def test_failed_attempts_are_told_of_what_runs_and_of_what_does_not(yarn, client):
+    text = "Attempt 1 ran on h1:8042 (log: http://h1:8042/x), which ends:\nFatal."
+    runs = learnt(running("x"), failed_attempts=[text])
+    assert runs.failed_attempts == [f"application_1_0001: {text}"]
+    assert runs.absent("t") == ""
+    ended = learnt(failed_attempts=[text])
+    assert ended.failed_attempts == []
+    assert ended.absent("t").endswith(text)
