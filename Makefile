@@ -175,6 +175,10 @@ bench-scale: setup ## What a second run costs the controller with 7, 50 and 200 
 known-options: setup ## Collect Flink's own options from the releases in .bundle, which has to hold each minor one of the table
 	@python3 tools/known_options.py
 
+.PHONY: known-keys
+known-keys: setup ## Collect the keys of zoo.cfg from ZooKeeper's own jars, one of each minor release (make known-keys JARS='lib/zookeeper-*.jar')
+	@python3 tools/known_keys.py $(JARS)
+
 .PHONY: lock
 lock: setup ## Write requirements.lock from requirements-dev.txt: all that is installed, with its hashes
 	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 requirements-dev.txt --output-file requirements.lock

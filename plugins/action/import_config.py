@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
-from ansible_collections.streamquorum.ha.plugins.module_utils.flink.options import parse_known
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import parse_known
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import inputs as role_inputs
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing import files
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.inventory import Tables, inventory
@@ -36,6 +36,10 @@ def _text(path: str) -> str:
         raise files.ImportRefusedError(f"{path} cannot be read on the controller: {error}.") from error
 
 
+def _known(path: Path) -> dict[str, tuple[str, str]]:
+    return parse_known(path.read_text(encoding="utf-8"))
+
+
 def _tables(roles: Path) -> Tables:
     """From the roles' own files."""
 
@@ -52,10 +56,11 @@ def _tables(roles: Path) -> Tables:
         flink_options=flink["flink_ha_options"],
         flink_open_options=flink["flink_ha_open_options"],
         flink_shipped_java_opts=flink["flink_ha_shipped_java_opts"],
-        flink_known_options=parse_known((roles / "flink_ha/files/known_options.txt").read_text(encoding="utf-8")),
+        flink_known_options=_known(roles / "flink_ha/files/known_options.txt"),
         flink_defaults=role_inputs.of_defaults(str(roles / "flink_ha")),
         zookeeper_releases=zookeeper["zookeeper_releases"],
         zookeeper_options=options,
         zookeeper_owned=owned,
+        zookeeper_known_keys=_known(roles / "zookeeper/files/known_keys.txt"),
         zookeeper_defaults=role_inputs.of_defaults(str(roles / "zookeeper")),
     )

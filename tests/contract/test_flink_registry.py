@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import parse_known
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import services as flink_services
 
@@ -117,7 +118,7 @@ def test_the_list_of_known_options_is_sorted_and_whole():
     assert keys == sorted(set(keys))
     assert len(keys) > 1000
     releases = {version.rpartition(".")[0] for version in RELEASES}
-    assert {span for first_last in flink_options.parse_known(text).values() for span in first_last} == releases
+    assert {span for first_last in parse_known(text).values() for span in first_last} == releases
 
 
 @pytest.mark.parametrize(
@@ -140,4 +141,4 @@ def test_the_list_of_known_options_is_sorted_and_whole():
 )
 def test_a_name_of_high_availability_counts_from_its_first_release_to_its_last(name, first, last):
     text = (ROLE / "files/known_options.txt").read_text()
-    assert flink_options.parse_known(text)[name] == (first, last)
+    assert parse_known(text)[name] == (first, last)

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import parse_known
 from ansible_collections.streamquorum.ha.plugins.module_utils.release import bundle
 from ansible_collections.streamquorum.ha.plugins.module_utils.release.bundle import version_key
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.zookeeper import OPEN_PREFIXES
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.inputs import keys
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -127,3 +130,19 @@ def test_what_may_be_rolled_is_of_known_series_and_says_what_was_tested(name):
         assert not test or (ROOT / test).is_dir(), pair
     if name == "flink":
         assert all(pair["from"] == pair["to"] for pair in pairs), "Flink's minor releases are not mixed"
+
+
+def test_the_list_of_zookeepers_keys_is_sorted_and_has_those_that_the_role_writes():
+    text = (ROOT / "roles/zookeeper/files/known_keys.txt").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert lines == sorted(lines)
+    known = parse_known(text)
+    minors = {str(each["version"]).rpartition(".")[0] for each in table("zookeeper")}
+    assert {release for span in known.values() for release in span} <= minors
+    variables = {}
+    for path in (ROOT / "roles/zookeeper/vars/main").glob("*.yml"):
+        variables |= yaml.safe_load(path.read_text()) or {}
+    options, owned = keys(variables)
+    # Guides have the last one, which no server has ever read.
+    unread = [key for key in [*options, *owned] if key not in known and not key.startswith(OPEN_PREFIXES)]
+    assert unread == ["requireClientAuthScheme"]

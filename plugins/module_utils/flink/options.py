@@ -6,12 +6,13 @@ operator never writes a key that depends on the release. Only the controller use
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core import known_names
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import KnownNames
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.secret_text import holds_secret, names_secret
 
 Option = Mapping[str, Any]
@@ -197,30 +198,16 @@ def _yaml_value(key: str, value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def parse_known(text: str) -> dict[str, tuple[str, str]]:
-    """The list of Flink's own options: a line `key first last` each -> key: (first, last release that has it)."""
-    lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
-    return {key: (first, last) for key, first, last in lines}
-
-
-def unknown_problem(key: str, version: str, known: Mapping[str, tuple[str, str]], open_prefixes: Sequence[str]) -> str:
+def unknown_problem(key: str, version: str, known: KnownNames, open_prefixes: Sequence[str]) -> str:
     """Why a key is no option of this release, or nothing.
 
     Args:
         key: the option.
         version: the release.
-        known: Flink's own options, as `parse_known` gives them.
+        known: Flink's own options.
         open_prefixes: beginnings of keys that are not looked up.
     """
-    if key.startswith(tuple(open_prefixes)):
-        return ""
-    if key not in known:
-        near = difflib.get_close_matches(key, known, 1, 0.8)
-        return f"{key} is no option of Flink that this toolkit knows.{f' Did you mean {near[0]}?' if near else ''}"
-    first, last = known[key]
-    if parse_release(first) <= parse_release(version) <= parse_release(last):
-        return ""
-    return f"{key} is an option of Flink {first if first == last else f'{first} to {last}'}, and not of {version}."
+    return known_names.unknown_problem(key, version, known, open_prefixes, "option", "Flink")
 
 
 def ended_problem(key: str, version: str) -> str:
@@ -236,7 +223,7 @@ def extra_problems(
     options: Iterable[Option],
     version: str,
     file_name: str,
-    known: Mapping[str, tuple[str, str]],
+    known: KnownNames,
     open_prefixes: Sequence[str],
     variable: str = "flink_ha_config_extra",
 ) -> list[str]:
@@ -247,7 +234,7 @@ def extra_problems(
         options: the registry.
         version: the release.
         file_name: its configuration file.
-        known: Flink's own options, as `parse_known` gives them.
+        known: Flink's own options.
         open_prefixes: beginnings of keys that are not looked up: plugins and names of the operator's own stand behind them.
         variable: the input that has them.
     """

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import parse_known
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import (
     JOB_MANAGER,
@@ -70,7 +71,7 @@ def _option_problems(given: Mapping[str, Any]) -> list[str]:
     problems: list[str] = []
     release = next((item for item in given["releases"] if item["version"] == given["flink_ha_version"]), None)
     if release:
-        known = flink_options.parse_known(given["known_options"])
+        known = parse_known(given["known_options"])
         unchecked = [*given["open_options"], *given["flink_ha_config_unchecked"]]
         for variable in ("flink_ha_config_extra", "flink_ha_storage_credentials"):
             problems += flink_options.extra_problems(

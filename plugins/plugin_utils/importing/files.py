@@ -65,23 +65,21 @@ def read(path: str, text: str) -> File:
     entries, told = PARSERS[kind](path, text)
     if not entries:
         raise ImportRefusedError(f"{path} has no line that {kind} could have. Is it the right file?")
-    return File(kind, path, *_last(path, entries, told, once=kind not in (MASTERS, WORKERS)))
+    # Two TaskManagers of a host are two lines. Two JobManagers have a port each, by which the lines differ.
+    return File(kind, path, tuple(entries) if kind == WORKERS else _last(path, entries, told, kind), tuple(told))
 
 
-def _last(
-    path: str, entries: Iterable[Entry], told: list[str], *, once: bool
-) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+def _last(path: str, entries: Iterable[Entry], told: list[str], kind: str) -> tuple[Entry, ...]:
     """Of a key that is there twice, the last one counts."""
-    if not once:
-        return tuple(entries), tuple(told)
     found: dict[str, Entry] = {}
     for entry in entries:
-        if entry.key in found:
+        key = f"{entry.key}:{entry.value}" if kind == MASTERS else entry.key
+        if key in found:
             told.append(
-                f"{path}:{found[entry.key].line}: {entry.key} is there again in line {entry.line}, which counts."
+                f"{path}:{found[key].line}: {key.rstrip(':')} is there again in line {entry.line}, which counts."
             )
-        found[entry.key] = entry
-    return tuple(found.values()), tuple(told)
+        found[key] = entry
+    return tuple(found.values())
 
 
 def _legacy(path: str, text: str) -> tuple[list[Entry], list[str]]:
@@ -110,7 +108,22 @@ def _standard(path: str, text: str) -> tuple[list[Entry], list[str]]:
         ) from error
     if not isinstance(root, yaml.MappingNode):
         raise ImportRefusedError(f"{path} is no map of keys. Is it the right file?")
-    return list(_flat(root, "")), []
+    told = [
+        f"{path}:{line}: {key} is there again in the same map, and Flink does not start with such a file."
+        for key, line in _repeated(root, "")
+    ]
+    return list(_flat(root, "")), told
+
+
+def _repeated(node: yaml.MappingNode, prefix: str) -> Iterable[tuple[str, int]]:
+    """Keys of a map that it has had before, with their lines: seen with Flink 2.3, which takes them from two maps."""
+    seen = set()
+    for name, value in node.value:
+        if name.value in seen:
+            yield f"{prefix}{name.value}", name.start_mark.line + 1
+        seen.add(name.value)
+        if isinstance(value, yaml.MappingNode):
+            yield from _repeated(value, f"{prefix}{name.value}.")
 
 
 def _flat(node: yaml.MappingNode, prefix: str) -> Iterable[Entry]:

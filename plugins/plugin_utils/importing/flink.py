@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core import secret_text
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import KnownNames
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import jars
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.files import Entry, File
@@ -132,7 +133,7 @@ def of_file(
     file: File,
     version: str,
     registry: Sequence[Mapping[str, Any]],
-    known: Mapping[str, tuple[str, str]],
+    known: KnownNames,
     open_prefixes: Sequence[str],
     shipped_java_opts: Mapping[str, Sequence[str]],
     defaults: Mapping[str, Any],
@@ -145,7 +146,7 @@ def of_file(
         file: as `files.read` gives it.
         version: the release that is to be installed.
         registry: flink_ha_options.
-        known: Flink's own options, as `options.parse_known` gives them.
+        known: Flink's own options.
         open_prefixes: flink_ha_open_options.
         shipped_java_opts: flink_ha_shipped_java_opts.
         defaults: the role's, as they are written.
@@ -299,7 +300,7 @@ def _further(
     where: str,
     entry: Entry,
     version: str,
-    known: Mapping[str, tuple[str, str]],
+    known: KnownNames,
     open_prefixes: Sequence[str],
 ) -> None:
     problem = flink_options.ended_problem(entry.key, version) or flink_options.unknown_problem(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import KnownNames
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing import flink, zookeeper
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.files import (
     FLINK,
@@ -32,11 +33,12 @@ class Tables:
     flink_options: Sequence[Mapping[str, Any]]
     flink_open_options: Sequence[str]
     flink_shipped_java_opts: Mapping[str, Sequence[str]]
-    flink_known_options: Mapping[str, tuple[str, str]]
+    flink_known_options: KnownNames
     flink_defaults: Mapping[str, Any]
     zookeeper_releases: Sequence[Mapping[str, Any]]
     zookeeper_options: Mapping[str, str]
     zookeeper_owned: Mapping[str, str]
+    zookeeper_known_keys: KnownNames
     zookeeper_defaults: Mapping[str, Any]
 
 
@@ -76,6 +78,7 @@ def inventory(files: Sequence[File], versions: Sequence[str], tables: Tables) ->
             zookeeper_version,
             tables.zookeeper_options,
             tables.zookeeper_owned,
+            tables.zookeeper_known_keys,
             tables.zookeeper_defaults,
         )
         children["zookeeper"] = {"hosts": ensemble.hosts, "vars": ensemble.variables}

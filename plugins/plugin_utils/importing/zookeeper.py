@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import KnownNames, unknown_problem
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.config import JVM_ONLY_KEYS, OBSERVER
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.files import Entry, File
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.flink import (
@@ -38,8 +39,17 @@ class Ensemble(Imported):
     client_port: int = 2181
 
 
+#: Beginnings of keys behind which stand names and numbers of the operator's own, or of a class that is no part of ZooKeeper.
+OPEN_PREFIXES = ("authProvider.", "metricsProvider.", "server.", "ssl.authProvider.")
+
+
 def of_file(
-    file: File, version: str, options: Mapping[str, str], owned: Mapping[str, str], defaults: Mapping[str, Any]
+    file: File,
+    version: str,
+    options: Mapping[str, str],
+    owned: Mapping[str, str],
+    known: KnownNames,
+    defaults: Mapping[str, Any],
 ) -> Ensemble:
     """What a zoo.cfg becomes.
 
@@ -48,6 +58,7 @@ def of_file(
         version: the release that is to be installed; empty for the role's own.
         options: keys of zoo.cfg -> the variable that each is the value of.
         owned: further keys -> what they belong to.
+        known: keys that ZooKeeper reads.
         defaults: the role's, as they are written.
     """
     found = Ensemble(told=list(file.told))
@@ -84,7 +95,7 @@ def of_file(
                 f"zookeeper_config_extra: {entry.key} (line {entry.line}) is a secret. Put it into your vault."
             )
         elif entry.key != "peerType":
-            found.variables.setdefault("zookeeper_config_extra", {})[entry.key] = scalar(entry.value)
+            _further(found, where, entry, version or str(defaults["zookeeper_version"]), known)
     _ports(found, ports)
     found.variables.pop("zookeeper_single_node", None)
     if not any(entry.key == "dynamicConfigFile" or entry.key.startswith("server.") for entry in file.entries):
@@ -140,6 +151,26 @@ def _value(entry: Entry, default: Any) -> Any:
 
 def _plain(value: Any) -> bool:
     return value not in (None, "", []) and "{{" not in str(value)
+
+
+def _further(found: Ensemble, where: str, entry: Entry, version: str, known: KnownNames) -> None:
+    if entry.key == "electionAlg":
+        # QuorumPeerConfig since 3.6.
+        if entry.value != "3":
+            found.told.append(
+                f"{where}: electionAlg is {entry.value}, and ZooKeeper has no other than 3 since 3.6. It is left out."
+            )
+        return
+    problem = unknown_problem(entry.key, version, known, OPEN_PREFIXES, "key", "ZooKeeper")
+    if problem and entry.key in known:
+        found.told.append(f"{where}: {problem} It is left out.")
+        return
+    if problem:
+        found.told.append(
+            f"{where}: {problem} A server makes it the Java property zookeeper.{entry.key}, and reads it nowhere itself. It is kept, in "
+            "zookeeper_config_extra."
+        )
+    found.variables.setdefault("zookeeper_config_extra", {})[entry.key] = scalar(entry.value)
 
 
 def _ports(found: Ensemble, ports: Mapping[str, set[int]]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import parse_known
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -13,7 +14,7 @@ GOLDEN = ROOT / "tests/fixtures/flink/golden"
 DATA = yaml.safe_load((ROOT / "roles/flink_ha/vars/main/options.yml").read_text())
 REGISTRY, SHIPPED = DATA["flink_ha_options"], DATA["flink_ha_shipped_java_opts"]
 RELEASES = yaml.safe_load((ROOT / "roles/flink_ha/vars/main/releases.yml").read_text())["flink_ha_releases"]
-KNOWN = options.parse_known((ROOT / "roles/flink_ha/files/known_options.txt").read_text())
+KNOWN = parse_known((ROOT / "roles/flink_ha/files/known_options.txt").read_text())
 BY_NAME = {option["name"]: option for option in REGISTRY}
 
 VALUES = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import parse_known
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.configuration import config_text, configuration
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services
@@ -76,7 +77,7 @@ def test_what_is_written_for_a_minor_release_is_what_was_recorded(written, relea
 
 @pytest.mark.parametrize("release", TABLE, ids=[each["version"] for each in TABLE])
 def test_every_key_that_is_written_is_an_option_of_the_release(written, release):
-    known = options.parse_known((roles.ROOT / "roles/flink_ha/files/known_options.txt").read_text())
+    known = parse_known((roles.ROOT / "roles/flink_ha/files/known_options.txt").read_text())
     for scope, (config, _text) in written(release).items():
         assert [
             problem for key in config if (problem := options.unknown_problem(key, release["version"], known, []))

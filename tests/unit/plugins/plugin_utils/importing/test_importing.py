@@ -359,3 +359,52 @@ def test_what_a_file_may_leave_out_or_write_as_nothing():
     assert any("flink-conf.yaml:3: taskmanager.rpc.port is 0, any port" in line for line in found.told)
     found = imported(("1.20.5", "3.9.5"), **{"zoo.cfg": zoo, "flink-conf.yaml": config.format("zk7,zk8:2182")})
     assert tree(found)["flink"]["vars"]["flink_ha_zookeeper_quorum"] == "zk7:2181,zk8:2182"
+
+
+def test_a_key_that_is_there_twice_in_one_map_keeps_flink_from_starting():
+    """Seen with Flink 2.3, which takes it from two maps."""
+    text = "rest.port: 1\nrest:\n  port: 2\njobmanager:\n  rpc:\n    port: 6123\n    port: 6124\n"
+    told = "\n".join(imported(("2.3.0",), **{"config.yaml": text}).told)
+    assert "old/config.yaml:7: jobmanager.rpc.port is there again in the same map, and Flink does not start" in told
+    assert "old/config.yaml:1: rest.port is there again in line 3, which counts." in told
+    assert "rest.port is there again in the same map" not in told
+
+
+def test_a_jobmanager_that_is_there_twice_is_one():
+    files = {
+        "flink-conf.yaml": "rest.port: 8081\n",
+        "masters": "jm1:8081\njm2:8081\njm1:8081\n",
+        "workers": "tm1\ntm1\n",
+    }
+    found = imported(**files)
+    assert "old/masters:1: jm1:8081 is there again in line 3, which counts." in found.told
+    hosts = tree(found)["flink"]["children"]["flink_jobmanager"]["hosts"]
+    assert {name: "flink_ha_jobmanager_instances" in (given or {}) for name, given in hosts.items()} == {
+        "jm1": False,
+        "jm2": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "told", "kept"),
+    [
+        (
+            "snapCoutn=5",
+            "snapCoutn is no key of ZooKeeper that this toolkit knows. Did you mean snapCount? A server makes",
+            True,
+        ),
+        ("leader.maxConcurrentSnapshots=5", "is a key of ZooKeeper 3.5, and not of 3.9.5. It is left out.", False),
+        ("electionAlg=1", "electionAlg is 1, and ZooKeeper has no other than 3 since 3.6. It is left out.", False),
+        ("electionAlg=3", "", False),
+        ("fsync.warningthresholdms=20", "", True),
+        ("authProvider.1=x.Y", "", False),
+        ("metricsProvider.httpPort=7000", "", True),
+        ("ssl.quorum.hostnameVerification=false", "", True),
+    ],
+)
+def test_keys_of_zoo_cfg_are_looked_up_in_those_of_the_release(line, told, kept):
+    found = imported(("3.9.5",), **{"zoo.cfg": f"dataDir=/d\nserver.1=zk1:2888:3888\n{line}\n"})
+    lines = [each for each in found.told if each.startswith("old/zoo.cfg:3: ")]
+    assert (told in "".join(lines)) if told else lines == []
+    extra = tree(found)["zookeeper"]["vars"].get("zookeeper_config_extra", {})
+    assert (line.partition("=")[0] in extra) == kept
