@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 
 import cluster
 import pytest
 import yaml
-from workload import state, submit_job
+from workload import counting_job, state, submit_job
 
 CLUSTERS = {"orders": ("o1.clusters.test", "o2.clusters.test"), "bills": ("b1.clusters.test", "b2.clusters.test")}
 UNITS = "'flink-*' zookeeper"
@@ -47,8 +48,35 @@ def test_status_shows_both(tmp_path):
     ]
 
 
-def test_neither_cluster_notices_a_roll_of_the_ensemble(tmp_path):
-    before = running()
+@pytest.fixture
+def jobs():
+    """A job on each cluster that checkpoints, by the cluster's first host."""
+    found = {}
+    with counting_job() as jar:
+        for host in (members[0] for members in CLUSTERS.values()):
+            subprocess.run(["podman", "cp", jar, f"{cluster.container(host)}:/var/tmp/count.jar"], check=True)
+            printed = cluster.shell(host, "/usr/local/bin/flink run -d -c CountJob /var/tmp/count.jar 2>&1")
+            found[host] = re.search(r"JobID ([0-9a-f]{32})", printed)[1]
+    cluster.until("both checkpoint", lambda: all(completed(*each) for each in found.items()), 90)
+    yield found
+    for host, job in found.items():
+        cluster.shell(host, f"/usr/local/bin/flink cancel {job}")
+
+
+def completed(host, job):
+    """How many checkpoints it has completed; 0 while it does not run."""
+    if cluster.rest(host, 8081, f"/jobs/{job}")["state"] != "RUNNING":
+        return 0
+    return cluster.rest(host, 8081, f"/jobs/{job}/checkpoints")["counts"]["completed"]
+
+
+def restarts(host, job):
+    (found,) = cluster.rest(host, 8081, f"/jobs/{job}/metrics?get=numRestarts")
+    return int(found["value"])
+
+
+def test_neither_cluster_notices_a_roll_of_the_ensemble(tmp_path, jobs):
+    before, checkpoints = running(), {host: completed(host, job) for host, job in jobs.items()}
     code, output = cluster.playbook(
         "playbooks/rolling_restart.yml",
         *("-e", "rolling_restart_target=zookeeper", "-e", "rolling_restart_force=true"),
@@ -62,6 +90,9 @@ def test_neither_cluster_notices_a_roll_of_the_ensemble(tmp_path):
     after = running()
     assert after["zookeeper"] != before["zookeeper"]
     assert (after["orders"], after["bills"]) == (before["orders"], before["bills"])
+    for host, job in jobs.items():
+        assert restarts(host, job) == 0
+        cluster.until("it goes on", lambda host=host, job=job: completed(host, job) > checkpoints[host], 60)
 
 
 # --- clusters of other inventories
