@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -107,11 +108,12 @@ def lab(inventory: str, verb: str, *arguments: str) -> float:
 
 @contextlib.contextmanager
 def booted(inventory: str, keep: bool = False) -> Iterator[float]:
-    """A lab from its boot, whose seconds it gives, to its removal.
+    """A lab from its boot, whose seconds it gives, to its removal: also when the benchmark is told to end (SIGTERM).
 
     Args:
         keep: take hosts that run already, and leave them running.
     """
+    signal.signal(signal.SIGTERM, lambda *_given: sys.exit(128 + signal.SIGTERM))
     try:
         yield lab(inventory, "up", *([] if keep else ["--fresh"]))
     finally:
