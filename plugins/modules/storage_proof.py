@@ -25,18 +25,24 @@ options:
     description:
       - C(write) writes a file and reads it back, C(read) reads what another host wrote, C(remove) removes it.
       - C(find) looks for any other file of the cluster, at any depth of the storage that the generation itself names.
-      - C(keep) writes O(text) as a file that stays, and never over another one. C(kept) finds directories of applications on YARN and
-        when a file whose name begins so was written there, and C(purge) removes such directories, with all that is in them.
+      - C(keep) writes O(text) as a file that stays, and never over another one. C(kept) finds directories of applications on YARN with a
+        file whose name begins so, and C(purge) removes such directories, with all that is in them.
+      - C(uploads) finds the directories to which Flink has uploaded O(applications), on the file system that is Hadoop's default, and
+        C(unload) removes them. Ask YARN before whether they have ended.
     type: str
-    choices: [write, read, remove, find, keep, kept, purge]
+    choices: [write, read, remove, find, keep, kept, purge, uploads, unload]
     required: true
   name:
     description: Name of the file, or the beginning of those that C(find) does not count, and that C(kept) and C(purge) look for.
     type: str
-    required: true
+    default: ""
+  applications:
+    description: Ids of applications on YARN, for C(uploads) and C(unload).
+    type: list
+    elements: str
+    default: []
   uris:
-    description: Directories, as Flink's configuration names them; none for C(find). For C(kept), C(staging) is the one into which Flink
-      uploads what an application on YARN starts from.
+    description: Directories, as Flink's configuration names them; none for C(find).
     type: list
     elements: str
     default: []
@@ -88,10 +94,14 @@ where:
   type: str
   returned: success
 kept:
-  description: Of C(kept), the C(application) and the C(path) of each directory, and when the last of its files was C(written), in ms
-    since 1970; 0 for none.
+  description: Of C(kept), the C(application) of each directory, and when the last of its files was C(written), in ms since 1970.
   type: list
   elements: dict
+  returned: success
+uploads:
+  description: Of C(uploads), the directories that are there.
+  type: list
+  elements: str
   returned: success
 """
 
@@ -103,7 +113,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "verb": {"type": "str", "choices": list(storage_proof.VERBS), "required": True},
-            "name": {"type": "str", "required": True},
+            "name": {"type": "str", "default": ""},
+            "applications": {"type": "list", "elements": "str", "default": []},
             "uris": {"type": "list", "elements": "str", "default": []},
             "text": {"type": "str", "default": ""},
             "generation": {"type": "path", "required": True},
@@ -115,17 +126,20 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, skipped=True, text="", where="", kept=[])
+        module.exit_json(changed=False, skipped=True, text="", where="", kept=[], uploads=[])
     verb = module.params["verb"]
     try:
         told = storage_proof.prove(module.params)
         if verb == "kept":
-            module.exit_json(changed=False, text="", where="", kept=storage_proof.kept(told))
+            module.exit_json(changed=False, text="", where="", kept=storage_proof.kept(told), uploads=[])
+        if verb == "uploads":
+            module.exit_json(changed=False, text="", where="", kept=[], uploads=told)
         # A proof that ends well and tells nothing is none.
         if len(told) != {"write": 1, "find": 2}.get(verb, 0):
             module.fail_json(msg=f"The proof of the storage ended well, and told {told}.")
         where = told[0] if verb == "find" else ""
-        module.exit_json(changed=verb in ("keep", "purge"), text=told[-1] if told else "", where=where, kept=[])
+        changed = verb in ("keep", "purge", "unload")
+        module.exit_json(changed=changed, text=told[-1] if told else "", where=where, kept=[], uploads=[])
     except storage_proof.StorageError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -34,6 +34,10 @@ options:
     description: Directory in which M(streamquorum.ha.yarn_application) notes applications.
     type: path
     required: true
+  logs:
+    description: Read how the logs of failed attempts end of an application that is live, too.
+    type: bool
+    default: false
   wait_timeout:
     description: Seconds to wait until all of it is told; a ResourceManager that fails over, or whose ensemble has just started, takes some.
     type: float
@@ -93,7 +97,8 @@ applications:
   elements: dict
   returned: always
 failed_attempts:
-  description: Of the youngest application, where the last three JobManagers that have ended ran and how their logs end, in words.
+  description: Of the application that is live, or else of the youngest one, where the last three JobManagers that have ended ran and how
+    their logs end, in words. Of one that is live only with O(logs).
   type: list
   elements: str
   returned: always
@@ -154,7 +159,14 @@ def of_file(path: str) -> dict[str, str]:
         return {}
 
 
-def read(managers: ResourceManagers, tag: str, user: str, records: str) -> dict[str, Any]:
+def told_attempts(managers: ResourceManagers, found: list[dict[str, Any]], *, logs: bool) -> list[str]:
+    """Those of the one that is live, where they are asked for: a node that is lost takes its time to say nothing."""
+    live = [each for each in found if each["live"]]
+    asked = live if logs else [] if live else found
+    return failed_attempts(managers, asked[0]) if asked else []
+
+
+def read(managers: ResourceManagers, tag: str, user: str, records: str, *, logs: bool = False) -> dict[str, Any]:
     """What the active ResourceManager tells."""
     try:
         _url, info = managers.active()
@@ -169,7 +181,7 @@ def read(managers: ResourceManagers, tag: str, user: str, records: str) -> dict[
             "applications": found,
             "last": record.last(records, tag, found),
             "noted": record.noted(records),
-            "failed_attempts": failed_attempts(managers, found[0]) if found else [],
+            "failed_attempts": told_attempts(managers, found, logs=logs),
         }
     except NoAnswerError as error:
         return {**NOTHING, "read": False, "reason": str(error), "later": error.later}
@@ -182,6 +194,7 @@ def main() -> None:
             "tag": {"type": "str", "required": True},
             "user": {"type": "str", "required": True},
             "records": {"type": "path", "required": True},
+            "logs": {"type": "bool", "default": False},
             "keytab": {"type": "path", "default": ""},
             "principal": {"type": "str", "default": ""},
             "wait_timeout": {"type": "float", "default": 0},
@@ -194,7 +207,7 @@ def main() -> None:
     managers = ResourceManagers.by(ticket.web(params["keytab"], params["principal"]), urls)
     deadline = time.monotonic() + params["wait_timeout"]
     found = poll(
-        lambda: read(managers, params["tag"], params["user"], params["records"]),
+        lambda: read(managers, params["tag"], params["user"], params["records"], logs=params["logs"]),
         lambda found: None if found["read"] else deadline,
         POLL_SECONDS,
         time.monotonic,

@@ -14,7 +14,8 @@ NAMESERVICES = "dfs.nameservices"
 
 def nameservices(uris: Iterable[str]) -> list[str]:
     """What is a nameservice in URIs of HDFS, or a NameNode by a short name: one with a port or a dot is a NameNode's own."""
-    parts = map(urlsplit, uris)
+    # Others are refused, before anybody looks for them.
+    parts = [urlsplit(uri) for uri in uris if "[" not in uri]
     found = [each.netloc for each in parts if each.scheme == "hdfs" and not re.search("[.:]", each.netloc)]
     return sorted({name for name in found if name})
 

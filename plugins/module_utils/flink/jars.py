@@ -56,8 +56,7 @@ ENVIRONMENT = {
 }
 #: Hadoop's own classes, as the jars of a classpath name them: the part, and its release, which is one for all of them.
 CLASSES = re.compile(
-    r"^(hadoop-(?:annotations|auth|common|client(?:-api|-runtime)?|hdfs(?:-client)?|yarn-(?:api|client|common)|mapreduce-client-core)"
-    r"|flink-shaded-hadoop-[23](?:-uber)?)-(\d+\.\d+\.\d+).*\.jar$"
+    r"^(hadoop-(?:common|client(?:-api|-runtime)?|hdfs(?:-client)?)|flink-shaded-hadoop-[23](?:-uber)?)-(\d+\.\d+\.\d+).*\.jar$"
 )
 
 
@@ -348,7 +347,9 @@ def key_in(uri: str) -> bool:
     except ValueError:
         return True
     is_key = parts.username is not None and parts.scheme not in (*CONTAINER_FIRST, *HADOOP)
-    return is_key or parts.password is not None or "sig=" in parts.query
+    # The slash of a key ends what is read as the host: there is no such port.
+    cut_off = re.search(r":[^\]@:]*[^\]@:\d][^\]@:]*$", parts.netloc) is not None
+    return is_key or cut_off or parts.password is not None or "sig=" in parts.query
 
 
 def uri_problems(uris: Mapping[str, str]) -> list[str]:
@@ -389,31 +390,37 @@ def _is_file(value: Mapping[str, Any]) -> bool:
     return set(value) == {"content"} and isinstance(content, str) and bool(content.strip())
 
 
-def host_problems(
-    host: str,
-    hadoop_classpath: str,
-    hadoop_conf_dir: str,
-    libraries: Sequence[Mapping[str, Any]],
-    paths: Mapping[str, Mapping[str, Any]],
-    found: Mapping[str, Sequence[str]],
+def path_problems(
+    host: str, hadoop_classpath: str, hadoop_conf_dir: str, paths: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """Refuses a host without the classes that the inputs name, or with two releases of them.
+    """Refuses a host without the classes and the configuration of Hadoop that the inputs name.
 
     Args:
         host: its name.
         hadoop_classpath: flink_ha_hadoop_classpath.
         hadoop_conf_dir: flink_ha_hadoop_conf_dir.
-        libraries: flink_ha_libraries, which the processes have beside the classpath.
         paths: what `host_state` says of `directory` of each part, and of the directory of the configuration.
-        found: names of the jars in each directory that match `CLASSES`.
     """
     wanted = {directory(part): "flink_ha_hadoop_classpath" for part in classpath(hadoop_classpath)}
     wanted |= {hadoop_conf_dir: "flink_ha_hadoop_conf_dir"} if hadoop_conf_dir else {}
-    told = [
+    return [
         f"{host}: {path} of {variable} is not there. Install Hadoop's client on this host before Flink starts."
         for path, variable in wanted.items()
         if not paths[path]["exists"]
     ]
+
+
+def class_problems(
+    host: str, hadoop_classpath: str, libraries: Sequence[Mapping[str, Any]], found: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Refuses two releases of Hadoop's classes in one process.
+
+    Args:
+        host: its name.
+        hadoop_classpath: flink_ha_hadoop_classpath.
+        libraries: flink_ha_libraries, which the processes have beside the classpath.
+        found: names of the jars in each directory that match `CLASSES`.
+    """
     names = {
         *(name for each in found.values() for name in each),
         *map(posixpath.basename, classpath(hadoop_classpath)),
@@ -425,9 +432,9 @@ def host_problems(
         if match:
             # flink-shaded-hadoop-2-uber-2.8.3-10.0.jar has Hadoop 2.8.3.
             releases.setdefault(match.group(2), name)
-    if len(releases) > 1:
-        told.append(
-            f"{host}: flink_ha_hadoop_classpath has two releases of Hadoop, {' and '.join(releases.values())}. Which classes are taken is "
-            "chance: keep one of them. (What flink_ha_libraries adds counts too.)"
-        )
-    return told
+    if len(releases) < 2:
+        return []
+    return [
+        f"{host}: flink_ha_hadoop_classpath and flink_ha_libraries have two releases of Hadoop, {' and '.join(releases.values())}. Which classes "
+        "are taken is chance: keep one of them."
+    ]

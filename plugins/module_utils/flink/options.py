@@ -13,7 +13,11 @@ from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.core import known_names
 from ansible_collections.streamquorum.ha.plugins.module_utils.core.known_names import KnownNames
-from ansible_collections.streamquorum.ha.plugins.module_utils.core.secret_text import holds_secret, names_secret
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.secret_text import (
+    SECRET_WORDS,
+    holds_secret,
+    names_secret,
+)
 
 Option = Mapping[str, Any]
 
@@ -101,9 +105,9 @@ def java_options(shipped: Mapping[str, Sequence[str]], version: str, extra: Sequ
     return " ".join([*whole, *extra])
 
 
-def has_secrets(config: Mapping[str, Any]) -> bool:
+def has_secrets(config: Mapping[str, Any], words: Sequence[str] = SECRET_WORDS) -> bool:
     """Whether a key of the configuration names a secret, or a value has one, such as an option for Java."""
-    return any(names_secret(key) or holds_secret(str(value)) for key, value in config.items())
+    return any(names_secret(key, words) or holds_secret(str(value), words) for key, value in config.items())
 
 
 # --- the file --------------------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ SHARED_VARIABLES = (
     "flink_ha_rest_port",
 )
 INSTANCES = {JOB_MANAGER: "flink_ha_jobmanager_instances", TASK_MANAGER: "flink_ha_taskmanager_instances"}
+#: First release of Flink whose client does not speak to older servers of ZooKeeper.
+SERVERS_OF_3_5_SINCE = (1, 15)
 CLUSTER_ID = re.compile(r"^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")
 
 
@@ -279,26 +281,25 @@ def _cluster_id_problems(cluster_id: str) -> list[str]:
     return []
 
 
-def release_problems(host: str, releases: Mapping[str, str], client: str, version: str) -> list[str]:
+def release_problems(host: str, releases: Mapping[str, str], version: str) -> list[str]:
     """Refuses an ensemble of a release that Flink's client of ZooKeeper cannot speak to (release notes of Flink 1.15, FLINK-25146).
 
     Args:
         host: the one that asked.
         releases: by server of another inventory's ensemble, what it said; empty for one that said nothing, of which nothing is concluded.
-        client: release of Flink's client of ZooKeeper; empty where that is one of 3.7 or newer.
         version: flink_ha_version.
     """
-    if client.startswith("3.4."):
-        return []
     old = [f"{server} ({release})" for server, release in releases.items() if release.startswith(("3.3.", "3.4."))]
-    return (
-        [
-            f"{host}: flink_ha_zookeeper_quorum has {', '.join(old)}, and the ZooKeeper client of Flink {version} needs servers of 3.5 or newer. "
-            "Upgrade the ensemble, or take Flink 1.14 or older."
-        ]
-        if old
-        else []
-    )
+    if (
+        not old
+        or not flink_options.RELEASE.match(version)
+        or flink_options.parse_release(version) < SERVERS_OF_3_5_SINCE
+    ):
+        return []
+    return [
+        f"{host}: flink_ha_zookeeper_quorum has {', '.join(old)}, and Flink {version} needs servers of 3.5 or newer. Upgrade the ensemble, or "
+        "take Flink 1.14 or older."
+    ]
 
 
 def _ensemble_place_problems(given: Mapping[str, Any]) -> list[str]:

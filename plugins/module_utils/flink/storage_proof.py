@@ -41,9 +41,13 @@ VERBS = {
     "keep": "cannot write to",
     "kept": "cannot list",
     "purge": "cannot remove",
+    "uploads": "cannot look for",
+    "unload": "cannot remove",
 }
 #: Of them, those of a run that starts nothing.
-CLEANING = ("keep", "kept", "purge")
+CLEANING = ("keep", "kept", "purge", "uploads", "unload")
+#: And those that are about what Flink has uploaded to YARN.
+UPLOADS = ("uploads", "unload")
 #: Last lines of what was printed, where nothing was told.
 TOLD = 6
 
@@ -59,6 +63,8 @@ def arguments(params: Mapping[str, Any], file: str) -> list[str]:
         params: of the module.
         file: that has the text, where it is too long for an argument.
     """
+    if params["verb"] in UPLOADS:
+        return [params["verb"], *params["applications"]]
     text = {"read": [params["text"]], "keep": [file]}.get(params["verb"], [])
     return [params["verb"], params["name"], *text, *params["uris"]]
 
@@ -119,17 +125,16 @@ def marked(printed: str) -> list[str]:
 
 
 def kept(told: Sequence[str]) -> list[dict[str, Any]]:
-    """Directories of applications, and when something that is kept was written in each, from lines of the proof."""
+    """Applications with something that is kept, and when it was written, from lines of the proof."""
     found = [line.partition(" ") for line in told]
-    return [
-        {"application": path.rpartition("/")[2], "path": path, "written": int(written)}
-        for written, _space, path in found
-    ]
+    return [{"application": application, "written": int(written)} for written, _space, application in found]
 
 
 def told(params: Mapping[str, Any], reason: str) -> str:
     """The refusal."""
     what = ", ".join(params["uris"]) or "its storage"
+    if params["verb"] in UPLOADS:
+        what = f"what was uploaded for {', '.join(params['applications'])}"
     problem = f"The user {params['user']} {VERBS[params['verb']]} {what}, as Flink would: {reason}"
     if params["verb"] in CLEANING:
         return problem

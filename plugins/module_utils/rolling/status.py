@@ -33,8 +33,8 @@ ABSENT = "flink_ha_absent"
 FAILED_ATTEMPTS = "flink_ha_failed_attempts"
 #: Answer of `flink_leftovers`.
 LEFT = "flink_ha_left"
-#: Directories of applications on YARN that have ended.
-ABANDONED = "flink_ha_abandoned"
+#: Where that is what Flink uploaded for applications on YARN that have ended.
+UPLOADS = "flink_ha_uploads"
 #: The same of zookeeper_clients.
 CLIENTS = "zookeeper_client_leaders"
 
@@ -83,7 +83,7 @@ def answers(
         "unasked": [],
         "left": [],
         "failed_attempts": [],
-        "abandoned": [],
+        "uploads": [],
     }
     for host in hosts:
         given = hostvars[host]
@@ -100,10 +100,9 @@ def answers(
         # Those of another cluster's application are told by its own host, too.
         known = [other["id"] for other in found["left"]]
         found["left"] += [each for each in (given.get(LEFT) or {}).get("found", []) if each["id"] not in known]
-        found["abandoned"] += given.get(ABANDONED) or []
         # Each client host tells the same.
-        attempts = [*found["failed_attempts"], *(given.get(FAILED_ATTEMPTS) or [])]
-        found["failed_attempts"] = list(dict.fromkeys(attempts))
+        for name, fact in (("failed_attempts", FAILED_ATTEMPTS), ("uploads", UPLOADS)):
+            found[name] = list(dict.fromkeys([*found[name], *(given.get(fact) or [])]))
         absent = [f"Flink: {given[ABSENT]}"] if given.get(ABSENT) else []
         found["unasked"] = list(dict.fromkeys([*found["unasked"], *unasked, *absent]))
     return found
@@ -241,6 +240,8 @@ def summary(found: Found) -> dict[str, Any]:
         **first,
         "flink_clusters": clusters,
         "flink_leftovers": found.get("left", []),
+        "failed_attempts": found.get("failed_attempts", []),
+        "uploads": found.get("uploads", []),
         "zookeeper_clients": [{**each["item"], **_facts(each)} for each in found["clients"]],
     }
 
@@ -275,7 +276,7 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
         _others(found["clients"]),
         *([part for each in clusters for part in _cluster_parts(each, found)] or [NOT_ASKED]),
         [line for each in found.get("left", ()) for line in _wrapped("", _left(each))],
-        [line for each in found.get("abandoned", ()) for line in _wrapped("", _abandoned(each))],
+        [line for text in found.get("uploads", ()) for line in _wrapped("", f"{text} (playbooks/clean.yml)")],
         [line for text in found.get("failed_attempts", ()) for line in _wrapped("", text)],
         [line for hint in hints for line in _wrapped("", hint)],
     ]
@@ -284,10 +285,6 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
 
 def _left(each: Mapping[str, Any]) -> str:
     return f"{each['id']} has {each['nodes']} nodes in ZooKeeper and no process: {each['told']} (playbooks/clean.yml)"
-
-
-def _abandoned(each: Mapping[str, Any]) -> str:
-    return f"{each['application']} has ended, and has files in {each['path']} (playbooks/clean.yml)"
 
 
 def _cluster_parts(cluster: Mapping[str, Any], found: Found) -> list[list[str]]:

@@ -34,6 +34,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.inputs impor
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import Group, Peers
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import values
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import application as yarn_application
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import judgement as yarn
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
@@ -168,7 +169,7 @@ def _tls_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str]:
         "password": inputs.tls_store_password,
         "algorithms": inputs.tls_algorithms,
         "version": inputs.version,
-        "client": _zookeeper_client(inputs, tables),
+        "client": jars.zookeeper_client(inputs.zookeeper_client, inputs.libraries, zookeeper_clients(inputs, tables)),
         "authority_dir": inputs.tls_authority_dir,
         "files": identity.certificates(inputs, None),
     }
@@ -177,15 +178,6 @@ def _tls_problems(inputs: Inputs, tables: Tables, peers: Peers) -> list[str]:
         "closed": zookeeper_tls.speaks_tls("none", peers.ensemble.running),
     }
     return flink_tls.tls_problems(wanted, ensemble)
-
-
-def _zookeeper_client(inputs: Inputs, tables: Tables) -> str:
-    return jars.zookeeper_client(inputs.zookeeper_client, inputs.libraries, zookeeper_clients(inputs, tables))
-
-
-def _release_problems(inputs: Inputs, tables: Tables, host: HostState) -> list[str]:
-    client = _zookeeper_client(inputs, tables)
-    return refusals.release_problems(inputs.host, host.zookeeper_releases, client, inputs.version)
 
 
 def _jar_problems(inputs: Inputs, tables: Tables) -> list[str]:
@@ -233,6 +225,20 @@ def _firewall_problems(inputs: Inputs, peers: Peers) -> list[str]:
 # --- by the host
 
 
+def _runs(inputs: Inputs, peers: Peers, host: HostState) -> bool:
+    """Whether anything of Flink runs here: then it has shown that it can, with what stands on the host."""
+    services = flink_services.of_host(inputs, peers.cluster_of(inputs.host))
+    units = [yarn_application.unit(inputs)] if inputs.on_yarn else [service["unit"] for service in services]
+    return any(host.units[unit]["active"] for unit in units)
+
+
+def _first_start_problems(inputs: Inputs, host: HostState) -> list[str]:
+    return [
+        *refusals.release_problems(inputs.host, host.zookeeper_releases, inputs.version),
+        *jars.class_problems(inputs.host, inputs.hadoop_classpath, inputs.libraries, host.matches),
+    ]
+
+
 def host_problems(
     inputs: Inputs, tables: Tables, peers: Peers, host: HostState, source: Mapping[str, Any]
 ) -> list[str]:
@@ -251,19 +257,12 @@ def host_problems(
         *refusals.host_problems(given, host.answer),
         *preflight.unread_problems(inputs.host, host.unread),
         *([] if inputs.only_stops else _upgrade_problems(inputs, tables, peers, host, source)),
-        *([] if inputs.only_stops else _release_problems(inputs, tables, host)),
         *_takeover_problems(inputs, peers, host),
         *([] if inputs.on_yarn else _place_problems(inputs, host)),
         *_acl_problems(inputs, peers),
         *_firewall_limit_problems(inputs, peers, host),
-        *jars.host_problems(
-            inputs.host,
-            inputs.hadoop_classpath,
-            inputs.hadoop_conf_dir,
-            inputs.libraries,
-            host.paths,
-            host.matches,
-        ),
+        *jars.path_problems(inputs.host, inputs.hadoop_classpath, inputs.hadoop_conf_dir, host.paths),
+        *([] if _runs(inputs, peers, host) or inputs.only_stops else _first_start_problems(inputs, host)),
         *hadoop.nameservice_problems(
             inputs.host,
             inputs.hadoop_conf_dir,

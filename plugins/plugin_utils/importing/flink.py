@@ -105,7 +105,7 @@ def holds_secret(entry: Entry) -> bool:
     return entry.value.lower() not in ("true", "false") and (
         secret_text.names_secret(entry.key)
         or secret_text.holds_secret(entry.value)
-        or any(jars.key_in(word) for word in entry.value.split() if "://" in word)
+        or any(jars.key_in(uri) for uri in re.findall(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s,;\"']*", entry.value))
     )
 
 

@@ -154,7 +154,7 @@ def _plain(value: Any) -> bool:
 
 
 def _further(found: Ensemble, where: str, entry: Entry, version: str, known: KnownNames) -> None:
-    if entry.key == "electionAlg":
+    if entry.key == "electionAlg" and not version.startswith("3.5."):
         # QuorumPeerConfig since 3.6.
         if entry.value != "3":
             found.told.append(

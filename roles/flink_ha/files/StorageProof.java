@@ -30,8 +30,10 @@ import org.apache.flink.runtime.security.SecurityUtils;
  * find NAME               whether there is a file of the cluster in its storage, whose name does not begin so; tells the directory that
  *                         Flink has for the cluster, and the file
  * keep NAME FILE URI      what the local file holds, as a file with this name in the directory, read back; one that is there is not written to
- * kept NAME URI...        the directories of applications of YARN in each; tells when the last of its files was written whose name begins so,
- *                         in ms (0 for none), and its path. "staging" stands for the directory that Flink uploads applications to
+ * kept NAME URI           applications of YARN that have a directory here with a file whose name begins so; tells when the last of them was
+ *                         written, in ms, and the application
+ * uploads ID...           of these applications of YARN, the directories that Flink has uploaded them to and that are still there
+ * unload ID...            these directories are gone with all that is in them
  * purge NAME URI...       directories of applications of YARN, which have such a file or are not there, are gone with all that is in them
  * </pre>
  *
@@ -40,8 +42,6 @@ import org.apache.flink.runtime.security.SecurityUtils;
  */
 public class StorageProof {
     private static final String MARK = "streamquorum-proof: ";
-    /** For the directory of the uploads, where a URI stands otherwise. */
-    private static final String STAGING = "staging";
     /** Its id is no other cluster's ever again; what else there is may be anybody's. */
     private static final Pattern APPLICATION = Pattern.compile("application_[0-9]+_[0-9]+");
 
@@ -73,8 +73,11 @@ public class StorageProof {
                 return refuse(folder + ": ", problem);
             }
         }
+        if (verb.equals("uploads") || verb.equals("unload")) {
+            return uploads(configuration, verb, arguments);
+        }
         if (verb.equals("keep") || verb.equals("kept") || verb.equals("purge")) {
-            return left(configuration, verb, arguments);
+            return left(verb, arguments);
         }
         String text = verb.equals("read") ? arguments[2] : UUID.randomUUID().toString();
         for (int each = verb.equals("read") ? 3 : 2; each < arguments.length; each++) {
@@ -105,19 +108,18 @@ public class StorageProof {
     }
 
     /** What a cluster that is no more has left. */
-    private static int left(Configuration configuration, String verb, String[] arguments) {
+    private static int left(String verb, String[] arguments) {
         String name = arguments[1];
         for (int each = verb.equals("keep") ? 3 : 2; each < arguments.length; each++) {
+            Path folder = new Path(arguments[each]);
+            Path file = new Path(folder, name);
             try {
-                Path folder = arguments[each].equals(STAGING) ? staging(configuration) : new Path(arguments[each]);
-                Path file = new Path(folder, name);
                 FileSystem system = folder.getFileSystem();
                 if (verb.equals("kept")) {
                     for (FileStatus entry : entries(system, folder)) {
-                        if (entry.isDir() && isApplication(entry.getPath())) {
-                            // Below the directory as it was named: a file system may tell another scheme.
-                            Path own = new Path(folder, entry.getPath().getName());
-                            System.out.println(MARK + written(system, own, name) + " " + own);
+                        long written = entry.isDir() && isApplication(entry.getPath()) ? written(system, entry.getPath(), name) : 0;
+                        if (written > 0) {
+                            System.out.println(MARK + written + " " + entry.getPath().getName());
                         }
                     }
                 } else if (verb.equals("keep")) {
@@ -138,22 +140,52 @@ public class StorageProof {
                     return 1;
                 }
             } catch (Exception | LinkageError problem) {
-                return refuse(arguments[each] + ": ", problem);
+                return refuse(folder + ": ", problem);
             }
         }
         return 0;
     }
 
-    /** As YarnClusterDescriptor.getStagingDir has it. Hadoop's classes are there where it is asked for, and not where this is compiled. */
-    private static Path staging(Configuration configuration) throws Exception {
-        String given = configuration.toMap().get("yarn.staging-directory");
-        if (given == null) {
-            Class<?> hadoop = Class.forName("org.apache.hadoop.conf.Configuration");
-            Class<?> files = Class.forName("org.apache.hadoop.fs.FileSystem");
-            Object system = files.getMethod("get", hadoop).invoke(null, hadoop.getConstructor().newInstance());
-            given = files.getMethod("getHomeDirectory").invoke(system).toString();
+    private static int uploads(Configuration configuration, String verb, String[] arguments) {
+        Path folder = null;
+        try {
+            Path staging = staging(configuration);
+            FileSystem system = staging.getFileSystem();
+            for (String id : Arrays.copyOfRange(arguments, 1, arguments.length)) {
+                folder = new Path(staging, id);
+                if (!isApplication(folder)) {
+                    System.err.println(MARK + id + " is no application of YARN");
+                    return 1;
+                }
+                boolean exists = system.exists(folder);
+                if (exists && verb.equals("uploads")) {
+                    System.out.println(MARK + folder);
+                } else if (exists && !system.delete(folder, true) && system.exists(folder)) {
+                    System.err.println(MARK + folder + " is still there");
+                    return 1;
+                }
+            }
+            return 0;
+        } catch (Exception | LinkageError problem) {
+            return refuse((folder == null ? "the directory of the uploads" : folder) + ": ", problem);
         }
-        return new Path(given, ".flink");
+    }
+
+    /**
+     * As YarnClusterDescriptor.getStagingDir and YarnApplicationFileUploader have it: on the file system that is Hadoop's own default. Its
+     * classes are there where this is asked for, and not where it is compiled.
+     */
+    private static Path staging(Configuration configuration) throws Exception {
+        Class<?> hadoop = Class.forName("org.apache.hadoop.conf.Configuration");
+        Class<?> files = Class.forName("org.apache.hadoop.fs.FileSystem");
+        Class<?> path = Class.forName("org.apache.hadoop.fs.Path");
+        Object system = files.getMethod("get", hadoop).invoke(null, hadoop.getConstructor().newInstance());
+        String given = configuration.toMap().get("yarn.staging-directory");
+        Object parent =
+                given == null
+                        ? files.getMethod("getHomeDirectory").invoke(system)
+                        : files.getMethod("makeQualified", path).invoke(system, path.getConstructor(String.class).newInstance(given));
+        return new Path(parent.toString(), ".flink");
     }
 
     private static boolean isApplication(Path folder) {

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.streamquorum.ha.plugins.module_utils.core.secret_text import TAGGED_WORDS
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import options as flink_options
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record, site
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.applications import (
@@ -237,7 +238,7 @@ def generation(inputs: Inputs, tables: Tables, peers: Peers) -> Generation:
 
 
 def _is_secret(inputs: Inputs, key: str, value: Any) -> bool:
-    return key in inputs.storage_options or flink_options.has_secrets({key: value})
+    return key in inputs.storage_options or flink_options.has_secrets({key: value}, TAGGED_WORDS)
 
 
 @functools.cache

@@ -776,15 +776,16 @@ def test_a_task_manager_that_somebody_else_set_up_is_known_by_whatever_it_listen
 
 
 @pytest.mark.parametrize(
-    ("client", "release", "refused"),
+    ("version", "release", "refused"),
     [
-        # As in the archive of Flink 1.14, and the other one that it ships.
-        ("3.4.14", "3.4.14", False),
-        ("3.5.9", "3.4.14", True),
-        ("", "3.4.6", True),
-        ("", "3.5.10", False),
-        ("", "", False),
+        # As its archive has it, with a client of 3.4.
+        ("1.14.6", "3.4.14", False),
+        ("1.15.4", "3.4.14", True),
+        ("2.3.0", "3.4.6", True),
+        ("2.3.0", "3.5.10", False),
+        ("2.3.0", "", False),
+        ("no release", "3.4.14", False),
     ],
 )
-def test_a_release_of_servers_is_refused_by_the_client_that_would_speak_to_them(client, release, refused):
-    assert bool(refusals.release_problems("jm1", {"zk1:2181": release}, client, "1.14.6")) == refused
+def test_servers_that_are_too_old_for_a_release_of_flink_are_refused(version, release, refused):
+    assert bool(refusals.release_problems("jm1", {"zk1:2181": release}, version)) == refused

@@ -141,6 +141,7 @@ def test_trap_71_a_storage_that_nothing_brings_is_refused_with_the_input_that_do
     [
         "s3://KEY:canary@bucket/flink",
         "s3a://canary@bucket/flink",
+        "s3://KEY:ab/canary@bucket/x",
         "gs://key:canary@bucket/x",
         "abfss://container:canary@account.dfs.core.windows.net/x",
         "wasbs://container@account.blob.core.windows.net/x?sv=1&sig=canary",
@@ -155,7 +156,18 @@ def test_keys_in_a_uri_are_refused_and_shown_to_nobody(uri):
     assert "canary" not in found + "".join(told)
 
 
-@pytest.mark.parametrize("uri", ["hdfs://flink@ns1/x", "abfss://flink@account.dfs.core.windows.net/x", "/savepoints/1"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "hdfs://flink@ns1/x",
+        "file:///mnt/a@b",
+        "s3://bucket/a@b",
+        "hdfs://nn1:8020/x",
+        "s3://[2001:db8::1]/x",
+        "abfss://flink@account.dfs.core.windows.net/x",
+        "/savepoints/1",
+    ],
+)
 def test_what_is_no_key_is_not_refused(uri):
     assert jars.uri_problems({"flink_ha_yarn_savepoint": uri}) == []
 
@@ -164,14 +176,17 @@ def test_trap_71_a_host_has_one_release_of_hadoops_classes():
     paths = {"/opt/hadoop": {"exists": True}, "/etc/hadoop": {"exists": True}}
 
     def told(*names, classpath="/opt/hadoop/*", libraries=()):
-        return jars.host_problems("jm1", classpath, "/etc/hadoop", libraries, paths, {"/opt/hadoop": names})
+        found = jars.path_problems("jm1", classpath, "/etc/hadoop", paths)
+        return [*found, *jars.class_problems("jm1", classpath, libraries, {"/opt/hadoop": names})]
 
     assert told("hadoop-client-api-3.4.2.jar", "hadoop-common-3.4.2.jar", "guava-27.0-jre.jar") == []
     (found,) = told("hadoop-client-api-3.4.2.jar", "flink-shaded-hadoop-2-uber-2.8.3-10.0.jar")
     assert "two releases of Hadoop, flink-shaded-hadoop-2-uber-2.8.3-10.0.jar and hadoop-client-api-3.4.2.jar" in found
     (found,) = told("hadoop-client-api-3.4.2.jar", "hadoop-client-runtime-3.3.6.jar")
     assert "two releases of Hadoop, hadoop-client-api-3.4.2.jar and hadoop-client-runtime-3.3.6.jar" in found
-    assert told("hadoop-common-3.4.2.jar", "hadoop-lzo-0.4.20.jar", "hadoop-shaded-guava-1.3.0.jar") == []
+    assert (
+        told("hadoop-common-3.4.2.jar", "hadoop-mapreduce-client-core-3.1.3.jar", "hadoop-shaded-guava-1.3.0.jar") == []
+    )
     (found,) = told(
         "hadoop-common-3.4.2.jar", libraries=[{"jar": "https://x.example/flink-shaded-hadoop-3-uber-3.1.1-9.0.jar"}]
     )

@@ -85,8 +85,17 @@ def test_everything_is_asked_of_the_one_that_is_active():
     assert "failed 4 times" in next(each["diagnostics"] for each in found["applications"] if each["state"] == "FAILED")
     assert all(len(each["generation"]) == 16 for each in found["applications"])
     assert yarn_info.read(recorded(), "none", "flink", "/nowhere")["applications"] == []
-    # One that runs at its first attempt.
+    # Of one that is live nothing is read, where nobody asks.
     assert found["failed_attempts"] == []
+
+
+def test_attempts_are_those_of_the_one_that_is_live():
+    failed, runs = ({"id": "application_1795987892797_0001", "live": live} for live in (False, True))
+    younger = {"id": "application_0_0000", "live": False}
+    assert len(yarn_info.told_attempts(recorded(), [younger, runs], logs=True)) == 3
+    assert yarn_info.told_attempts(recorded(), [younger, runs], logs=False) == []
+    assert len(yarn_info.told_attempts(recorded(), [failed, younger], logs=False)) == 3
+    assert yarn_info.told_attempts(recorded(), [], logs=True) == []
 
 
 def test_how_the_logs_of_failed_attempts_end_is_told():

@@ -207,13 +207,14 @@ def test_what_failed_before_is_told_once_and_it_is_well():
         "flink_ha_leader": {"results": [flink(rest("jm1"))]},
         "flink_ha_jobs": {"results": [ANSWER | {"complete": True, "item": {"workers": []}}]},
         "flink_ha_failed_attempts": [text],
-        "flink_ha_abandoned": [{"application": "application_1_0000", "path": "hdfs://ns1/flink/application_1_0000"}],
+        "flink_ha_uploads": ["application_1_0000: has ended, and what Flink uploaded for it is in hdfs://ns1/x"],
     }
     found = status.answers({"c1": asked, "c2": {"flink_ha_failed_attempts": [text]}}, ["c1", "c2"], elsewhere=True)
+    assert status.summary(found)["failed_attempts"] == [text]
     assert status.healthy(found)
     told = " ".join(status.status_text(found).split())
     assert told.count("Attempt 1 ran on h1:8042") == 1
-    assert "application_1_0000 has ended, and has files in hdfs://ns1/flink/application_1_0000 (playbooks" in told
+    assert told.count("what Flink uploaded for it is in hdfs://ns1/x (playbooks/clean.yml)") == 1
 
 
 def test_an_ensemble_of_another_inventory_is_not_asked_and_flink_has_to_be_led():

@@ -629,3 +629,12 @@ def test_failed_attempts_are_told_of_what_runs_and_of_what_does_not(yarn, client
     ended = learnt(failed_attempts=[text])
     assert ended.failed_attempts == []
     assert ended.absent("t").endswith(text)
+
+
+def test_what_counts_as_a_secret_since_changes_no_tag_of_what_runs(yarn):
+    """A word more in the list of secrets would have been another application."""
+    some = yarn(flink_ha_config_extra={"fs.s3a.access.key": "AKIA", "s3.secret.word": "x"})
+    made = generation(some.inputs("c1"), some.tables("c1"), some.peers())
+    text = made.files["config.yaml"]["content"]
+    assert "fs.s3a.access.key: AKIA\n" in text
+    assert "s3.secret.word: x\n" not in text

@@ -130,6 +130,12 @@ def test_what_no_file_can_hold_is_named_as_missing(what):
         "state.savepoints.dir: hdfs://user:canary@ns1/x",
         "metrics.reporter.x.url: https://canary@host/x",
         "some.url: https://host/x?sig=canary",
+        "some.url: jdbc:postgresql://u:canary@db/x",
+        "env.java.opts: -Dmy.url=http://u:canary@h/x",
+        'high-availability.storageDir: "s3://k:canary@b/x"',
+        "some.urls: a,s3://k:canary@b",
+        "some.urls: x;s3://k:canary@b;y",
+        "high-availability.storageDir: s3://KEY:ab/canary@bucket/x",
     ],
 )
 def test_a_secret_is_told_to_nobody(line):
@@ -408,3 +414,9 @@ def test_keys_of_zoo_cfg_are_looked_up_in_those_of_the_release(line, told, kept)
     assert (told in "".join(lines)) if told else lines == []
     extra = tree(found)["zookeeper"]["vars"].get("zookeeper_config_extra", {})
     assert (line.partition("=")[0] in extra) == kept
+
+
+def test_an_election_that_a_release_has_is_kept():
+    """All members of an ensemble need the same."""
+    found = imported(("3.5.10",), **{"zoo.cfg": "dataDir=/d\nserver.1=zk1:2888:3888\nelectionAlg=1\n"})
+    assert tree(found)["zookeeper"]["vars"]["zookeeper_config_extra"] == {"electionAlg": 1}
