@@ -192,6 +192,13 @@ def test_an_ephemeral_node_leads_as_long_as_its_session():
         assert (found["verdict"], found["leader"]["address"]) == ("led", "master-a")
         assert int(found["leader"]["owner"], 16) == client.client_id[0]
     cluster.until("it is gone", lambda: asked("ephemeral")["verdict"] == "leaderless", 30)
+    with cluster.session() as first, cluster.session() as second:
+        first.create(CLIENTS["ephemeral"], b"master-a", ephemeral=True)
+        before = asked("ephemeral")["leader"]
+        first.delete(CLIENTS["ephemeral"])
+        second.create(CLIENTS["ephemeral"], b"master-b", ephemeral=True)
+        after = asked("ephemeral", wait_for_change_from=before["session_id"])
+    assert after["leader"]["address"] == "master-b"
 
 
 # --- status and rolls
