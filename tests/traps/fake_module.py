@@ -85,6 +85,7 @@ def host_state(me, given, _check):
             name: {"exists": me["installed"], "uid": 1, "gid": 1, "home": "", "shell": ""} for name in given.get("accounts", [])
         },
         "unread": {},
+        "zookeeper_releases": dict.fromkeys(given.get("zookeeper_servers", []), ""),
         "standing": standing(me, given),
         "memory": {"swap_mb": 0, "swappiness": 60, "huge_pages": "madvise"},
         "certificates": dict.fromkeys(given.get("certificates", []), ""),
