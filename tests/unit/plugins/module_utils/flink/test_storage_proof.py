@@ -97,3 +97,10 @@ def test_trap_71_a_storage_that_is_not_reached_is_refused_in_words(given, text, 
     with pytest.raises(storage_proof.StorageError, match=told) as raised:
         storage_proof.prove(given(text, timeout=1 if "sleep" in text else 10))
     assert "The user flink cannot write to hdfs://ns1/flink, as Flink would" in str(raised.value)
+
+
+@pytest.mark.parametrize("verb", ["uploads", "unload"])
+def test_uploads_are_asked_for_by_the_ids_of_their_applications(verb):
+    asked = {**PARAMS, "verb": verb, "applications": ["application_1_0001", "application_1_0002"]}
+    assert storage_proof.arguments(asked, "/nowhere") == [verb, "application_1_0001", "application_1_0002"]
+    assert "what was uploaded for application_1_0001, application_1_0002" in storage_proof.told(asked, "it said so")

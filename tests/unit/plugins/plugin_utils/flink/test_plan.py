@@ -283,6 +283,9 @@ def test_trap_80_an_ensemble_that_flinks_client_cannot_speak_to_is_refused(clust
 
 def test_only_an_ensemble_of_another_inventory_is_asked_for_its_release(cluster):
     assert cluster().plan(host="jm1").reads["zookeeper_servers"] == []
+    # A secure port is one of 3.5 at least, and has no answer in plain words.
+    secure = cluster(flink_ha_zookeeper_quorum="new1:2281", flink_ha_zookeeper_tls=True)
+    assert secure.plan(host="jm1").reads["zookeeper_servers"] == []
 
 
 def test_a_rest_that_is_open_is_refused_before_the_cluster_is_there_and_told_of_after(cluster, host):

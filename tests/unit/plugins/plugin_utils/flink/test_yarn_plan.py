@@ -638,3 +638,29 @@ def test_what_counts_as_a_secret_since_changes_no_tag_of_what_runs(yarn):
     text = made.files["config.yaml"]["content"]
     assert "fs.s3a.access.key: AKIA\n" in text
     assert "s3.secret.word: x\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "uri"),
+    [
+        ("flink_ha_storage_dir", "hdfs://user:canary@ns1/x"),
+        # No URI at all, which nobody may look into before it is refused.
+        ("flink_ha_checkpoint_dir", "hdfs://[canary"),
+        ("flink_ha_yarn_savepoint", "s3://KEY:canary@bucket/x"),
+    ],
+)
+def test_keys_in_a_uri_are_refused_by_the_inventory(yarn, variable, uri):
+    told = "\n".join(yarn(**{variable: uri}).plan(host="c1").problems)
+    assert f"{variable} has keys in it" in told
+    assert "canary" not in told
+
+
+def test_two_releases_of_hadoop_are_refused_before_the_first_start_only(yarn, client):
+    """A stop needs neither, and what runs has shown that it can."""
+
+    def told(active=False, **variables):
+        state = client(active)
+        state["matches"]["/opt/hadoop"] = ["hadoop-client-api-3.4.2.jar", "hadoop-client-runtime-3.3.6.jar"]
+        return "two releases of Hadoop" in "\n".join(yarn(**variables).plan(state, "c1", learnt=learnt()).problems)
+
+    assert (told(), told(active=True), told(flink_ha_only_stops=True)) == (True, False, False)
