@@ -30,7 +30,7 @@ from lab.run import LabError, podman, run, say, wait_for
 from lab.state import write
 
 #: Seconds within which a host must have booted. Seven at once take about 5 on 2 cores.
-BOOT_LIMIT = 120
+BOOT_LIMIT = 240
 
 #: Runs in a host that was started: ends when its boot has ended, and prints its state and its public key.
 BOOTED = r"""
@@ -299,10 +299,18 @@ class Hosts:
                 lambda host: podman("kill", "--signal", "KILL", self.lab.container(host)),
             )
             return
-        verb = "restart" if action == "reboot" else "start"
-        self.each(hosts, lambda host: podman(verb, self.lab.container(host), limit=180))
+        self.each(hosts, self.restart if action == "reboot" else lambda host: podman("start", self.lab.container(host)))
         self.each(hosts, self.wait_for_boot)
         self.each(hosts, self.wait_for_ssh_port)
+
+    def restart(self, host: Host) -> None:
+        """A clean reboot. Where podman stopped the host and could not start it again, it is told to start it once more."""
+        container = self.lab.container(host)
+        try:
+            podman("restart", container, limit=180)
+        except LabError as error:
+            say(f"{host.name}: {error}")
+            podman("start", container)
 
     def status(self) -> bool:
         """Prints a line a host; true when all of them run."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import cluster
 import pytest
 import yaml
@@ -56,12 +53,6 @@ def test_what_a_live_cluster_cannot_be_rolled_to_is_refused(variable, value, wor
     assert pids(*everything) == before
 
 
-def power(action, host):
-    """As one would at the host's switch."""
-    command = [sys.executable, "tools/lab", "power", "--inventory", str(cluster.INVENTORY), action, host]
-    subprocess.run(command, cwd=cluster.ROOT, check=True, capture_output=True, timeout=300)
-
-
 def limit_on(host):
     return cluster.shell(host, "grep ^maxClientCnxns= /etc/zookeeper/current/zoo.cfg")
 
@@ -70,7 +61,7 @@ def test_trap_69_a_change_goes_on_without_a_dead_host_and_the_next_run_finishes_
     """The dead one is a voter of five and a TaskManager; everybody else gets the change, and nobody else waits for it."""
     change = "zookeeper_max_client_cnxns=77"
     others = [host for host in cluster.group("zookeeper") if host != WORKER]
-    power("off", WORKER)
+    cluster.power("off", WORKER)
     try:
         before = pids(others, "zookeeper")
         code, output = cluster.playbook("playbooks/site.yml", "-e", change)
@@ -81,7 +72,7 @@ def test_trap_69_a_change_goes_on_without_a_dead_host_and_the_next_run_finishes_
         assert f"left as they are: {WORKER}" in " ".join(output.split())
         assert {limit_on(host) for host in others} == {"maxClientCnxns=77"}
     finally:
-        power("on", WORKER)
+        cluster.power("on", WORKER)
     cluster.until("it serves as before", lambda: cluster.mode(WORKER) == "follower")
     rolled = pids(others, "zookeeper")
     code, output = cluster.playbook("playbooks/site.yml", "-e", change)

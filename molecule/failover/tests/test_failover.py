@@ -15,7 +15,6 @@ from workload import (
     counted,
     job_restarts,
     kill_the_leader,
-    lab,
     run_job,
     state,
     submit_job,
@@ -102,7 +101,7 @@ def test_hosts_reboot_and_everything_comes_back_without_ansible(job, hosts):
     with cluster.session() as client:
         leader, _port = cluster.flink_leader(client)
     began = time.monotonic()
-    lab("power", "reboot", leader if hosts == "one" else "all")
+    cluster.power("reboot", leader if hosts == "one" else "all")
 
     def back():
         with cluster.session() as client:

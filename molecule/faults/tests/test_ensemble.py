@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import cluster
 import pytest
-from workload import lab
 
 HOSTS = cluster.group("zookeeper")
 PLAYBOOK = "playbooks/zookeeper.yml"
@@ -358,8 +357,8 @@ def test_a_power_cut_before_the_switch_starts_what_ran(safe):
     with safe("power cut of a member whose change was staged"):
         with run(*connections(161)) as process:
             read_until(process, "rolling : Plan]")
-        lab("power", "off", host.split(".")[0])
-        lab("power", "on", host.split(".")[0])
+        cluster.power("off", host.split(".")[0])
+        cluster.power("on", host.split(".")[0])
         cluster.until("all serve", all_serve, 120)
     assert configured(host) == old
     code, output = cluster.playbook(PLAYBOOK, *connections(161))

@@ -19,7 +19,6 @@ from workload import (
     counted,
     job_restarts,
     kill_the_leader,
-    lab,
     leader_by_a_member,
     state,
     submit_job,
@@ -343,7 +342,7 @@ def test_a_roll_of_the_ensemble_and_a_failover_under_a_job(tmp_path):
 
 @pytest.mark.long
 def test_a_reboot_of_all_hosts_brings_everything_back():
-    lab("power", "reboot", "all")
+    cluster.power("reboot", "all")
     cluster.until("the cluster serves", lambda: cluster.playbook("playbooks/status.yml")[0] == 0, 180, every=5)
 
 

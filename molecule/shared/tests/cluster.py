@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import textwrap
 import time
 import urllib.error
@@ -145,6 +146,13 @@ def shell(host: str, command: str) -> str:
     )
     assert done.returncode == 0, f"{host}: {command}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
+
+
+def power(action: str, host: str) -> None:
+    """Switches a host, or "all", off or on, or reboots it, as one would at its switch; waits for a boot."""
+    command = [sys.executable, "tools/lab", "power", "--inventory", str(INVENTORY), action, host]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def until(what: str, condition: Callable[[], Any], seconds: float = 60, every: float = 0.1) -> tuple[Any, float]:

@@ -21,14 +21,6 @@ TASK_MANAGERS = cluster.group("flink_taskmanager")
 FAILOVER = 60
 
 
-def lab(*arguments):
-    subprocess.run(
-        [sys.executable, str(cluster.ROOT / "tools/lab"), *arguments, "-i", str(cluster.INVENTORY)],
-        check=True,
-        capture_output=True,
-    )
-
-
 def starter():
     """The host from which jobs are started."""
     return (cluster.group("flink_jobmanager") or cluster.group("flink_client"))[0]
