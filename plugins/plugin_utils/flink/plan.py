@@ -42,7 +42,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.peers import
 )
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone import services as flink_services
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.standalone.generation import generations
-from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.steps import Acls, Configure, Install, Prove, Steps
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.steps import Acls, Install, Prove, Steps
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.values import Stores
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import application as yarn_application
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn import entries as yarn_entries
@@ -51,6 +51,7 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.applica
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, for_each_host
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.inputs import unique
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.steps import Configure
 
 #: What is read of the configuration of each service that was installed before: the rest of the file may hold secrets.
 SETTINGS = (

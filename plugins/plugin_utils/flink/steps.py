@@ -7,38 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.services import Service
-from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import steps
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.flink.yarn.application import Application
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.steps import Configure
 
 
 @dataclass(frozen=True)
-class Install:
-    """What is missing on the host. Where nothing is, the tasks of the installation are not even looked at."""
+class Install(steps.Install):
+    """Also jars beside those of the release."""
 
-    needed: bool
-    java: bool
-    account: bool
-    kerberos: bool
-    firewall: bool
-    release: bool
     jars: bool
-    client_library: bool
-    java_plan: Mapping[str, Any]
-    #: Arguments of the module `release`.
-    archive: Mapping[str, Any]
     #: Arguments of the module `jar_set`.
     jar_set: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Configure:
-    """What has to be done before and after the files are written. Where nothing is, the tasks of it are not even looked at."""
-
-    needed: bool
-    #: Whether anything on the host differs from what is to be written.
-    write: bool
-    tls: bool
-    firewall: firewall.FirewallPlan
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.znode_ac
 from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.generation import Generation
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.host import HostState, for_each_host
+from ansible_collections.streamquorum.ha.plugins.plugin_utils.steps import Install
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper import config, judgement
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.entries import (
     Entries,
@@ -36,7 +37,6 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.peers im
 from ansible_collections.streamquorum.ha.plugins.plugin_utils.zookeeper.steps import (
     Configure,
     Group,
-    Install,
     Service,
     Steps,
     Verify,

@@ -6,35 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.streamquorum.ha.plugins.plugin_utils import firewall
+from ansible_collections.streamquorum.ha.plugins.plugin_utils import steps
 
 
 @dataclass(frozen=True)
-class Install:
-    """What is missing on the host. Where nothing is, the tasks of the installation are not even looked at."""
+class Configure(steps.Configure):
+    """Also what comes before the files: tasks/prepare.yml."""
 
-    needed: bool
-    java: bool
-    account: bool
-    kerberos: bool
-    firewall: bool
-    release: bool
-    client_library: bool
-    java_plan: Mapping[str, Any]
-    #: Arguments of the module `release`.
-    archive: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Configure:
-    """What has to be done before and after the files are written. Where nothing is, the tasks of it are not even looked at."""
-
-    needed: bool
     prepare: bool
-    #: Whether anything on the host differs from what is to be written.
-    write: bool
-    tls: bool
-    firewall: firewall.FirewallPlan
 
 
 @dataclass(frozen=True)
@@ -74,7 +53,7 @@ class Verify:
 class Steps:
     """What the role's task files ask for; each is there once it is known."""
 
-    install: Install | None = None
+    install: steps.Install | None = None
     configure: Configure | None = None
     service: Service | None = None
     verify: Verify | None = None
