@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +21,22 @@ from ansible_collections.streamquorum.ha.plugins.plugin_utils.importing.files im
     ImportRefusedError,
 )
 
+#: What Ansible takes for the begin of a template.
+TEMPLATES = re.compile(r"\{[{%#]")
 HEAD = """---
 # Read from the files of a cluster that was there; what is missing stands below, and has to be put in before it is used.
 """
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what was read as data: a template in somebody's file must not run on the controller of whoever uses the inventory."""
+
+
+def _text(dumper: Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("!unsafe" if TEMPLATES.search(text) else "tag:yaml.org,2002:str", text)
+
+
+Dumper.add_representer(str, _text)
 
 
 @dataclass(frozen=True)
@@ -108,8 +122,9 @@ def inventory(files: Sequence[File], versions: Sequence[str], tables: Tables) ->
     missing = [*ensemble.missing, *found.missing]
     if config:
         missing.append("flink_ha_user, flink_ha_uid, flink_ha_gid: who owns the storage and the logs.")
-    text = HEAD + "".join(f"#   {line}\n" for line in missing)
-    text += yaml.safe_dump({"all": {"children": children}}, sort_keys=False, width=1000)
+    # A value may have lines; each reason stays one of the comment.
+    text = HEAD + "".join(f"#   {' '.join(line.split())}\n" for line in missing)
+    text += yaml.dump({"all": {"children": children}}, Dumper=Dumper, sort_keys=False, width=1000)
     return Inventory(text, tuple(told), tuple(missing))
 
 

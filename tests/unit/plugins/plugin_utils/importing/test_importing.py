@@ -55,8 +55,45 @@ def imported(versions=("1.20.5",), **texts):
     return inventory(read, versions, TABLES)
 
 
+class Loader(yaml.SafeLoader):
+    """Reads an inventory; what Ansible would not take for a template is a text as all others."""
+
+
+Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
 def tree(found):
-    return yaml.safe_load(found.text)["all"]["children"]
+    return yaml.load(found.text, Loader)["all"]["children"]
+
+
+TEMPLATE = "x{{ lookup('pipe', 'id') }}"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("flink-conf.yaml", f"metrics.scope.jm: {TEMPLATE}"),
+        ("flink-conf.yaml", f"high-availability.storageDir: hdfs://ns1/{TEMPLATE}"),
+        ("flink-conf.yaml", f"env.java.opts: -Da={TEMPLATE}"),
+        ("flink-conf.yaml", f"high-availability.cluster-id: {TEMPLATE}"),
+        ("zoo.cfg", f"dataDir=/data/{TEMPLATE}"),
+        ("zoo.cfg", f"autopurge.foo={TEMPLATE}"),
+        ("zoo.cfg", f"server.1={TEMPLATE}:2888:3888;2181"),
+    ],
+)
+def test_trap_82_a_template_in_a_file_stays_a_text(name, line):
+    """The file is the service's own user's on many sites; whoever uses the inventory is not."""
+    base = OLD if name == "flink-conf.yaml" else ZOO
+    found = imported(("1.20.5", "3.9.5"), **{name: f"{base}{line}\n"})
+    lines = [each for each in found.text.splitlines() if "{{" in each and not each.startswith("#")]
+    assert all("!unsafe" in each for each in lines), lines
+
+
+def test_trap_82_no_value_ends_the_comments_of_the_head():
+    value = r"50100-50110\nflink:\n  vars:\n    flink_ha_home_dir: /x"
+    found = imported(**{"config.yaml": f'taskmanager.data.port: "{value}"\n'})
+    assert "flink_ha_home_dir: /x" in found.text
+    assert set(yaml.load(found.text, Loader)) == {"all"}
 
 
 def flink_of(text, version="1.20.5", name="flink-conf.yaml"):
