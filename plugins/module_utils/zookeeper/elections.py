@@ -261,10 +261,23 @@ def _elector(decode: Callable[[bytes], tuple[str, str, int]]) -> Callable[[Znode
 # --- Kafka
 
 
+def _broker(data: bytes) -> str:
+    """Id of the broker that controls. It becomes a part of a path, and whoever may write the node chooses it.
+
+    Raises:
+        ValueError: it is no number.
+        LookupError: there is none.
+    """
+    found = str(_object(data)["brokerid"])
+    if not re.fullmatch(r"[0-9]{1,10}", found, re.ASCII):
+        raise ValueError("the id of its broker is no number")
+    return found
+
+
 def _kafka(session: ZnodeReader, path: str) -> Election:
     node, where = session.read(below(path, "controller")), below(path, "controller")
     brokers = session.children(below(path, "brokers/ids")) or []
-    found = _led(node, where, lambda data: (str(_object(data)["brokerid"]), "", 0), len(brokers))
+    found = _led(node, where, lambda data: (_broker(data), "", 0), len(brokers))
     if not found.owner or found.wrong:
         return found
     ids = below(path, f"brokers/ids/{found.address}")

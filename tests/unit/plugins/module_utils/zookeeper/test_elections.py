@@ -120,6 +120,9 @@ def test_a_broker_without_a_plain_listener_tells_its_endpoint():
         (kafka(b'{"brokerid":7}'), "names broker 7"),
         (kafka(b"{}"), "the data of /kafka/controller cannot be read"),
         (kafka(b"[1]"), "it is no object"),
+        # It becomes a part of a path.
+        (kafka(b'{"brokerid":".."}'), "no number"),
+        (kafka(b'{"brokerid":"\\ud800"}'), "no number"),
         (kafka(b"[" * 60_000), "cannot be read"),
         (kafka(broker={"host": "", "endpoints": {"a": 1}}), "neither a host nor an endpoint"),
         (kafka(broker={"host": "", "endpoints": 7}), "neither a host nor an endpoint"),
