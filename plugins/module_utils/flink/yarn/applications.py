@@ -32,6 +32,8 @@ from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn.resourc
 #: Beginnings of the tags: whose application it is, what it was started with, and its mode where it is no session. YARN lower-cases tags.
 OWNER, GENERATION, MODE = "streamquorum-", "generation-", "mode-"
 POLL_SECONDS = 1.0
+#: How often jobs are looked for that were submitted to a session while savepoints of the others were taken.
+ROUNDS = 5
 #: Lines of what a submission printed, where it failed, and of a log.
 TOLD = 15
 LOG_LINES = 5
@@ -370,11 +372,23 @@ class Stop:
                 f"for it. To end it all the same: -e flink_ha_accept_lost_jobs=true; what it had started from stands in "
                 f"{record.path(self.records, found['id'])}."
             )
-        began = None
-        for job in jobs:
-            taken.append({**job, "savepoint": self._savepoint(found, job, taken)})
-            began = self.yarn.clock() if began is None else began
-            self.yarn.note(self.records, found, {"jobs": taken})
+        began, rounds, here = None, 0, set[str]()
+        while jobs:
+            rounds += 1
+            if rounds > ROUNDS:
+                raise ApplicationError(
+                    f"{found['id']} was not told to end: jobs are submitted to it again and again. See to it that nobody does, and run again."
+                    f"{_taken(taken)}"
+                )
+            for job in jobs:
+                taken.append({**job, "savepoint": self._savepoint(found, job, taken)})
+                began = self.yarn.clock() if began is None else began
+                self.yarn.note(self.records, found, {"jobs": taken})
+            here |= {job["id"] for job in jobs}
+            # A savepoint takes its time, in which others submit to a session. An application has no job but its own, and ends with it.
+            jobs = self._jobs(found["id"], taken) if found["mode"] == record.SESSION else []
+            jobs = [job for job in jobs if job["id"] not in here]
+            taken = [each for each in taken if each["id"] not in [job["id"] for job in jobs]]
         why = self._end(found["id"], runs)
         last = self.yarn.until(lambda found: not only(found, self.yarn.tag), self.seconds)
         if only(last, self.yarn.tag):
@@ -441,7 +455,7 @@ class Stop:
             return f" ({error})"
         return ""
 
-    def _jobs(self, application_id: str) -> list[dict[str, str]]:
+    def _jobs(self, application_id: str, taken: Sequence[Mapping[str, str]] = ()) -> list[dict[str, str]]:
         try:
             status, body = self.ask("GET", "/jobs/overview", {})
             if status != 200:
@@ -453,7 +467,7 @@ class Stop:
             ]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ApplicationError(
-                f"{application_id}: which jobs run could not be read ({error}), so nothing was done."
+                f"{application_id}: which jobs run could not be read ({error}), so it was not told to end.{_taken(taken)}"
             ) from None
 
     def _savepoint(self, found: Mapping[str, Any], job: Mapping[str, str], taken: Sequence[Mapping[str, str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import socket
 import sys
 import threading
@@ -387,6 +388,36 @@ def test_a_savepoint_that_goes_on_is_waited_for_and_never_given_up(end):
 
     done = end(World([told(1, "RUNNING")], [told(1, "FINISHED", "SUCCEEDED")]), Pause())
     assert done["jobs"][0]["savepoint"] == DONE["operation"]["location"]
+
+
+def test_jobs_that_were_submitted_meanwhile_get_a_savepoint_too(end):
+    class Submitted(Rest):
+        """Another job is there each time one was ended with a savepoint."""
+
+        def __init__(self, many):
+            super().__init__()
+            self.many, self.ids = many, [A1]
+
+        def __call__(self, method, path, content):
+            if path == "/jobs/overview":
+                self.asked.append((f"{method} {path}", content))
+                return 200, {"jobs": [{"jid": each, "name": "count", "state": "RUNNING"} for each in self.ids[-1:]]}
+            if path.endswith("/stop") and len(self.ids) <= self.many:
+                self.ids.append(f"{len(self.ids):032x}")
+            return super().__call__(method, re.sub("[0-9a-f]{32}", A1, path), content)
+
+    rest = Submitted(2)
+    done = end(World([told(1, "RUNNING")], [told(1, "FINISHED", "SUCCEEDED")]), rest)
+    assert len(rest.ids) == 3
+    assert [each["id"] for each in done["jobs"]] == rest.ids
+    assert rest.asked[-1][0] == "DELETE /cluster"
+    # Somebody who never stops is told; the session stays.
+    rest = Submitted(99)
+    with pytest.raises(
+        applications.ApplicationError, match=r"was not told to end: jobs are submitted .* Ended with a savepoint before"
+    ):
+        end(World([told(1, "RUNNING")]), rest)
+    assert "DELETE /cluster" not in [each[0] for each in rest.asked]
 
 
 def test_jobs_that_could_not_be_read_keep_it_too(end):
