@@ -106,6 +106,8 @@ class Group:
     pending: tuple[str, ...]
     #: Whether every host was read. With --limit, others may run as somebody else.
     all_read: bool
+    #: Whether hosts were left out that can be read, by --limit: others of the cluster than those that the run goes on without.
+    limited: bool
     #: As whom the processes of all hosts authenticate.
     principals: tuple[str, ...]
     #: Each way in which a JobManager that runs serves REST.
@@ -249,16 +251,20 @@ def _cluster(
 def with_notes(peers: Peers, notes: Mapping[str, Note]) -> Peers:
     """The same peers once hosts were read; of each its note."""
     return replace(
-        peers, clusters={name: replace(each, group=_group(each, notes)) for name, each in peers.clusters.items()}
+        peers,
+        clusters={
+            name: replace(each, group=_group(each, notes, peers.unreached)) for name, each in peers.clusters.items()
+        },
     )
 
 
-def _group(cluster: Cluster, notes: Mapping[str, Note]) -> Group:
-    return summary([notes[host] for host in cluster.hosts if host in notes], len(cluster.hosts))
+def _group(cluster: Cluster, notes: Mapping[str, Note], unreached: Collection[str]) -> Group:
+    unread = [host for host in cluster.hosts if host not in notes]
+    return summary([notes[host] for host in cluster.hosts if host in notes], unread, unreached)
 
 
-def summary(notes: Sequence[Note], hosts: int) -> Group:
-    """What is true of a cluster with so many hosts, from the notes of those that were read."""
+def summary(notes: Sequence[Note], unread: Sequence[str], unreached: Collection[str]) -> Group:
+    """What is true of a cluster, from the notes of those of its hosts that were read; `unreached` are those that nobody can read."""
     services = [service for note in notes for service in note.services]
     members = [member for note in notes for member in note.members]
     rest: list[Settings] = []
@@ -271,7 +277,8 @@ def summary(notes: Sequence[Note], hosts: int) -> Group:
         starting=any(service["start"] for service in services),
         to_roll=any(service["restart_needed"] for service in services),
         pending=tuple(sorted({member["kind"] for member in members if member["live"] and to_do(member)})),
-        all_read=len(notes) == hosts,
+        all_read=not unread,
+        limited=not set(unread) <= set(unreached),
         principals=tuple(unique(principal for note in notes for principal in note.principals)),
         rest=tuple(rest),
         wanted=tuple(unique(note.wanted for note in notes if note.wanted)),

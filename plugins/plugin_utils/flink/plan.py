@@ -471,8 +471,8 @@ def _prove(inputs: Inputs, cluster: Cluster, group: Group, planned: Sequence[Ser
         generation=f"{first['root']}/generations/{first['digest']}",
         current=f"{first['root']}/current",
         uris_due=bool(uris) and (group.starting or group.to_roll),
-        # Of a host that was not read, nobody knows; and who leads was asked before.
-        owns_jobs=group.has_run or group.serving or not group.all_read,
+        # A host that --limit leaves out may have run it; one that is dead is no answer. Who leads was asked before.
+        owns_jobs=group.has_run or group.serving or group.limited,
         taken_back=()
         if group.existing
         else tuple({"path": f"{service['root']}/current", "state": "absent"} for service in planned),

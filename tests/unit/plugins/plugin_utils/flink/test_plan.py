@@ -217,7 +217,7 @@ def test_what_is_true_of_the_cluster_is_told_once_for_all(cluster, host):
     some.together(**everywhere(host))
     (found,) = some.peers().clusters.values()
     assert asdict(found.group) == {
-        "existing": False, "has_run": False, "serving": False, "starting": True, "to_roll": False, "pending": (), "all_read": True,
+        "existing": False, "has_run": False, "serving": False, "starting": True, "to_roll": False, "pending": (), "all_read": True, "limited": False,
         "principals": (), "rest": (), "wanted": (), "last": (),
     }  # fmt: skip
     some.together(jm1=host("live"), jm2=host("fresh"))
@@ -399,6 +399,15 @@ def test_nobody_is_waited_for_that_the_run_goes_on_without(cluster, host):
     assert (plan.cluster["task_managers"], plan.cluster["awaited"]) == (1, ["jm1.invalid:8081"])
     assert plan.workers == ("jm1.invalid", "tm1.invalid")
     assert not some.peers().clusters["/orders"].group.all_read
+
+
+@pytest.mark.parametrize(("unreached", "owns"), [(["jm2", "tm1"], False), (["jm2"], True)], ids=["dead", "left out"])
+def test_trap_74_a_dead_host_does_not_make_kept_jobs_this_clusters(cluster, host, unreached, owns):
+    state = host("fresh")
+    state["matches"]["/var/log/flink"] = []
+    some = cluster()
+    some.unreached = unreached
+    assert some.together(jm1=state)["jm1"].steps.prove.owns_jobs == owns
 
 
 def test_one_host_proves_a_local_storage_and_makes_its_directories(cluster, host):
