@@ -126,7 +126,10 @@ def found(session: leftovers.Session, root: str, params: dict[str, Any]) -> dict
         try:
             left = leftovers.look(session, root, name)
         except AuthRefused:
-            judged.append(leftovers.closed(name))
+            judged.append(leftovers.unread(name, "its nodes are closed to this host's own user"))
+            continue
+        except leftovers.TooManyError as error:
+            judged.append(leftovers.unread(name, str(error)))
             continue
         judged += [leftovers.judge(left, known)] if left else []
     mine = [each["id"] for each in params["own"]]

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink.yarn import record
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Grant, Node
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import AuthRefused
 
 #: Names below a cluster's own node, of every release (HighAvailabilityOptions 1.3 to 1.14, ZooKeeperUtils from 1.15 on).
 PARTS = (
@@ -32,11 +33,17 @@ PARTS = (
 APPLICATION = re.compile(f"^{record.ID}$")
 #: A cluster-id may have slashes: so many nodes deep one is looked for.
 DEPTH = 3
+#: Nodes of one cluster that are looked at, each with two calls. An application with a hundred jobs has some thousand.
+NODES = 20_000
 DAY = 86_400_000
 
 
 class LeftoverError(Exception):
     """What is left is not as it should be; the text is for the operator."""
+
+
+class TooManyError(LeftoverError):
+    """A cluster has more nodes than are looked at."""
 
 
 class Session(Protocol):
@@ -74,11 +81,29 @@ def clean_root(root: str) -> str:
 
 
 def _paths(session: Session, path: str) -> Iterator[str]:
-    """A node and all below it, the deepest first. What goes meanwhile is left out."""
-    # Leaders first: who starts meanwhile makes a node there before it looks for jobs.
-    for name in sorted(session.children(path) or (), key=lambda each: (each not in ("leader", "leaderlatch"), each)):
-        yield from _paths(session, f"{path}/{name}")
-    yield path
+    """A node and all below it, the deepest first, each read when it is come to. What goes meanwhile is left out.
+
+    Raises:
+        TooManyError: somebody has made a tree that is no cluster's; its depth counts as its width does.
+    """
+
+    def inside(path: str) -> Iterator[str]:
+        # Leaders first: who starts meanwhile makes a node there before it looks for jobs.
+        names = sorted(session.children(path) or (), key=lambda each: (each not in ("leader", "leaderlatch"), each))
+        return (f"{path}/{name}" for name in names)
+
+    way, seen = [(path, inside(path))], 1
+    while way:
+        here, below = way[-1]
+        found = next(below, None)
+        if found is None:
+            way.pop()
+            yield here
+            continue
+        seen += 1
+        if seen > NODES:
+            raise TooManyError(f"there are more than {NODES} nodes below {path}")
+        way.append((found, inside(found)))
 
 
 def ids(session: Session, root: str) -> list[str]:
@@ -88,7 +113,12 @@ def ids(session: Session, root: str) -> list[str]:
 
     def below(path: str, depth: int) -> Iterator[str]:
         for name in session.children(path) or ():
-            inside = session.children(f"{path}/{name}")
+            try:
+                inside = session.children(f"{path}/{name}")
+            except AuthRefused:
+                # Somebody's, and told as such by who looks at it.
+                yield f"{path}/{name}"[len(root) + 1 :]
+                continue
             if inside is None:
                 continue
             # One that has lost all of its nodes but its own is an application: any other name may be anybody's.
@@ -210,10 +240,10 @@ def judge(left: Left, known: Known) -> dict[str, Any]:
     return {**asdict(left), "jobs": list(left.jobs), "removes": removes, "told": told}
 
 
-def closed(cluster_id: str) -> dict[str, Any]:
-    """The same of a cluster whose nodes are closed to this host: nobody knows whether it lives."""
+def unread(cluster_id: str, why: str) -> dict[str, Any]:
+    """The same of a cluster whose nodes could not be looked through: nobody knows whether it lives."""
     nothing = Left(cluster_id, 0, False, 0, ())
-    return {**asdict(nothing), "jobs": [], "removes": False, "told": "its nodes are closed to this host's own user"}
+    return {**asdict(nothing), "jobs": [], "removes": False, "told": why}
 
 
 def missing(found: Sequence[str], asked: Sequence[str]) -> list[str]:

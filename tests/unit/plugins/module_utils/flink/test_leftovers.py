@@ -7,6 +7,8 @@ import json
 import pytest
 from ansible_collections.streamquorum.ha.plugins.module_utils.flink import leftovers
 from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.client import Grant, Node
+from ansible_collections.streamquorum.ha.plugins.module_utils.zookeeper.errors import AuthRefused
+from ansible_collections.streamquorum.ha.plugins.modules import flink_leftovers
 
 DAY = leftovers.DAY
 OPEN = [Grant("world", "anyone", "cdrwa")]
@@ -85,6 +87,33 @@ def test_the_root_may_be_the_root_of_all():
     assert leftovers.clean_root("/flink/") == "/flink"
 
 
+def test_what_is_closed_or_endless_hides_nothing_else():
+    class Closed(Ensemble):
+        def children(self, path):
+            if path == "/flink/bills":
+                raise AuthRefused("not yours")
+            return super().children(path)
+
+    some = Closed(*FAILED, "orders/jobs" + "/x" * 1200, "bills/jobs")
+    params = {"applications": [], "named": [], "asked": [], "age": 30, "own": []}
+    told = {each["id"]: each["told"] for each in flink_leftovers.found(some, "/flink", params)["found"]}
+    assert told["bills"] == "its nodes are closed to this host's own user"
+    assert "nothing of it has changed" in told["orders"]
+    assert "nothing of it has changed" in told["application_1_0001"]
+
+
+def test_more_nodes_than_a_cluster_has_are_not_looked_through(monkeypatch):
+    monkeypatch.setattr(leftovers, "NODES", 12)
+    some = Ensemble(*FAILED, *(f"wide/jobs/{each}" for each in range(30)))
+    params = {"applications": [], "named": [], "asked": ["wide"], "age": 0, "own": []}
+    found = {each["id"]: each for each in flink_leftovers.found(some, "/flink", params)["found"]}
+    assert found["wide"]["told"] == "there are more than 12 nodes below /flink/wide"
+    assert not found["wide"]["removes"]
+    assert "nothing of it has changed" in found["application_1_0001"]["told"]
+    with pytest.raises(leftovers.LeftoverError, match="more than 12 nodes"):
+        leftovers.export(some, "/flink", "wide")
+
+
 def test_trap_76_only_an_application_that_has_ended_is_removed_unasked():
     left = leftovers.look(Ensemble(*FAILED), "/flink", "application_1_0001")
     ended = {"application_1_0001": {"live": False, "told": "is FAILED, FAILED"}}
@@ -113,7 +142,7 @@ def test_trap_76_a_cluster_that_is_stopped_goes_only_by_its_id_and_its_age():
     assert judged(left, named=["/orders"]) == (False, "")
     # What the inventory names below it goes with it.
     assert judged(left, asked=["orders"], named=["/orders/of/today"]) == (False, "the inventory names it")
-    assert not leftovers.closed("orders")["removes"]
+    assert not leftovers.unread("orders", "closed")["removes"]
     assert leftovers.missing(["orders"], ["/orders", "/sales"]) == ["sales"]
 
 
