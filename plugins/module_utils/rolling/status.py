@@ -284,6 +284,8 @@ def status_text(found: Found, unreached: Iterable[str] = (), hints: Iterable[str
 
 
 def _left(each: Mapping[str, Any]) -> str:
+    if not each["nodes"]:
+        return f"whether {each['id']} has left anything in ZooKeeper is not known: {each['told']}"
     return f"{each['id']} has {each['nodes']} nodes in ZooKeeper and no process: {each['told']} (playbooks/clean.yml)"
 
 

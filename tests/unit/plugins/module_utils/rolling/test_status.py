@@ -297,5 +297,9 @@ def test_what_clusters_have_left_is_told_once_and_is_no_fault():
         in told
     )
     assert told.count("sales has 7 nodes in ZooKeeper") == 1
+    closed = {"left": [{**left("bills", told="its nodes are closed"), "nodes": 0}]}
+    told = " ".join(status.status_text(found | closed).split())
+    assert "whether bills has left anything in ZooKeeper is not known: its nodes are closed" in told
+    assert "no process" not in told
     assert not wrong(status.status_text(found | {"unasked": []}))
     assert status.summary(found)["flink_leftovers"] == found["left"]
