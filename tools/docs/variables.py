@@ -110,7 +110,8 @@ def lines() -> Iterator[str]:
     for role in ROLES:
         yield from role_lines(role)
     yield "\n## Ports\n"
-    yield "What listens, and who must reach it: a firewall needs no other rule between the hosts.\n"
+    yield "What listens, and who must reach it: a firewall needs no other rule between the hosts of a standalone cluster. On YARN, JobManagers and"
+    yield "TaskManagers take any port, and client hosts also need HDFS's ports, the ResourceManagers' (8032, web 8088) and the NodeManagers' web (8042).\n"
     yield (
         "Members listen for each other on their own address, the AdminServer on loopback. Clients and Flink's processes come by whatever\n"
         "address a host has, unless `clientPortAddress` (in `zookeeper_config_extra`) and `flink_ha_bind_address` name one.\n"
